@@ -87,9 +87,9 @@ NIGH_API double nigh_rng_cauchy(nigh_rng *rng);
 
 /* Failures before the first success of chance p in (0, 1], and the number of successes in n trials. */
 NIGH_API int64_t nigh_rng_geometric(nigh_rng *rng, double p);
-NIGH_API int64_t nigh_rng_binomial(nigh_rng *rng, int64_t n, double p); /* exact, O(1) mean time (Hormann's BTRD idea) */
-NIGH_API int64_t nigh_rng_poisson(nigh_rng *rng, double mean);          /* mean <= 1e15; exact, O(1) mean time */
-/* P(k) ~ k^-exponent on 1 .. n by rejection-inversion (Hormann and Derflinger 1996); exponent >= 0. */
+NIGH_API int64_t nigh_rng_binomial(nigh_rng *rng, int64_t n, double p); /* O(1) mean time; n <= 2^53 */
+NIGH_API int64_t nigh_rng_poisson(nigh_rng *rng, double mean);          /* mean <= 1e15; O(1) mean time */
+/* P(k) ~ k^-exponent on 1 .. n <= 2^52 by rejection-inversion (Hormann and Derflinger 1996); exponent >= 0. */
 NIGH_API int64_t nigh_rng_zipf(nigh_rng *rng, int64_t n, double exponent);
 
 /* ---- vectors ------------------------------------------------------------------------------------------ */
