@@ -105,7 +105,7 @@ typedef struct nigh_csv_options {
     char separator;           /* ',' ';' '\t', ' ' (any run of blanks and tabs), '|'; 0: guessed from the first lines */
     nigh_csv_header header;   /* guessed: the first line is a header when a field of it is neither number nor missing */
     nigh_csv_missing missing; /* empty, NA, N/A, NaN, null, None, ? : refuse, naming line and column, or store NaN */
-    uint64_t max_bytes;       /* cap on the size after decompression; 0: 4 GiB. Beyond it NIGH_RESOURCE */
+    uint64_t max_bytes;       /* what a gzip file may grow to; 0: 4 GiB. Beyond it NIGH_RESOURCE */
 } nigh_csv_options;
 
 typedef struct nigh_table {
