@@ -84,12 +84,18 @@ double nigh_receipt_break_even(double fit_seconds, double exact_seconds, double 
     return uses < 1 ? 1 : uses;
 }
 
-double nigh_receipt_decides(const nigh_receipt *receipt)
+double nigh_receipt_decides(const nigh_receipt *r, nigh_statistic *which)
 {
-    switch (receipt->statistic) {
-    case NIGH_MEAN: return receipt->mean.high;
-    case NIGH_P95: return receipt->p95.high;
-    case NIGH_WORST: return receipt->certificate.how ? receipt->certificate.worst : receipt->worst;
+    nigh_statistic unused;
+    if (!which) which = &unused;
+    *which = (unsigned)r->statistic <= NIGH_WORST ? r->statistic : NIGH_MEAN;
+    const nigh_certificate *proof = &r->certificate;
+    if (*which == NIGH_WORST) return proof->how ? proof->worst : r->tests > 0 ? r->worst : NAN;
+    const nigh_figure *figure = *which == NIGH_MEAN ? &r->mean : &r->p95;
+    bool measured = figure->n > 0;
+    if (proof->how && (!measured || (figure->high > r->error && proof->worst <= r->error))) { /* no error is above the worst */
+        *which = NIGH_WORST;
+        return proof->worst;
     }
-    return NAN;
+    return measured ? figure->high : NAN;
 }

@@ -27,8 +27,12 @@ nigh_receipt nigh_receipt_shown(const nigh_receipt *receipt);
 /* Uses from which on fit + uses x plan costs less than uses x exact; INFINITY: never; NAN: not known. */
 double nigh_receipt_break_even(double fit_seconds, double exact_seconds, double plan_seconds);
 
-/* The figure that is compared with E: bound of the mean or p95, proved or else seen worst error. */
-double nigh_receipt_decides(const nigh_receipt *receipt);
+/*
+ * The figure that is compared with E, and what it is (which may be NULL): the bound of the mean or of p95, the proved or
+ * else the seen worst error. A proved worst error also stands in for a mean or p95 that was not measured or missed E.
+ * NAN: neither measured nor proved.
+ */
+double nigh_receipt_decides(const nigh_receipt *receipt, nigh_statistic *which);
 
 /* A receipt as a JSON object to be freed by json_decref, and from one (with its own as_stated). docs/receipt.schema.json */
 nigh_status nigh_receipt_to_json(nigh_context *ctx, const nigh_receipt *receipt, json_t **object);

@@ -296,8 +296,9 @@ static nigh_status get_names(const nj *object, nigh_receipt *r)
 static nigh_status check_claims(const nj *object, const nigh_receipt *r)
 {
     if (!(r->error > 0) || !isfinite(r->error)) return nj_fail(object, NIGH_FORMAT, "error", "is %g; a positive number is allowed", r->error);
-    if (r->met && !(nigh_receipt_decides(r) <= r->error))
-        return nj_fail(object, NIGH_FORMAT, "met", "is true, but the deciding figure is %g and the error asked %g", nigh_receipt_decides(r), r->error);
+    double decides = nigh_receipt_decides(r, NULL);
+    if (r->met && !(decides <= r->error))
+        return nj_fail(object, NIGH_FORMAT, "met", "is true, but the deciding figure is %g and the error asked %g", decides, r->error);
     if (r->label == NIGH_CERTIFIED && !r->certificate.how)
         return nj_fail(object, NIGH_FORMAT, "label", "is 'certified', but there is no certificate");
     if (r->met && r->statistic == NIGH_WORST && !r->certificate.how)

@@ -109,7 +109,7 @@ static nigh_status print_head(const view *v)
     char at[FIGURE_ROOM];
     nigh_status s = row(v->text, "problem", "%s (%s)", or_else(r->problem, "not named"), or_else(r->kind, "kind not stated"));
     if (!s) s = row(v->text, "plan", "%s%s%s", or_else(r->method, "none"), r->settings && *r->settings ? " " : "", or_else(r->settings, ""));
-    if (!s && r->as_stated) s = row(v->text, "", "as stated in the file; not rechecked on this machine");
+    if (!s && r->as_stated) s = row(v->text, "AS STATED", "by the file that holds it; not rechecked on this machine");
     if (!s)
         s = row(v->text, "asked", "%s <= %s, measure %s, with %s confidence", asked[r->statistic], asked_text(v).text,
                 or_else(r->measure, "not stated"), sure(r->confidence, at));
@@ -121,10 +121,14 @@ static nigh_status print_verdict(const view *v)
 {
     const nigh_receipt *r = v->r;
     static const char *const bound[] = {"bound of the mean", "bound of p95", "worst error"};
-    bool seen_only = r->statistic == NIGH_WORST && !r->certificate.how;
-    double decides = nigh_receipt_decides(r);
-    return row(v->text, r->met ? "MET" : "NOT MET", "%s%s %s %s %s [%s]", seen_only ? "no certificate; seen " : "", bound[r->statistic],
-               error_text(v, decides).text, decides <= r->error ? "<=" : ">", asked_text(v).text, nigh_label_name(r->label));
+    nigh_statistic which;
+    double decides = nigh_receipt_decides(r, &which);
+    const char *key = r->met ? "MET" : "NOT MET";
+    if (isnan(decides)) return row(v->text, key, "%s: neither measured nor proved", bound[which]);
+    if (which == NIGH_WORST && !r->certificate.how)
+        return row(v->text, key, "worst error seen %s; only a certificate could meet %s", error_text(v, decides).text, asked_text(v).text);
+    return row(v->text, key, "%s %s %s %s [%s]", bound[which], error_text(v, decides).text, decides <= r->error ? "<=" : ">",
+               asked_text(v).text, nigh_label_name(r->label));
 }
 
 static nigh_status print_mean(const view *v)
@@ -133,7 +137,7 @@ static nigh_status print_mean(const view *v)
     char at[FIGURE_ROOM], share[FIGURE_ROOM], high[FIGURE_ROOM];
     nigh_status s;
     if (r->mean.n > 0)
-        s = row(v->text, "mean", "%s, at most %s (%s) [measured]; errors cut at %s", error_text(v, r->mean.estimate).text,
+        s = row(v->text, "mean", "%s, at most %s (%s) [measured]; errors clipped at %s", error_text(v, r->mean.estimate).text,
                 error_text(v, r->mean.high).text, sure(r->mean.confidence, at), error_text(v, r->clip).text);
     else
         s = row(v->text, "mean", "not measured");
@@ -190,30 +194,31 @@ static nigh_status print_tests(const view *v)
     return s;
 }
 
-/* "371x (95%: 365x to 378x; 15 pairs, 2 repeated; 2 threads)" and what to think of it. */
-static nigh_status print_ratio(const view *v, const char *key, const nigh_timing *t, const char *beside)
+/* "371x (368 to 375 at 95%, 15 pairs) beside the exact computation" and what to think of it. */
+static nigh_status print_ratio(const view *v, const char *key, const nigh_timing *t, const char *beside, const char *name)
 {
     char ratio[FIGURE_ROOM], low[FIGURE_ROOM], high[FIGURE_ROOM], repeated[FIGURE_ROOM] = "";
     if (t->repeated > 0) snprintf(repeated, sizeof repeated, " + %d repeated", t->repeated);
-    return row(v->text, key, "%sx beside %s (95%%: %s to %s; %d pairs%s, %d thread%s) [measured]%s%s", nigh_figure_number(t->ratio, 3, ratio),
-               beside, nigh_figure_number(t->low, 3, low), nigh_figure_number(t->high, 3, high), t->pairs, repeated, t->threads,
-               t->threads == 1 ? "" : "s", t->low <= 1 && t->high >= 1 ? "; a tie" : "", t->busy ? "; machine busy, not settled to 5%" : "");
+    nigh_status s = row(v->text, key, "%sx (%s to %s at 95%%, %d pairs%s) beside %s%s [measured]", nigh_figure_number(t->ratio, 3, ratio),
+                        nigh_figure_number(t->low, 3, low), nigh_figure_number(t->high, 3, high), t->pairs, repeated, beside, name);
+    if (!s && t->low <= 1 && t->high >= 1) s = row(v->text, "", "that is a tie: the interval contains 1");
+    if (!s && t->busy) s = row(v->text, "", "machine busy: the interval stayed wider than +-5%%, timed with %d thread%s", t->threads, t->threads == 1 ? "" : "s");
+    return s;
 }
 
 static nigh_status print_speed(const view *v)
 {
     const nigh_receipt *r = v->r;
     char plan[FIGURE_ROOM], exact[FIGURE_ROOM], ratio[FIGURE_ROOM];
-    bool timed = r->beside_exact.pairs > 0, known = r->exact_seconds > 0;
-    nigh_status s = row(v->text, "time", "%s per use%s; exact %s%s", r->plan_seconds > 0 ? nigh_figure_seconds(r->plan_seconds, plan) : "not timed",
-                        r->plan_seconds > 0 ? (timed ? " [measured]" : " [not timed in pairs]") : "",
-                        known ? nigh_figure_seconds(r->exact_seconds, exact) : "not known",
-                        known ? (timed ? " [measured]" : " [stated]") : "");
+    bool timed = r->beside_exact.pairs > 0, known = r->exact_seconds > 0, counted = r->plan_seconds > 0;
+    nigh_status s = row(v->text, "time", "%s per use%s; exact %s%s", counted ? nigh_figure_seconds(r->plan_seconds, plan) : "not timed",
+                        timed ? " [measured]" : counted ? " (not timed beside the exact one)" : "",
+                        known ? nigh_figure_seconds(r->exact_seconds, exact) : "not known", !known ? "" : timed ? " [measured]" : " [stated]");
     if (s) return s;
-    if (timed) return print_ratio(v, "speed-up", &r->beside_exact, "the exact computation");
-    if (!known || !(r->plan_seconds > 0))
+    if (timed) return print_ratio(v, "speed-up", &r->beside_exact, "the exact computation", "");
+    if (!known || !counted)
         return row(v->text, "speed-up", "beside the exact computation: not timed, %s",
-                   known ? "no clock was used" : "its time is not known and it cannot be run here");
+                   known ? "no clock was used" : "it cannot be run here and its time is not known");
     return row(v->text, "speed-up", "about %sx beside the exact computation, from the times above; not timed in pairs",
                nigh_figure_number(r->exact_seconds / r->plan_seconds, 3, ratio));
 }
@@ -224,10 +229,8 @@ static nigh_status print_shortcut(const view *v)
     if (r->is_shortcut) return row(v->text, "", "the plan IS the best classical shortcut that may use the same error");
     if (!r->shortcut) return row(v->text, "", "no classical shortcut met the same error");
     if (r->beside_shortcut.pairs <= 0)
-        return row(v->text, "", "beside the best classical shortcut, %s: not timed (no clock, or counted costs differ more than twofold)", r->shortcut);
-    nigh_status s = print_ratio(v, "", &r->beside_shortcut, "the best classical shortcut at the same error:");
-    if (!s) s = row(v->text, "", "%s", r->shortcut);
-    return s;
+        return row(v->text, "", "beside the best classical shortcut, %s: not timed (no clock, or the counted costs differ more than twofold)", r->shortcut);
+    return print_ratio(v, "", &r->beside_shortcut, "the best classical shortcut, ", r->shortcut);
 }
 
 static nigh_status print_cost(const view *v)
@@ -240,7 +243,7 @@ static nigh_status print_cost(const view *v)
     else if (isinf(even)) snprintf(pays, sizeof pays, "never pays off: a use costs no less than the exact one");
     else if (even <= 1) snprintf(pays, sizeof pays, "pays off from the first use on");
     else snprintf(pays, sizeof pays, "pays off from %s uses on", nigh_figure_count(even, uses));
-    nigh_status s = row(v->text, "fit", "%s and %s exact calls, once; %s", nigh_figure_seconds(r->fit_seconds, fit),
+    nigh_status s = row(v->text, "fit", "%s once, with %s exact calls in it; %s", nigh_figure_seconds(r->fit_seconds, fit),
                         nigh_figure_count(r->exact_calls, calls), pays);
     if (s) return s;
     if (r->exact_bytes > 0)
@@ -256,6 +259,7 @@ static nigh_status print_foot(const view *v)
     if (!s)
         s = row(v->text, "on", "%s (%s)%s%s", or_else(r->cpu, "CPU not stated"), or_else(r->cpu_level, "level not stated"),
                 r->host && *r->host ? ", host " : "", or_else(r->host, ""));
+    if (!s) s = row(v->text, "holds for", "inputs of the distribution tested, inside the plan's ranges; nothing is said beyond");
     if (!s && r->source && *r->source) s = row(v->text, "method of", "%s", r->source);
     if (!s) s = row(v->text, "in words", "%s", or_else(r->words, "nothing was said"));
     return s;
