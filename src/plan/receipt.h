@@ -38,6 +38,9 @@ double nigh_receipt_decides(const nigh_receipt *receipt, nigh_statistic *which);
 nigh_status nigh_receipt_to_json(nigh_context *ctx, const nigh_receipt *receipt, json_t **object);
 nigh_status nigh_receipt_from_json(const nj *object, nigh_receipt **receipt);
 
+/* "waiting" ... by nigh_candidate_state, ended by NULL. */
+extern const char *const nigh_candidate_state_names[];
+
 /* Sets a text, null for NULL; bytes that are not UTF-8 become '?'. */
 nigh_status nigh_json_set_words(nigh_context *ctx, json_t *object, const char *key, const char *text);
 
