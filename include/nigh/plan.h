@@ -397,6 +397,8 @@ NIGH_API nigh_status nigh_time_pair(nigh_context *ctx, const nigh_timed *a, cons
 
 /* ---- the planner -------------------------------------------------------------------------------------- */
 
+struct nigh_outcome;
+
 typedef struct nigh_request {
     size_t size;
     double error;              /* E > 0, in the problem's measure */
