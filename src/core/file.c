@@ -233,6 +233,17 @@ nigh_status nigh_file_write(nigh_context *ctx, const char *path, const void *byt
     return status;
 }
 
+nigh_status nigh_file_put(nigh_context *ctx, const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return nigh_file_fail(ctx, "write", path, errno);
+    int error = write_all(fd, bytes, size);
+    if (close(fd) < 0 && !error) error = errno;
+    if (!error) return NIGH_OK;
+    unlink(path);
+    return nigh_file_fail(ctx, "write", path, error);
+}
+
 /* ---- journals: "nigh-jnl", then per record u32 length, u32 CRC-32 of length and bytes (little endian), the bytes ---- */
 
 enum { JOURNAL_HEAD = 8, JOURNAL_RECORD_MAX = 64 << 20 };
