@@ -3,12 +3,13 @@
 #include "nigh/special.h"
 #include "core/stats.h"
 
+#include <float.h>
 #include <math.h>
 
 nigh_status nigh_mean_student(nigh_context *ctx, int64_t n, const double *x, double confidence, nigh_figure *out)
 {
     nigh_status status = nigh_check_confidence(ctx, confidence);
-    if (!status) status = nigh_check_sample(ctx, n, 2, x, -INFINITY, INFINITY);
+    if (!status) status = nigh_check_sample(ctx, n, 2, x, -DBL_MAX, DBL_MAX);
     if (status) return status;
     nigh_moments moments = {0};
     for (int64_t i = 0; i < n; i++) nigh_moments_add(&moments, x[i]);
@@ -65,8 +66,8 @@ done:
 nigh_status nigh_bootstrap_paired(nigh_context *ctx, int64_t n, const double *x, const double *y, int64_t resamples,
                                   uint64_t seed, double confidence, nigh_figure *out)
 {
-    nigh_status status = nigh_check_sample(ctx, n, 1, x, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, n, 1, y, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, n, 1, x, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, n, 1, y, -DBL_MAX, DBL_MAX);
     if (status) return status;
     double *difference = nigh_alloc_zero(ctx, (size_t)n, sizeof *difference);
     if (!difference) return NIGH_MEMORY;

@@ -3,6 +3,7 @@
 #include "nigh/special.h"
 #include "core/stats.h"
 
+#include <float.h>
 #include <math.h>
 
 typedef struct sums {
@@ -11,8 +12,8 @@ typedef struct sums {
 
 static nigh_status pair_sums(nigh_context *ctx, int64_t n, int64_t least, const double *x, const double *y, sums *out)
 {
-    nigh_status status = nigh_check_sample(ctx, n, least, x, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, n, least, y, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, n, least, x, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, n, least, y, -DBL_MAX, DBL_MAX);
     if (status) return nigh_within(ctx, status, "a pair of samples");
     sums s = {.mean_x = nigh_mean(n, x), .mean_y = nigh_mean(n, y)};
     for (int64_t i = 0; i < n; i++) {

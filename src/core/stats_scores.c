@@ -3,6 +3,7 @@
 #include "nigh/special.h"
 #include "core/stats.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +78,8 @@ nigh_status nigh_adjusted_rand(nigh_context *ctx, int64_t n, const int32_t *a, c
 
 nigh_status nigh_r2(nigh_context *ctx, int64_t n, const double *truth, const double *guess, double *out)
 {
-    nigh_status status = nigh_check_sample(ctx, n, 2, truth, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, n, 2, guess, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, n, 2, truth, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, n, 2, guess, -DBL_MAX, DBL_MAX);
     if (status) return status;
     double mean = nigh_mean(n, truth), total = 0, left = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -174,8 +175,8 @@ nigh_status nigh_mmd(nigh_context *ctx, int64_t nx, const double *x, int64_t ny,
     if (nx < 2 || ny < 2 || d < 1 || !(width >= 0))
         return nigh_fail(ctx, NIGH_INVALID, "rows %lld and %lld, d = %lld, width %g; 2, 2, 1 and 0 or more are needed",
                          (long long)nx, (long long)ny, (long long)d, width);
-    nigh_status status = nigh_check_sample(ctx, nx * d, 1, x, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, ny * d, 1, y, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, nx * d, 1, x, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, ny * d, 1, y, -DBL_MAX, DBL_MAX);
     if (!status && width == 0) status = median_distance(ctx, nx, x, ny, y, d, &width);
     if (status) return status;
     if (!(width > 0)) return nigh_fail(ctx, NIGH_INVALID, "the median distance is 0: give a width");
@@ -213,8 +214,8 @@ nigh_status nigh_cka(nigh_context *ctx, int64_t n, int64_t dx, const double *x, 
     if (n < 2 || dx < 1 || dy < 1)
         return nigh_fail(ctx, NIGH_INVALID, "%lld rows of %lld and %lld features; 2, 1 and 1 or more are needed",
                          (long long)n, (long long)dx, (long long)dy);
-    nigh_status status = nigh_check_sample(ctx, n * dx, 1, x, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, n * dy, 1, y, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, n * dx, 1, x, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, n * dy, 1, y, -DBL_MAX, DBL_MAX);
     if (status) return status;
     int64_t wide = dx > dy ? dx : dy;
     double *a = nigh_alloc_zero(ctx, (size_t)(n * (dx + dy) + wide * wide), sizeof *a);

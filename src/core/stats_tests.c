@@ -3,6 +3,7 @@
 #include "nigh/special.h"
 #include "core/stats.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -51,8 +52,8 @@ nigh_status nigh_chi_square_two(nigh_context *ctx, int64_t n, const double *coun
 
 nigh_status nigh_welch(nigh_context *ctx, int64_t nx, const double *x, int64_t ny, const double *y, nigh_test *out)
 {
-    nigh_status status = nigh_check_sample(ctx, nx, 2, x, -INFINITY, INFINITY);
-    if (!status) status = nigh_check_sample(ctx, ny, 2, y, -INFINITY, INFINITY);
+    nigh_status status = nigh_check_sample(ctx, nx, 2, x, -DBL_MAX, DBL_MAX);
+    if (!status) status = nigh_check_sample(ctx, ny, 2, y, -DBL_MAX, DBL_MAX);
     if (status) return status;
     nigh_moments a = {0}, b = {0};
     for (int64_t i = 0; i < nx; i++) nigh_moments_add(&a, x[i]);
