@@ -72,17 +72,6 @@ nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status)
 
 /* ---- small helpers ---- */
 
-nigh_io_excerpt nigh_io_excerpt_of(const void *bytes, size_t size)
-{
-    enum { MOST = 40 };
-    const unsigned char *from = bytes;
-    nigh_io_excerpt out;
-    size_t n = size < MOST ? size : MOST;
-    for (size_t i = 0; i < n; i++) out.text[i] = (char)(from[i] >= 32 && from[i] < 127 ? from[i] : '?');
-    strcpy(out.text + n, size > MOST ? "..." : "");
-    return out;
-}
-
 bool nigh_io_is_utf8(const char *text, size_t size)
 {
     const unsigned char *p = (const unsigned char *)text, *end = p + size;
@@ -100,6 +89,23 @@ bool nigh_io_is_utf8(const char *text, size_t size)
         if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
     }
     return true;
+}
+
+nigh_io_excerpt nigh_io_excerpt_of(const void *bytes, size_t size)
+{
+    enum { MOST = 40 };
+    const unsigned char *from = bytes;
+    nigh_io_excerpt out;
+    size_t n = size < MOST ? size : MOST;
+    while (n < size && n > 0 && (from[n] & 0xc0) == 0x80) n--; /* no half letters */
+    bool letters = n && nigh_io_is_utf8(bytes, n);
+    for (size_t i = 0; i < n; i++) {
+        bool control = from[i] < 32 || from[i] == 127 || (from[i] == 0xc2 && i + 1 < n && from[i + 1] < 0xa0);
+        out.text[i] = (char)(control || (from[i] >= 128 && !letters) ? '?' : from[i]);
+        if (control && from[i] == 0xc2) out.text[++i] = '?';
+    }
+    strcpy(out.text + n, size > n ? "..." : "");
+    return out;
 }
 
 nigh_status nigh_io_check_array(nigh_context *ctx, const nigh_array *array, const char *what)

@@ -31,11 +31,12 @@ nigh_status nigh_io_sink_open(nigh_context *ctx, const char *path, nigh_io_sink 
 nigh_status nigh_io_sink_add(nigh_io_sink *sink, const void *bytes, size_t size);
 nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status);
 
-/* `size` bytes of a foreign text for a message: at most 40, those that do not print as '?'. */
+/* Foreign text for a message: at most 40 bytes, '?' for what does not print (a terminal must not obey a file). */
 typedef struct nigh_io_excerpt {
     char text[48];
 } nigh_io_excerpt;
 nigh_io_excerpt nigh_io_excerpt_of(const void *bytes, size_t size);
+#define NIGH_IO_EXCERPT(string) nigh_io_excerpt_of((string), strlen(string)).text
 
 /* True when the bytes are valid UTF-8. */
 bool nigh_io_is_utf8(const char *text, size_t size);

@@ -107,13 +107,14 @@ static nigh_status unknown_column(const selection *s, const char *word)
     const char *best = NULL;
     for (int64_t i = 0; i < t->columns; i++) best = word_nearer(word, strlen(word), t->names[i], best);
     return nigh_fail(s->ctx, NIGH_INVALID, "no column '%s'%s%s%s (the header's names and the numbers 1 to %lld are allowed)", word,
-                     best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "", (long long)t->columns);
+                     best ? "; did you mean '" : "", best ? NIGH_IO_EXCERPT(best) : "", best ? "'?" : "", (long long)t->columns);
 }
 
 static nigh_status choose(selection *s, int64_t column, const char *word)
 {
     if (s->taken[column])
-        return nigh_fail(s->ctx, NIGH_INVALID, "column %lld is named twice, the second time by '%s'; once is allowed", (long long)column + 1, word);
+        return nigh_fail(s->ctx, NIGH_INVALID, "column %lld is named twice, the second time by '%s'; once is allowed",
+                         (long long)column + 1, word);
     s->taken[column] = true;
     s->index[s->count++] = column;
     return NIGH_OK;

@@ -200,6 +200,32 @@ static void writes_atomically(void **state)
     test_context_free(ctx);
 }
 
+static void dash_is_standard_output_and_input(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    int pipe_ends[2], output = dup(STDOUT_FILENO), input = dup(STDIN_FILENO);
+    double values[3] = {1, 2, 3};
+    nigh_array a = {{NIGH_F64, 1, {3}}, values}, b;
+    fflush(stdout);
+    assert_int_equal(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDOUT_FILENO);
+    close(pipe_ends[1]);
+    nigh_status status = nigh_npy_write(ctx, "-", &a);
+    dup2(output, STDOUT_FILENO);
+    close(output);
+    assert_ok(ctx, status);
+    dup2(pipe_ends[0], STDIN_FILENO);
+    close(pipe_ends[0]);
+    status = nigh_npy_read(ctx, "-", &b);
+    assert_ok(ctx, status);
+    assert_same_array(&a, &b);
+    nigh_array_free(ctx, &b);
+    assert_fails(ctx, nigh_npy_read(ctx, "-", &b), NIGH_FORMAT, "'standard input' is no npy file");
+    dup2(input, STDIN_FILENO);
+    close(input);
+    test_context_free(ctx);
+}
+
 static nigh_status read_and_write(nigh_context *ctx, void *user)
 {
     nigh_array array = {0};
@@ -259,6 +285,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_type), cmocka_unit_test(reads_orders_shapes_versions), cmocka_unit_test(writes_what_numpy_writes),
         cmocka_unit_test(bf16_becomes_f32), cmocka_unit_test(header_is_read_strictly), cmocka_unit_test(refuses_with_reason),
-        cmocka_unit_test(writes_atomically), cmocka_unit_test(survives_failing_allocations), cmocka_unit_test(reads_any_format)};
+        cmocka_unit_test(writes_atomically), cmocka_unit_test(dash_is_standard_output_and_input), cmocka_unit_test(survives_failing_allocations), cmocka_unit_test(reads_any_format)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
