@@ -97,9 +97,10 @@ static void number_grammar(void **state)
         if (end != some[i].text + some[i].used || value != some[i].value) fail_msg("'%s' gave %g", some[i].text, value);
     }
     assert_false(overflow);
-    nigh_io_number_read("1e309", "1e309" + 5, c, &value, &overflow);
+    static const char huge[] = "1e309", zero[] = "-0.0";
+    nigh_io_number_read(huge, huge + 5, c, &value, &overflow);
     assert_true(overflow);
-    nigh_io_number_read("-0.0", "-0.0" + 4, c, &value, &overflow);
+    nigh_io_number_read(zero, zero + 4, c, &value, &overflow);
     assert_true(signbit(value));
     freelocale(c);
 }
