@@ -57,6 +57,7 @@ nigh_status nigh_bar_new(nigh_context *ctx, FILE *file, const nigh_bar_options *
     bar->ctx = ctx;
     bar->file = file;
     bar->options = o;
+    bar->begun = -INFINITY; /* not yet */
     *out = bar;
     return NIGH_OK;
 }
@@ -84,6 +85,13 @@ static void begin(nigh_bar *bar, const char *what, double now, double done)
     bar->last_done = done;
     bar->rate = bar->weight = 0;
     bar->steps = 0;
+}
+
+/* The name kept may be the beginning of a long one. */
+static bool same_work(const nigh_bar *bar, const char *what)
+{
+    size_t kept = strlen(bar->what);
+    return !isinf(bar->begun) && strncmp(what, bar->what, kept) == 0 && (!what[kept] || kept >= WHAT_ROOM - 4);
 }
 
 /*
@@ -225,7 +233,7 @@ void nigh_bar_show(void *user, const char *what, double done, double total)
     double now = bar->options.clock(bar->options.user);
     if (!what) what = "";
     if (!(done >= 0)) done = 0;
-    if (strncmp(what, bar->what, strlen(bar->what)) != 0 || !bar->what[0] || done < bar->last_done) {
+    if (!same_work(bar, what) || done < bar->last_done) {
         nigh_bar_hide(bar);
         begin(bar, what, now, done);
     }

@@ -419,7 +419,9 @@ static void missing(void **state)
     if (access(path, X_OK) < 0)
         assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "chmod +x");
     chmod(path, 0755);
-    assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "needs a first line");
+    const char *preload = getenv("LD_PRELOAD"); /* valgrind starts such a script by a shell, as no kernel does */
+    if (!preload || !strstr(preload, "vgpreload"))
+        assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "needs a first line");
     f = fopen(path, "w");
     fputs("#!/no/interpreter\n", f);
     fclose(f);
