@@ -4,10 +4,6 @@
 #include "nigh/expr.h"
 #include "nigh/function.h"
 
-/* Kernels on n numbers (any n) at one CPU level. */
-typedef void function_kernel_f32(int64_t n, const float *x, float *y);
-typedef void function_kernel_f64(int64_t n, const double *x, double *y);
-
 typedef enum function_id {
     FUNCTION_EXP, FUNCTION_EXP2, FUNCTION_LOG, FUNCTION_LOG2, FUNCTION_SIN, FUNCTION_COS, FUNCTION_TANH, FUNCTION_ERF,
     FUNCTION_SIGMOID, FUNCTION_GELU, FUNCTION_SILU, FUNCTION_SOFTPLUS, FUNCTION_SQRT, FUNCTION_RSQRT, FUNCTION_NAMED
