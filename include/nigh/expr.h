@@ -12,9 +12,10 @@
  *
  * Accuracy of one operation (arithmetic and square root are rounded correctly):
  *   f128   glibc's binary128 functions: within 4 ulp of binary128 (the far tail of gelu: 1e-29 relative)
- *   f64    scalar level: glibc's libm, within 2 ulp; AVX2 and AVX-512 levels: glibc's libmvec, within 4 ulp.
- *          sigmoid, gelu, silu, softplus: 8 ulp, in their far tails too. x^k for whole |k| <= 8: 4 ulp.
- *   f32    the same in f32, but for the left tail of gelu (|x| ulp times |x| for x < -1).
+ *   f64    scalar level: glibc's libm, within 3 ulp; AVX2 and AVX-512 levels: glibc's libmvec, within 4 ulp.
+ *          sigmoid, gelu, silu, softplus: 8 ulp, in their far tails too as long as the result is a normal number.
+ *          x^k for whole |k| <= 8: 4 ulp.
+ *   f32    the same in f32, but for the left tail of gelu: there x^2 ulp more.
  * Infinities, NaN, zeros and subnormal numbers go in and come out as libm's, but for the sign of a zero.
  * Errors of one operation are carried on by the next ones, as in any floating-point program.
  */
@@ -146,7 +147,8 @@ NIGH_API nigh_status nigh_expr_print(const nigh_expr *expr, nigh_expr_form form,
 
 /*
  * A hash of the values at n rows of f64 columns: expressions that agree there to about 40 bits hash alike (but for the
- * rare value that falls on a rounding edge); NaN and zero of either sign hash alike. Scalar kernels, so the same on every machine with one libm. workspace as for evaluation, plus 512 doubles of it are used.
+ * rare value that falls on a rounding edge); zeros of either sign hash alike, and so do all NaN. Scalar kernels, so
+ * the same on every machine with the same libm.
  */
 NIGH_API uint64_t nigh_expr_hash(const nigh_expr *expr, int64_t n, const double *const *columns, void *workspace);
 
