@@ -42,6 +42,13 @@ nigh_status function_fit_advance(nigh_context *ctx, void *fit, int64_t units, ni
 nigh_status function_fit_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
 void function_fit_abandon(nigh_context *ctx, void *fit);
 
+/* Degree of G in v for a polynomial of degree `degree` in t. */
+static inline int function_degree(const function_domain *domain, int degree)
+{
+    int left = degree - (domain->factor ? 1 : 0);
+    return domain->square ? left / 2 : left;
+}
+
 /* A problem as remez.c wants it. */
 remez_problem function_remez_problem(const function_domain *domain);
 

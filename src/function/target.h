@@ -4,10 +4,6 @@
 #include "nigh/expr.h"
 #include "nigh/function.h"
 
-/* Kernels on n numbers (any n) at one CPU level. */
-typedef void function_kernel_f32(int64_t n, const float *x, float *y);
-typedef void function_kernel_f64(int64_t n, const double *x, double *y);
-
 typedef enum function_id {
     FUNCTION_EXP, FUNCTION_EXP2, FUNCTION_LOG, FUNCTION_LOG2, FUNCTION_SIN, FUNCTION_COS, FUNCTION_TANH, FUNCTION_ERF,
     FUNCTION_SIGMOID, FUNCTION_GELU, FUNCTION_SILU, FUNCTION_SOFTPLUS, FUNCTION_SQRT, FUNCTION_RSQRT, FUNCTION_NAMED
@@ -53,11 +49,19 @@ size_t function_reference_workspace(const function_target *target);
 void function_reference_f64(const function_target *target, int64_t n, const double *x, double *y, void *workspace);
 
 /*
- * Bound of the relative error of function_reference_f64 in units of 2^-52: 8 for the named functions; for a plain
- * expression no bound can be stated beforehand (cancellation), so it is estimated: max of 8 and four times the largest
- * difference from quadruple precision seen at 4096 points, divided by max |f| where f crosses zero.
+ * |reference - f| <= relative |reference| + absolute on the whole interval. For a single function of nigh/expr.h this
+ * stands on the accuracy stated there: 8 ulp, 1024 times the smallest subnormal. For other expressions nothing can be said
+ * beforehand (cancellation): absolute is estimated as 8 times the largest difference from quadruple precision at 4096
+ * points (`proved` is false). Cost: 0 or about 10 ms.
  */
-#define FUNCTION_REFERENCE_ULPS 8
+typedef struct function_margin {
+    double relative, absolute;
+    bool proved;
+} function_margin;
+nigh_status function_reference_margin(nigh_context *ctx, const function_target *target, function_margin *out);
+
+/* Error of an answer in the target's measure, `difference` = |answer - f| and f in double; INFINITY when answer is not finite. */
+double function_error(const function_target *target, double difference, double f);
 
 /* The exact computation that is timed, in the target's type: n numbers from x to y (float or double). */
 void function_exact(const function_target *target, int64_t n, const void *x, void *y, void *workspace);
@@ -65,16 +69,20 @@ void function_exact(const function_target *target, int64_t n, const void *x, voi
 /* f32 numbers in [low, high], both included; -0 counts beside +0. 0 when there are none. */
 int64_t function_count_f32(double low, double high);
 
-/* out[n] from in[n]. Called from several threads at once; n is at most 4096. */
+/* out[n] from in[n]. Called from several threads at once; n is at most 1024. */
 typedef void function_apply_fn(const void *user, int64_t n, const float *in, float *out);
 
 /*
- * Walks every f32 of the target's interval (-0 and subnormals included), on all threads of the context, and bounds the
- * worst error of `apply` in the target's measure (absolute, relative, ulp). out->worst is the largest error seen against
- * the f64 reference plus the margin for that reference's own error; out->at is where it was seen, out->exact
- * says that no margin above 1e-6 of the figure was needed; out->inputs counts the floats. *mean (NULL: not wanted) is the mean error over
- * the floats. An answer that is not finite has error INFINITY. NIGH_UNSUPPORTED: not f32, or another measure;
- * NIGH_INTERRUPTED. Cost: about 2 ns a float and core for cheap functions; the full range has 4.3e9 floats.
+ * Walks every f32 of the target's interval (-0 and subnormals included) on all threads of the context, and bounds the
+ * worst error of `apply` in the target's measure (absolute, relative, ulp).
+ *   out->worst   no f32 of the interval has a larger error: the largest of all errors against the f64 reference, each with the
+ *                margin for the reference's own error; where that margin matters (more than 1e-6 of the
+ *                error), the point is looked at again in quadruple precision
+ *   out->at      the float that gave it; out->exact: its error is worst to 1e-6 relative
+ *   out->inputs  floats looked at
+ *   *mean        mean error over the floats, without margins (NULL: not wanted)
+ * An answer that is not finite has error INFINITY. The same bits whatever the number of threads. NIGH_UNSUPPORTED: the target is not f32, or
+ * another measure; NIGH_INTERRUPTED. Cost: 1 to 3 ns a float and core for cheap functions with AVX-512.
  */
 nigh_status function_exhaustive_f32(nigh_context *ctx, const function_target *target, function_apply_fn *apply,
                                     const void *user, nigh_certificate *out, double *mean);
