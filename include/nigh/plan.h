@@ -65,6 +65,9 @@ typedef struct nigh_problem_ops {
     /* Exact outputs of n inputs. NULL for a file of pairs. */
     nigh_status (*exact)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out);
 
+    /* The same without any cache, one sample after another, for timing. NULL: `exact` itself. */
+    nigh_status (*exact_timed)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out);
+
     /* Rows `index` of a file of pairs: inputs and outputs. NULL for problems that are drawn. */
     nigh_status (*rows)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const int64_t *index, void *in, void *out);
 
@@ -84,6 +87,7 @@ struct nigh_problem {
     size_t size; /* sizeof(nigh_problem) */
     const char *kind;     /* which methods may apply: "function", "map" (vectors to vectors) ... */
     const char *name;     /* as the user wrote it */
+    const char *origin;   /* JSON text that says how to make it again, kept in plan files; NULL: unknown */
     const char *identity; /* hex SHA-256 of all that defines it; the ledger and the wisdom go by it */
     nigh_shape in, out;   /* of one sample */
     const nigh_measure *measure;
@@ -392,6 +396,8 @@ typedef struct nigh_timed {
 NIGH_API nigh_status nigh_time_pair(nigh_context *ctx, const nigh_timed *a, const nigh_timed *b, double seconds, nigh_timing *out);
 
 /* ---- the planner -------------------------------------------------------------------------------------- */
+
+struct nigh_outcome;
 
 typedef struct nigh_request {
     size_t size;

@@ -15,6 +15,11 @@ struct nigh_context {
     void *log_user;
     nigh_progress_fn *progress;
     void *progress_user;
+    /* Filled by src/plan: methods from outside and the services in force. Kept here so that a context is one block. */
+    const void *registered[64];
+    int registered_count;
+    void (*services[8])(void);
+    bool services_set;
     char message[2048];
 };
 #endif

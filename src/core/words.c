@@ -1,0 +1,34 @@
+/* See words.h. Damerau-Levenshtein distance, optimal string alignment. */
+#include "core/words.h"
+
+#include <string.h>
+
+enum { MOST = 64 };
+
+int word_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    if (n > MOST || m > MOST) return MOST;
+    int rows[3][MOST + 1];
+    for (size_t j = 0; j <= m; j++) rows[0][j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int *row = rows[i % 3], *above = rows[(i - 1) % 3], *above2 = rows[(i + 1) % 3];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best) best = above[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[j - 2] + 1 < best)
+                best = above2[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *word_nearer(const char *word, size_t size, const char *other, const char *best)
+{
+    int distance = word_distance(word, size, other, strlen(other));
+    int far = (int)size / 3 + 1;
+    if (distance > far) return best;
+    return !best || distance < word_distance(word, size, best, strlen(best)) ? other : best;
+}

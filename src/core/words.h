@@ -1,0 +1,11 @@
+/* Nearest word, for "did you mean ...?". */
+#ifndef NIGH_CORE_WORDS_H
+#define NIGH_CORE_WORDS_H
+#include <stddef.h>
+
+/* Edit distance (insert, delete, replace, swap of neighbours) of two words, cut off above 64 letters. */
+int word_distance(const char *a, size_t a_size, const char *b, size_t b_size);
+
+/* `other` when it is nearer to `word` than `best` (NULL: none so far) and near enough to be meant; else `best`. */
+const char *word_nearer(const char *word, size_t size, const char *other, const char *best);
+#endif

@@ -1,0 +1,61 @@
+/* What the formats share: whole files in, atomically written files out, bytes of foreign texts in messages. */
+#ifndef NIGH_IO_STREAM_H
+#define NIGH_IO_STREAM_H
+#include "nigh/io.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "src/io moves little-endian elements without conversion; a big-endian machine needs that conversion"
+#endif
+
+/* The whole file ("-": standard input) in `out` (ctx set, empty; the caller frees it on success). */
+nigh_status nigh_io_read_all(nigh_context *ctx, const char *path, nigh_buffer *out);
+
+/* How messages name the file at `path`. */
+const char *nigh_io_source_name(const char *path);
+const char *nigh_io_target_name(const char *path);
+
+/*
+ * Where a writer puts its bytes: a buffer, or a file that appears under its name only by nigh_io_sink_commit. After
+ * nigh_io_sink_open the caller ends it by commit or abort, exactly once; abort removes what was written. nigh_io_sink_end does the one or the other by `status` and returns
+ * the outcome.
+ */
+typedef struct nigh_io_sink {
+    nigh_context *ctx;
+    nigh_buffer *buffer; /* or */
+    int fd;
+    size_t start;        /* of the buffer: abort goes back to it */
+    const char *path;    /* as the caller gave it, for messages */
+    char *target, *temporary; /* NULL when written directly */
+    uint64_t written;
+} nigh_io_sink;
+
+nigh_io_sink nigh_io_sink_buffer(nigh_context *ctx, nigh_buffer *buffer);
+nigh_status nigh_io_sink_open(nigh_context *ctx, const char *path, nigh_io_sink *sink);
+nigh_status nigh_io_sink_add(nigh_io_sink *sink, const void *bytes, size_t size);
+nigh_status nigh_io_sink_commit(nigh_io_sink *sink);
+void nigh_io_sink_abort(nigh_io_sink *sink);
+nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status);
+
+/* `size` bytes of a foreign text for a message: at most 40, those that do not print as '?'. */
+typedef struct nigh_io_excerpt {
+    char text[48];
+} nigh_io_excerpt;
+nigh_io_excerpt nigh_io_excerpt_of(const void *bytes, size_t size);
+
+/* True when the bytes are valid UTF-8. */
+bool nigh_io_is_utf8(const char *text, size_t size);
+
+/* NIGH_INVALID unless dtype, ndim and dims are sane; `what` begins the message. */
+nigh_status nigh_io_check_array(nigh_context *ctx, const nigh_array *array, const char *what);
+
+/* bundle.c: takes the array over (on failure it stays the caller's), without looking for duplicates; and that look. */
+nigh_status nigh_io_bundle_take(nigh_bundle *bundle, const char *name, size_t name_size, nigh_array *array);
+nigh_status nigh_io_bundle_unique(const nigh_bundle *bundle, nigh_status wrong, const char *file);
+
+/* npy.c: the header of an npy file in `out`, and the file behind it, piece by piece into a sink. */
+nigh_status nigh_io_npy_header(nigh_context *ctx, const nigh_array *array, nigh_buffer *out);
+nigh_status nigh_io_npy_put(nigh_io_sink *sink, const nigh_array *array);
+
+/* npz.c: zip64 records for every entry when `zip64` is set, whatever its size. */
+nigh_status nigh_io_npz_put(nigh_io_sink *sink, const nigh_bundle *bundle, int level, bool zip64);
+#endif

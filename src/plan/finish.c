@@ -1,0 +1,304 @@
+/* After the walk: timing of the chosen plan, envelope, error curve, the words, the receipt, and the record. */
+#include "plan/host.h"
+#include "plan/receipt.h"
+#include "plan/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+/* ---- timing of two works, from the log or the clock ---- */
+
+static bool timing_from_log(plan_run *run, const char *key, nigh_arena *arena, nigh_timing *out)
+{
+    json_t *value;
+    if (!clocklog_get(run->clock, key, &value)) return false;
+    json_t *ratios = json_object_get(value, "ratios");
+    int pairs = (int)json_array_size(ratios);
+    bool right = pairs > 0 && pairs <= 1000;
+    if (right) {
+        *out = (nigh_timing){json_number_value(json_object_get(value, "a")),    json_number_value(json_object_get(value, "b")),
+                             json_number_value(json_object_get(value, "ratio")), json_number_value(json_object_get(value, "low")),
+                             json_number_value(json_object_get(value, "high")),  pairs,
+                             (int)json_integer_value(json_object_get(value, "repeated")), 1, json_is_true(json_object_get(value, "busy")), NULL};
+        out->ratios = nigh_arena_alloc(arena, (size_t)pairs * sizeof *out->ratios);
+        right = out->ratios != NULL;
+        for (int i = 0; right && i < pairs; i++) out->ratios[i] = json_number_value(json_array_get(ratios, (size_t)i));
+    }
+    json_decref(value);
+    return right;
+}
+
+static nigh_status timing_to_log(plan_run *run, const char *key, const nigh_timing *t)
+{
+    json_t *ratios = json_array();
+    for (int i = 0; ratios && i < t->pairs; i++) json_array_append_new(ratios, json_real(t->ratios[i]));
+    return clocklog_put(run->clock, key,
+                        json_pack("{s:f,s:f,s:f,s:f,s:f,s:i,s:b,s:o}", "a", t->a_seconds, "b", t->b_seconds, "ratio", t->ratio, "low", t->low,
+                                  "high", t->high, "repeated", t->repeated, "busy", (int)t->busy, "ratios", ratios));
+}
+
+/* other: a plan, or NULL for the exact computation. The ratio is other / plan: how many times faster the plan is. */
+static nigh_status time_beside(plan_run *run, const char *key, const nigh_plan *other, const nigh_plan *plan, nigh_arena *arena,
+                               nigh_timing *out)
+{
+    if (timing_from_log(run, key, arena, out) || clocklog_frozen(run)) return NIGH_OK;
+    timed_work a, b;
+    const sample_set *inputs = run->test.n ? &run->test : &run->screen;
+    nigh_status status = timed_work_new(run->ctx, run->arena, run->problem, other, inputs, &a);
+    if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, plan, inputs, &b);
+    nigh_timed first = {timed_work_run, &a, 1, !other && run->problem->child}, second = {timed_work_run, &b, 1, false};
+    double cap = run->request->seconds > 0 ? run->request->seconds / 10 : 20;
+    nigh_timing timing;
+    if (!status) status = nigh_time_pair(run->ctx, &first, &second, cap, &timing);
+    if (status) return status;
+    status = timing_to_log(run, key, &timing);
+    nigh_free(run->ctx, timing.ratios);
+    if (!status && !timing_from_log(run, key, arena, out)) status = NIGH_MEMORY;
+    return status;
+}
+
+/* ---- the best classical shortcut that meets the same error ---- */
+
+static nigh_status find_shortcut(plan_run *run, int *index)
+{
+    *index = -1;
+    nigh_outcome *outcome = run->outcome;
+    double *errors = nigh_alloc(run->ctx, (size_t)(run->test.n ? run->test.n : 1) * sizeof *errors);
+    if (!errors) return NIGH_MEMORY;
+    nigh_status status = NIGH_OK;
+    for (int tries = 0; tries < 4 && *index < 0 && !status; tries++) {
+        int best = -1;
+        for (int i = 0; i < outcome->count; i++) {
+            const nigh_candidate *c = &outcome->candidates[i];
+            bool may = c->method->flags & NIGH_METHOD_SHORTCUT && (c->state == NIGH_CANDIDATE_PASSED || c->state == NIGH_CANDIDATE_PROVED);
+            if (may && (best < 0 || c->cost < outcome->candidates[best].cost)) best = i;
+        }
+        if (best < 0) break;
+        nigh_candidate *c = &outcome->candidates[best];
+        if (c->state == NIGH_CANDIDATE_PROVED) {
+            *index = best;
+            break;
+        }
+        test_figures figures = {0};
+        double seconds;
+        if (!c->plan) status = candidate_fit(run, best, &c->plan, &seconds);
+        if (!status && run->request->statistic == NIGH_WORST) {
+            status = run->services->certify(run->ctx, c->plan, run->problem, &figures.certificate);
+            if (status == NIGH_UNSUPPORTED) status = NIGH_OK;
+        }
+        if (!status) status = test_plan(run, c->plan, errors, &figures);
+        c->state = figures.met ? NIGH_CANDIDATE_PROVED : NIGH_CANDIDATE_REFUSED;
+    }
+    nigh_free(run->ctx, errors);
+    return status;
+}
+
+/* ---- envelope ---- */
+
+/* Lower envelope of fit + uses x apply over the proven candidates and the exact computation. */
+static nigh_status envelope_make(plan_run *run)
+{
+    nigh_outcome *outcome = run->outcome;
+    outcome->envelope = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 2) * sizeof *outcome->envelope);
+    if (!outcome->envelope) return NIGH_MEMORY;
+    double uses = 1;
+    for (int now = -2; outcome->rows < outcome->count + 2;) {
+        int best = -2;
+        double best_cost = INFINITY, best_slope = INFINITY;
+        for (int i = -1; i < outcome->count; i++) {
+            const nigh_candidate *c = i < 0 ? NULL : &outcome->candidates[i];
+            if (c ? c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN : !(outcome->exact_seconds > 0)) continue;
+            double slope = c ? c->apply_seconds : outcome->exact_seconds, cost = (c ? c->fit_seconds : 0) + uses * slope;
+            if (cost < best_cost || (cost == best_cost && slope < best_slope)) best = i, best_cost = cost, best_slope = slope;
+        }
+        if (best == -2) break;
+        if (best != now) outcome->envelope[outcome->rows++] = (nigh_envelope_row){uses, best};
+        now = best;
+        double next = INFINITY, fit = best < 0 ? 0 : outcome->candidates[best].fit_seconds;
+        for (int i = 0; i < outcome->count; i++) { /* the next crossing with a flatter line */
+            const nigh_candidate *c = &outcome->candidates[i];
+            if ((c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN) || c->apply_seconds >= best_slope) continue;
+            double at = (c->fit_seconds - fit) / (best_slope - c->apply_seconds);
+            if (at > uses * (1 + 1e-9) && at < next) next = at;
+        }
+        if (best >= 0 && outcome->exact_seconds > 0 && outcome->exact_seconds < best_slope) break; /* exact has no fit: it came first */
+        if (!isfinite(next)) break;
+        uses = next * (1 + 2e-9);
+    }
+    return NIGH_OK;
+}
+
+/* ---- error along the input, for one-variable problems ---- */
+
+static nigh_status curve_make(plan_run *run, const nigh_plan *plan)
+{
+    enum { POINTS = 600 };
+    const nigh_problem *problem = run->problem;
+    if (run->in_count != 1 || run->out_count != 1 || !problem->low || problem->child || !problem->ops->exact) return NIGH_OK;
+    nigh_outcome *outcome = run->outcome;
+    nigh_array in = {problem->in, NULL};
+    in.shape.ndim = 1, in.shape.dim[0] = POINTS;
+    outcome->curve_x = nigh_arena_alloc(run->arena, 2 * POINTS * sizeof(double));
+    sample_set set = {POINTS, nigh_arena_alloc(run->arena, POINTS * run->in_bytes), nigh_arena_alloc(run->arena, POINTS * run->out_bytes)};
+    if (!outcome->curve_x || !set.in || !set.out) return NIGH_MEMORY;
+    outcome->curve_error = outcome->curve_x + POINTS;
+    in.data = set.in;
+    for (int i = 0; i < POINTS; i++) {
+        double x = problem->low[0] + (problem->high[0] - problem->low[0]) * (i + 0.5) / POINTS;
+        nigh_array_set(&in, i, x);
+        outcome->curve_x[i] = nigh_array_get(&in, i);
+    }
+    nigh_status status = problem->ops->exact(run->ctx, problem, POINTS, set.in, set.out);
+    if (!status) status = set_errors(run, plan, &set, outcome->curve_error);
+    outcome->curve_count = status ? 0 : POINTS;
+    return status;
+}
+
+/* ---- the receipt ---- */
+
+static nigh_status text_copy(nigh_receipt *receipt, char **to, const char *from)
+{
+    *to = nigh_arena_strdup(receipt->arena, from ? from : "");
+    return *to ? NIGH_OK : NIGH_MEMORY;
+}
+
+nigh_status receipt_fill(nigh_context *ctx, const nigh_problem *problem, nigh_receipt *r)
+{
+    struct utsname host;
+    nigh_status status = text_copy(r, &r->problem, problem->name);
+    if (!status) status = text_copy(r, &r->identity, problem->identity);
+    if (!status) status = text_copy(r, &r->kind, problem->kind);
+    if (!status) status = text_copy(r, &r->measure, problem->measure->name);
+    if (!status) status = text_copy(r, &r->unit, problem->measure->unit);
+    if (!status) status = text_copy(r, &r->nigh, nigh_version());
+    if (!status) status = text_copy(r, &r->cpu, nigh_cpu_model());
+    if (!status) status = text_copy(r, &r->cpu_level, nigh_cpu_level_name(nigh_cpu()));
+    if (!status) status = text_copy(r, &r->libraries, host_libraries());
+    if (!status) status = text_copy(r, &r->host, uname(&host) == 0 ? host.sysname : "");
+    r->threads = nigh_context_threads(ctx);
+    r->seed = nigh_context_seed(ctx);
+    return status;
+}
+
+static nigh_status receipt_of_run(plan_run *run, const test_figures *figures, const nigh_candidate *c, nigh_receipt *r)
+{
+    nigh_buffer settings = {.ctx = run->ctx};
+    nigh_status status = receipt_fill(run->ctx, run->problem, r);
+    if (!status) status = text_copy(r, &r->method, c->method->name);
+    if (!status) status = text_copy(r, &r->source, c->method->source);
+    if (!status) status = nigh_settings_print(c->method, &c->settings, &settings);
+    if (!status) status = text_copy(r, &r->settings, settings.data);
+    nigh_buffer_free(&settings);
+    if (status) return status;
+    r->error = run->request->error, r->statistic = run->request->statistic, r->confidence = run->request->confidence;
+    r->met = figures->met, r->level = run->level, r->reads = run->reads, r->tests = run->test.n, r->clip = 5 * r->error;
+    r->mean = figures->mean, r->outliers = figures->outliers, r->p95 = figures->p95, r->certificate = figures->certificate;
+    r->worst = figures->worst;
+    r->worst_share = 1 - pow(run->level, 1 / fmax((double)run->test.n, 1));
+    r->label = r->statistic == NIGH_WORST ? (figures->certificate.how ? NIGH_CERTIFIED : NIGH_ABSENT) : NIGH_MEASURED;
+    r->tests_from = run->reads ? nigh_arena_format(r->arena, "test rows of the file, read %lld time%s", (long long)run->reads, run->reads == 1 ? "" : "s")
+                               : nigh_arena_format(r->arena, "drawn anew");
+    r->fit_seconds = c->fit_seconds;
+    r->exact_calls = c->method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? (double)run->fit.n : 0;
+    r->exact_seconds = run->outcome->exact_seconds, r->plan_seconds = c->apply_seconds;
+    r->plan_bytes = c->plan ? c->plan->bytes : 0;
+    return r->tests_from ? NIGH_OK : NIGH_MEMORY;
+}
+
+static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_receipt *r)
+{
+    int proved = 0;
+    for (int i = 0; i < run->outcome->count; i++) proved += run->outcome->candidates[i].state == NIGH_CANDIDATE_PROVED;
+    nigh_statistic which = r->statistic;
+    double decides = nigh_receipt_decides(r, &which);
+    const char *figure = which == NIGH_MEAN ? "mean error at most" : which == NIGH_P95 ? "95% of errors at most" : "worst error";
+    if (!r->met) {
+        r->words = nigh_arena_format(r->arena, "%s comes nearest, but its %s %.3g is not shown to be <= %.3g.", c->label, figure, decides, r->error);
+        return r->words ? NIGH_OK : NIGH_MEMORY;
+    }
+    double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
+    const char *among = proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test";
+    const char *uses = run->request->uses > 0 ? "" : " (10^6 uses assumed)";
+    if (gain > 1)
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.", c->label, among, uses, figure,
+                                     decides, gain);
+    else if (gain > 0)
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g. The exact computation is cheaper (%.3g of the plan's time): use that.",
+                                     c->label, among, uses, figure, decides, gain);
+    else
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g.", c->label, among, uses, figure, decides);
+    return r->words ? NIGH_OK : NIGH_MEMORY;
+}
+
+/* ---- the record in the plan file ---- */
+
+static nigh_status record_make(plan_run *run, const nigh_receipt *receipt, char **text)
+{
+    nigh_context *ctx = run->ctx;
+    nigh_buffer buffer = {.ctx = ctx};
+    json_t *record = json_object(), *object = NULL, *chain = json_array();
+    nigh_status status = record && chain ? NIGH_OK : nigh_fail(ctx, NIGH_MEMORY, "out of memory for the plan's record");
+    for (int i = 0; i < run->chain_count && !status; i++) json_array_append_new(chain, json_string(run->outcome->candidates[run->chain[i]].label));
+    const nigh_request *q = run->request;
+    if (!status) status = nj_set_int(ctx, record, "record", 1);
+    if (!status && run->problem->origin) {
+        json_error_t error;
+        status = nj_set(ctx, record, "problem", json_loads(run->problem->origin, 0, &error));
+    }
+    if (!status)
+        status = nj_set(ctx, record, "request",
+                        json_pack("{s:f,s:i,s:f,s:f,s:f,s:f,s:I,s:I,s:I,s:b,s:s*,s:s*,s:I,s:i}", "error", q->error, "statistic", (int)q->statistic, "confidence",
+                                  q->confidence, "outliers", q->outliers, "uses", q->uses, "seconds", q->seconds, "fit", (json_int_t)q->fit, "screen",
+                                  (json_int_t)q->screen, "test", (json_int_t)q->test, "no_clock", (int)q->no_clock, "methods", q->methods, "settings",
+                                  q->settings, "seed", (json_int_t)nigh_context_seed(ctx), "threads", nigh_context_threads(ctx)));
+    if (!status) status = nj_set(ctx, record, "chain", json_incref(chain));
+    if (!status) status = nj_set_int(ctx, record, "walk", run->walk);
+    if (!status) status = nj_set(ctx, record, "clock", json_deep_copy(clocklog_all(run->clock)));
+    if (!status) status = nigh_receipt_to_json(ctx, receipt, &object);
+    if (!status) status = nj_set(ctx, record, "receipt", object);
+    if (!status) status = nj_dump(ctx, record, JSON_COMPACT | JSON_SORT_KEYS, &buffer);
+    json_decref(chain);
+    json_decref(record);
+    *text = buffer.data;
+    return status;
+}
+
+/* ---- all of it ---- */
+
+nigh_status run_finish(plan_run *run, const test_figures *figures)
+{
+    nigh_outcome *outcome = run->outcome;
+    nigh_candidate *c = &outcome->candidates[run->shown];
+    nigh_receipt *r;
+    nigh_status status = nigh_receipt_new(run->ctx, &r);
+    if (status) return status;
+    outcome->receipt = r;
+    outcome->plan = outcome->chosen >= 0 ? c->plan : NULL;
+    int shortcut = -1;
+    status = receipt_of_run(run, figures, c, r);
+    if (!status && run->problem->ops->exact) status = time_beside(run, "beside exact", NULL, c->plan, r->arena, &r->beside_exact);
+    if (!status && outcome->chosen >= 0) status = find_shortcut(run, &shortcut);
+    if (status) return status;
+    r->is_shortcut = shortcut >= 0 && shortcut == run->shown;
+    if (shortcut >= 0) status = text_copy(r, &r->shortcut, outcome->candidates[shortcut].label);
+    if (!status && shortcut >= 0 && !r->is_shortcut)
+        status = time_beside(run, "beside shortcut", outcome->candidates[shortcut].plan, c->plan, r->arena, &r->beside_shortcut);
+    if (r->beside_exact.pairs) {
+        outcome->exact_seconds = r->exact_seconds = r->beside_exact.a_seconds;
+        r->plan_seconds = c->apply_seconds = r->beside_exact.b_seconds;
+        c->cost = c->fit_seconds + run->uses * c->apply_seconds;
+    }
+    if (!status) status = receipt_words(run, c, r);
+    if (!status) status = curve_make(run, c->plan);
+    if (outcome->chosen >= 0) c->state = NIGH_CANDIDATE_CHOSEN;
+    if (!status) status = envelope_make(run);
+    outcome->deciding_seconds = nigh_clock() - run->started;
+    char *record = NULL;
+    if (!status) status = record_make(run, r, &record);
+    if (!status && c->plan && !(c->plan->record = nigh_arena_strdup(c->plan->arena, record))) status = NIGH_MEMORY;
+    nigh_free(run->ctx, record);
+    return status;
+}

@@ -1,0 +1,3 @@
+/* See range.h. */
+#define RANGE_TABLE range_scalar
+#include "plan/range.inc"

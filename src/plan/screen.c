@@ -1,0 +1,139 @@
+/* Fits one candidate and looks at its error on the screen set. A finished step is in the log and is not done twice. */
+#include "plan/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* All units of the fit. Training methods are checkpointed into the log every tenth part. */
+static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit)
+{
+    nigh_progress_point point = {0};
+    for (int64_t step = 1; !point.done;) {
+        nigh_status status = nigh_poll(run->ctx);
+        if (!status) status = c->method->advance(run->ctx, fit, step, &point);
+        if (status) return status;
+        if (point.total > 1) nigh_progress(run->ctx, c->label, (double)point.units, (double)point.total);
+        step = point.total / 100 > 1 ? point.total / 100 : 1;
+    }
+    return NIGH_OK;
+}
+
+nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds)
+{
+    nigh_context *ctx = run->ctx;
+    const nigh_candidate *c = &run->outcome->candidates[index];
+    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
+    void *fit = NULL;
+    double start = nigh_clock();
+    nigh_status status = c->method->start(ctx, run->problem, &samples, &c->settings, &fit);
+    if (!status) status = advance_all(run, c, fit);
+    if (!status) status = c->method->finish(ctx, fit, plan);
+    c->method->abandon(ctx, fit);
+    *seconds = nigh_clock() - start;
+    return status;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean of min(e, 5E) with its standard error, share above 5E and E, p95 and worst. Sorts errors. */
+static void screen_figures(const nigh_request *request, int64_t n, double *errors, nigh_candidate *c)
+{
+    double clip = 5 * request->error, sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double e = fmin(errors[i], clip);
+        sum += e, squares += e * e;
+    }
+    double mean = sum / (double)n, variance = squares / (double)n - mean * mean;
+    qsort(errors, (size_t)n, sizeof *errors, by_value);
+    int64_t rank = (int64_t)ceil(0.95 * (double)n) - 1, over = 0;
+    while (over < n && errors[n - 1 - over] > clip) over++;
+    c->screen_mean = mean;
+    c->screen_error_se = sqrt(fmax(variance, 0) / (double)n);
+    c->screen_p95 = errors[rank < 0 ? 0 : rank];
+    c->screen_worst = errors[n - 1];
+    c->decides = request->statistic == NIGH_MEAN ? mean : request->statistic == NIGH_P95 ? c->screen_p95 : c->screen_worst;
+    bool outliers = request->outliers < 1 && (double)over > request->outliers * (double)n;
+    c->state = c->decides <= request->error && !outliers ? NIGH_CANDIDATE_PASSED : NIGH_CANDIDATE_MISSED;
+}
+
+/* Numbers of the log as JSON: infinities as null. */
+static json_t *real_or_null(double x) { return isfinite(x) ? json_real(x) : json_null(); }
+static double real_or_infinity(json_t *x) { return json_is_number(x) ? json_number_value(x) : INFINITY; }
+
+static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
+{
+    json_t *value;
+    if (!clocklog_get(run->clock, key, &value)) return false;
+    bool right = json_is_array(value) && json_array_size(value) == 7;
+    if (right) {
+        c->fit_seconds = real_or_infinity(json_array_get(value, 0));
+        c->screen_mean = real_or_infinity(json_array_get(value, 1));
+        c->screen_error_se = real_or_infinity(json_array_get(value, 2));
+        c->screen_p95 = real_or_infinity(json_array_get(value, 3));
+        c->screen_worst = real_or_infinity(json_array_get(value, 4));
+        c->decides = real_or_infinity(json_array_get(value, 5));
+        c->state = (nigh_candidate_state)json_integer_value(json_array_get(value, 6));
+    }
+    json_decref(value);
+    return right;
+}
+
+static nigh_status screen_to_log(plan_run *run, const char *key, const nigh_candidate *c)
+{
+    return clocklog_put(run->clock, key,
+                        json_pack("[f,o,o,o,o,o,i]", c->fit_seconds, real_or_null(c->screen_mean), real_or_null(c->screen_error_se),
+                                  real_or_null(c->screen_p95), real_or_null(c->screen_worst), real_or_null(c->decides), (int)c->state));
+}
+
+/* A fit that could not be made costs this candidate, not the whole plan. */
+nigh_status screen_failure(plan_run *run, int index, nigh_status status)
+{
+    nigh_candidate *c = &run->outcome->candidates[index];
+    if (status != NIGH_FAILED && status != NIGH_UNSUPPORTED && status != NIGH_INVALID) return status;
+    c->state = status == NIGH_UNSUPPORTED ? NIGH_CANDIDATE_UNSUPPORTED : NIGH_CANDIDATE_FAILED;
+    c->why = nigh_arena_strdup(run->arena, nigh_message(run->ctx));
+    return c->why ? NIGH_OK : NIGH_MEMORY;
+}
+
+static nigh_status screen_anew(plan_run *run, int index)
+{
+    nigh_candidate *c = &run->outcome->candidates[index];
+    nigh_plan *plan = NULL;
+    double *errors = nigh_alloc(run->ctx, (size_t)run->screen.n * sizeof *errors);
+    nigh_status status = errors ? candidate_fit(run, index, &plan, &c->fit_seconds) : NIGH_MEMORY;
+    if (!status) status = set_errors(run, plan, &run->screen, errors);
+    if (!status) screen_figures(run->request, run->screen.n, errors, c);
+    if (!status && c->state == NIGH_CANDIDATE_PASSED) {
+        c->plan = plan;
+        plan = NULL;
+    }
+    nigh_plan_free(run->ctx, plan);
+    nigh_free(run->ctx, errors);
+    return status;
+}
+
+nigh_status candidate_screen(plan_run *run, int index)
+{
+    nigh_candidate *c = &run->outcome->candidates[index];
+    if (c->state != NIGH_CANDIDATE_WAITING) return NIGH_OK;
+    char key[512];
+    snprintf(key, sizeof key, "screen %s", c->label);
+    nigh_status status;
+    if (!screen_from_log(run, key, c)) {
+        status = screen_anew(run, index);
+        if (status) return screen_failure(run, index, status);
+        if (run->request->no_clock) c->fit_seconds = host_seconds(run, &c->estimate.fit);
+        if ((status = screen_to_log(run, key, c))) return status;
+    }
+    if (c->method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows)
+        c->fit_seconds += run->outcome->exact_seconds * (double)run->fit.n; /* exact calls made for fitting count */
+    c->cost = c->fit_seconds + run->uses * c->apply_seconds;
+    if (run->request->watch) run->request->watch(run->request->watch_user, run->outcome);
+    return NIGH_OK;
+}

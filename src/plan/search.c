@@ -1,0 +1,223 @@
+/*
+ * Which candidates to try: lines in the order of their expected cost; along a line the cheapest point that passes, by
+ * bracketing from where the formula expects it; lines that cannot beat what has passed already are left out, and said so.
+ * Training fits are halved: all run an eighth, the better half by extrapolated loss goes on.
+ */
+#include "plan/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counted costs are trusted to a factor of two. */
+static const double COUNT_TRUST = 2;
+
+static nigh_status try_point(plan_run *run, plan_line *line, int point, double *errors, bool *passed)
+{
+    int index;
+    nigh_status status = line_candidate(run, line, point, &index);
+    if (!status) status = candidate_screen(run, index);
+    if (status) return status;
+    const nigh_candidate *c = &run->outcome->candidates[index];
+    errors[point] = c->decides;
+    *passed = c->state == NIGH_CANDIDATE_PASSED;
+    return NIGH_OK;
+}
+
+/* Is the screened margin so thin that the test may well refuse it? Then the next point of the line joins as well. */
+static bool thin(const plan_run *run, const nigh_candidate *c)
+{
+    double e = run->request->error;
+    if (run->request->statistic == NIGH_MEAN) return e - c->screen_mean < 4 * c->screen_error_se + 0.02 * e;
+    if (run->request->statistic == NIGH_P95) return c->screen_p95 > 0.85 * e;
+    return c->decides > 0.9 * e;
+}
+
+static nigh_status search_line(plan_run *run, plan_line *line)
+{
+    double *errors = nigh_arena_alloc_zero(run->arena, (size_t)line->count, sizeof *errors);
+    if (!errors) return NIGH_MEMORY;
+    int low = -1, high = line->count, point = line->expected >= 0 ? line->expected : line->count / 2, step = 1;
+    nigh_status status = NIGH_OK;
+    while (high - low > 1 && !status) {
+        bool passed;
+        if ((status = try_point(run, line, point, errors, &passed))) break;
+        if (passed)
+            high = point;
+        else
+            low = point;
+        if (low >= 0 && high < line->count) {
+            if (high - low > 1) point = run->services->tune(low, high, errors, run->request->error);
+        } else { /* one side is open still: walk away in doubling steps from the expected point */
+            point = passed ? high - step : low + step;
+            step *= 2;
+            if (point < 0) point = 0;
+            if (point >= line->count) point = line->count - 1;
+        }
+    }
+    if (status || high == line->count) return status;
+    bool passed;
+    for (int more = high; more + 1 < line->count && more < high + 2 && !status; more++) {
+        if (line->candidate[more] < 0 || !thin(run, &run->outcome->candidates[line->candidate[more]])) break;
+        status = try_point(run, line, more + 1, errors, &passed);
+    }
+    return status;
+}
+
+static nigh_status brute_line(plan_run *run, plan_line *line)
+{
+    nigh_status status = NIGH_OK;
+    for (int i = 0; i < line->count && !status; i++) {
+        int index;
+        status = line_candidate(run, line, i, &index);
+        if (!status) status = candidate_screen(run, index);
+    }
+    return status;
+}
+
+static double best_cost(const plan_run *run, unsigned flags)
+{
+    double best = INFINITY;
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        if (c->state == NIGH_CANDIDATE_PASSED && (c->method->flags & flags) == flags && c->cost < best) best = c->cost;
+    }
+    return best;
+}
+
+/* Why this line need not be tried, or NULL. */
+static const char *hopeless(plan_run *run, const plan_line *line, char *text, size_t size)
+{
+    double best = best_cost(run, 0), shortcut = best_cost(run, NIGH_METHOD_SHORTCUT);
+    const nigh_estimate *finest = &line->estimate[line->count - 1];
+    if (finest->error.low > run->request->error) {
+        snprintf(text, size, "its error is at least %.2g by formula, even at the end of its grid", finest->error.low);
+        return text;
+    }
+    double trust = line->method->flags & NIGH_METHOD_TRAINED ? 1 : COUNT_TRUST;
+    double rival = line->method->flags & NIGH_METHOD_TRAINED ? shortcut : best;
+    if (line->expected >= 0 || line->count == 1) {
+        if (line->expected_cost > trust * rival) {
+            snprintf(text, size, "expected to cost %.2g times the best so far", line->expected_cost / rival);
+            return text;
+        }
+    } else if (host_seconds(run, &line->estimate[0].fit) + run->uses * line->counted[0] > trust * rival) {
+        snprintf(text, size, "even its cheapest setting is expected to cost %.2g times the best so far",
+                 (host_seconds(run, &line->estimate[0].fit) + run->uses * line->counted[0]) / rival);
+        return text;
+    }
+    return NULL;
+}
+
+/* ---- halving ---- */
+
+typedef struct trial {
+    plan_line *line;
+    int index;
+    void *fit;
+    int64_t total;
+    int points;
+    double units[8], loss[8];
+    double expected;
+} trial;
+
+static nigh_status trial_advance(plan_run *run, trial *t, double share)
+{
+    nigh_candidate *c = &run->outcome->candidates[t->index];
+    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
+    nigh_progress_point point = {0};
+    nigh_status status = NIGH_OK;
+    if (!t->fit) {
+        status = c->method->start(run->ctx, run->problem, &samples, &c->settings, &t->fit);
+        if (!status) status = c->method->advance(run->ctx, t->fit, 1, &point);
+        t->total = point.total;
+    }
+    int64_t target = (int64_t)(share * (double)t->total), done = t->points ? (int64_t)t->units[t->points - 1] : 1;
+    if (!status && target > done) status = c->method->advance(run->ctx, t->fit, target - done, &point);
+    if (status) return status;
+    t->units[t->points] = (double)(target > done ? target : done);
+    t->loss[t->points] = point.loss;
+    t->points++;
+    t->expected = run->services->extrapolate(t->points, t->units, t->loss, (double)t->total);
+    return NIGH_OK;
+}
+
+static int by_expected_loss(const void *a, const void *b)
+{
+    double x = ((const trial *)a)->expected, y = ((const trial *)b)->expected;
+    return (x > y) - (x < y);
+}
+
+/* Halves the lines of one training method; the survivors are screened whole. */
+static nigh_status halve(plan_run *run, trial *trials, int count)
+{
+    nigh_status status = NIGH_OK;
+    int alive = count;
+    for (double share = 0.125; share < 1 && alive > 1 && !status; share *= 2) {
+        for (int i = 0; i < alive && !status; i++) {
+            status = nigh_poll(run->ctx);
+            if (!status) status = trial_advance(run, &trials[i], share);
+            if (status) status = screen_failure(run, trials[i].index, status), trials[i].expected = INFINITY;
+        }
+        if (status) break;
+        qsort(trials, (size_t)alive, sizeof *trials, by_expected_loss);
+        for (int keep = (alive + 1) / 2; alive > keep; alive--) {
+            nigh_candidate *c = &run->outcome->candidates[trials[alive - 1].index];
+            if (c->state != NIGH_CANDIDATE_WAITING) continue;
+            c->state = NIGH_CANDIDATE_SKIPPED;
+            c->why = nigh_arena_format(run->arena, "stopped after %.0f%% of its training: %.3g expected, the better half is below",
+                                       100 * share, trials[alive - 1].expected);
+            if (!c->why) status = NIGH_MEMORY;
+        }
+    }
+    for (int i = 0; i < count; i++) run->outcome->candidates[trials[i].index].method->abandon(run->ctx, trials[i].fit);
+    for (int i = 0; i < alive && !status; i++) status = candidate_screen(run, trials[i].index);
+    return status;
+}
+
+/* The trained lines that may still win, at the default point of each, against each other. */
+static nigh_status search_trained(plan_run *run)
+{
+    trial *trials = nigh_arena_alloc_zero(run->arena, (size_t)run->line_count + 1, sizeof *trials);
+    if (!trials) return NIGH_MEMORY;
+    int count = 0;
+    for (int l = 0; l < run->line_count; l++) {
+        plan_line *line = &run->lines[l];
+        char why[160];
+        if (!line->open || !(line->method->flags & NIGH_METHOD_TRAINED)) continue;
+        nigh_status status = NIGH_OK;
+        if (hopeless(run, line, why, sizeof why)) {
+            status = line_note(run, line, NIGH_CANDIDATE_SKIPPED, why);
+            if (status) return status;
+            continue;
+        }
+        for (int i = 0; i < line->count && !status; i++) {
+            if (count == run->line_count) break;
+            trials[count] = (trial){.line = line};
+            status = line_candidate(run, line, i, &trials[count].index);
+            count++;
+        }
+        if (status) return status;
+    }
+    return count ? halve(run, trials, count) : NIGH_OK;
+}
+
+nigh_status search_all(plan_run *run)
+{
+    nigh_status status = NIGH_OK;
+    for (int l = 0; l < run->line_count && !status; l++) {
+        plan_line *line = &run->lines[l];
+        char why[160];
+        nigh_progress(run->ctx, "trying methods", l, run->line_count);
+        if (!line->open || (line->method->flags & NIGH_METHOD_TRAINED && !run->request->brute)) continue;
+        if (run->request->brute)
+            status = brute_line(run, line);
+        else if (hopeless(run, line, why, sizeof why))
+            status = line_note(run, line, NIGH_CANDIDATE_SKIPPED, why);
+        else
+            status = search_line(run, line);
+    }
+    nigh_progress(run->ctx, "trying methods", run->line_count, run->line_count);
+    return status || run->request->brute ? status : search_trained(run);
+}
