@@ -153,6 +153,16 @@ static map_model *copy_model(nigh_arena *arena, const map_model *model)
     return copy;
 }
 
+nigh_status map_fit_box(const map_fit *fit, nigh_plan *plan)
+{
+    size_t bytes = (size_t)fit->d * sizeof(double);
+    double *low = nigh_arena_alloc(plan->arena, bytes), *high = nigh_arena_alloc(plan->arena, bytes);
+    if (!low || !high) return NIGH_MEMORY;
+    plan->low = memcpy(low, fit->low, bytes);
+    plan->high = memcpy(high, fit->high, bytes);
+    return NIGH_OK;
+}
+
 nigh_status map_fit_finish(nigh_context *ctx, void *state, nigh_plan **out)
 {
     map_fit *fit = state;
@@ -161,13 +171,10 @@ nigh_status map_fit_finish(nigh_context *ctx, void *state, nigh_plan **out)
     nigh_status status = nigh_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan_ops, &plan);
     if (status) return status;
     map_model *model = copy_model(plan->arena, &fit->model);
-    size_t bytes = (size_t)fit->d * sizeof(double);
-    if (!model || !(plan->low = nigh_arena_alloc(plan->arena, bytes)) || !(plan->high = nigh_arena_alloc(plan->arena, bytes))) {
+    if (!model || map_fit_box(fit, plan)) {
         nigh_plan_free(ctx, plan);
         return NIGH_MEMORY;
     }
-    memcpy(plan->low, fit->low, bytes);
-    memcpy(plan->high, fit->high, bytes);
     set_work(plan, model);
     *out = plan;
     return NIGH_OK;

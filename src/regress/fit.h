@@ -19,6 +19,7 @@ struct map_fit {
     nigh_arena *arena;   /* holds the model */
     map_solve *solve;
     map_model model;
+    void *own;           /* of a method whose plans are no map_model */
     bool done;
 };
 
@@ -28,6 +29,10 @@ nigh_status map_fit_start(nigh_context *ctx, const nigh_method *method, const ni
 nigh_status map_fit_advance(nigh_context *ctx, void *fit, int64_t units, nigh_progress_point *point);
 nigh_status map_fit_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
 void map_fit_abandon(nigh_context *ctx, void *fit);
+
+/* Gives a plan the fit's box. */
+nigh_status map_fit_box(const map_fit *fit, nigh_plan *plan);
+
 nigh_status map_load(nigh_context *ctx, nigh_planfile *file, const nigh_method *method, nigh_plan **plan);
 
 /* The box that a plan of these samples is made for: the problem's when known, else smallest and largest. */

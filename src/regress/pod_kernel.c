@@ -12,7 +12,7 @@
 enum { MOST_POINTS = 4000, MOST_COMPONENTS = 512 };
 
 static const nigh_option options[] = {
-    {.name = "kernel", .type = NIGH_OPTION_CHOICE, .value = 2, .choices = "gaussian,matern32,matern52,cubic", .grid = "0,1,2,3",
+    {.name = "kernel", .type = NIGH_OPTION_CHOICE, .value = 2, .choices = "gaussian,matern32,matern52,cubic", .grid = "gaussian,matern32,matern52,cubic",
      .help = "function of distance; cubic has a linear tail and no length"},
     {.name = "length", .type = NIGH_OPTION_REAL, .low = 0, .high = 1000, .value = 0, .unit = "median distances",
      .help = "length scale as a multiple of the median distance between samples; 0: by leave-one-out"},

@@ -16,12 +16,12 @@
 enum { ALL_UP_TO = 600, CHOOSE_ON = 500, CHOOSE_OUTPUTS = 32 };
 
 /* One set of points with targets, and the complement of its tail. */
-typedef struct job {
+typedef struct point_job {
     map_radial kind;
     int64_t n, r, q, k; /* k: columns of the complement */
     const double *z, *y;
     double *complement; /* [n,k], NULL without tail */
-} job;
+} point_job;
 
 nigh_status map_farthest(nigh_context *ctx, int64_t n, int64_t r, const double *z, int64_t m, int64_t *index)
 {
@@ -78,7 +78,7 @@ static void spread_points(int64_t n, int64_t r, const double *z, double *points)
         for (int64_t c = 0; c < r; c++) points[c * wide + i] = z[i * r + c];
 }
 
-static nigh_status kernel_matrix(nigh_context *ctx, const job *job, double s, double *out)
+static nigh_status kernel_matrix(nigh_context *ctx, const point_job *job, double s, double *out)
 {
     enum { ROWS = 32 };
     int64_t n = job->n, r = job->r, wide = map_padded(n);
@@ -124,7 +124,7 @@ static nigh_status median_distance(nigh_context *ctx, int64_t n, int64_t r, cons
 }
 
 /* Values of the tail: 1 and z, at every point. */
-static void tail_values(const job *job, double *p)
+static void tail_values(const point_job *job, double *p)
 {
     int64_t t = job->r + 1;
     for (int64_t i = 0; i < job->n; i++) {
@@ -134,7 +134,7 @@ static void tail_values(const job *job, double *p)
 }
 
 /* The complement of what the tail can express at these points (its rank may be below r + 1). */
-static nigh_status find_complement(nigh_context *ctx, job *job)
+static nigh_status find_complement(nigh_context *ctx, point_job *job)
 {
     int64_t n = job->n, t = job->r + 1, k = n < t ? n : t, rank = 0;
     double *p = nigh_alloc(ctx, (size_t)(n * t) * sizeof *p), *u = nigh_alloc(ctx, (size_t)(n * k) * sizeof *u);
@@ -170,7 +170,7 @@ done:
 }
 
 /* Many points and everything chosen: Cholesky instead of eigenvalues. kernel is destroyed. */
-static nigh_status solve_large(nigh_context *ctx, const job *job, double *kernel, double relative, double *w, double *lambda)
+static nigh_status solve_large(nigh_context *ctx, const point_job *job, double *kernel, double relative, double *w, double *lambda)
 {
     int64_t n = job->n, k = job->k, q = job->q;
     const double *c = job->complement;
@@ -204,7 +204,7 @@ done:
 }
 
 /* Leave-one-out error and ridge at one scale. */
-static nigh_status try_scale(nigh_context *ctx, const job *job, double s, double nugget, double *ridge, double *loo)
+static nigh_status try_scale(nigh_context *ctx, const point_job *job, double s, double nugget, double *ridge, double *loo)
 {
     double *kernel = nigh_alloc(ctx, (size_t)(job->n * job->n) * sizeof *kernel), *w = nigh_alloc(ctx, (size_t)(job->n * job->q) * sizeof *w);
     nigh_status status = kernel && w ? kernel_matrix(ctx, job, s, kernel) : NIGH_MEMORY;
@@ -215,7 +215,7 @@ static nigh_status try_scale(nigh_context *ctx, const job *job, double s, double
 }
 
 /* Length (as multiple of the median) and ridge with the least leave-one-out error, of those that are 0. */
-static nigh_status choose(nigh_context *ctx, const job *job, double median, double *length, double *nugget)
+static nigh_status choose(nigh_context *ctx, const point_job *job, double median, double *length, double *nugget)
 {
     double multiple[9] = {0.5, 1, 2, 4, 8, 16}, best = INFINITY, best_length = *length, best_ridge = *nugget;
     int count = 6;
@@ -235,12 +235,12 @@ static nigh_status choose(nigh_context *ctx, const job *job, double median, doub
 }
 
 /* A job of at most CHOOSE_ON points and the outputs that vary most (the first: components are sorted). */
-static nigh_status smaller_job(nigh_context *ctx, const job *full, job *small)
+static nigh_status smaller_job(nigh_context *ctx, const point_job *full, point_job *small)
 {
     int64_t m = full->n > ALL_UP_TO ? CHOOSE_ON : full->n, q = full->q < CHOOSE_OUTPUTS ? full->q : CHOOSE_OUTPUTS, r = full->r;
     int64_t *index = nigh_alloc(ctx, (size_t)m * sizeof *index);
     double *z = nigh_alloc(ctx, (size_t)(m * r) * sizeof *z), *y = nigh_alloc(ctx, (size_t)(m * q) * sizeof *y);
-    *small = (job){.kind = full->kind, .n = m, .r = r, .q = q, .k = m, .z = z, .y = y};
+    *small = (point_job){.kind = full->kind, .n = m, .r = r, .q = q, .k = m, .z = z, .y = y};
     nigh_status status = index && z && y ? map_farthest(ctx, full->n, r, full->z, m, index) : NIGH_MEMORY;
     for (int64_t i = 0; !status && i < m; i++) {
         memcpy(z + i * r, full->z + index[i] * r, (size_t)r * sizeof *z);
@@ -250,9 +250,9 @@ static nigh_status smaller_job(nigh_context *ctx, const job *full, job *small)
     return status;
 }
 
-static nigh_status choose_on_few(nigh_context *ctx, const job *full, double median, double *length, double *nugget)
+static nigh_status choose_on_few(nigh_context *ctx, const point_job *full, double median, double *length, double *nugget)
 {
-    job small;
+    point_job small;
     nigh_status status = smaller_job(ctx, full, &small);
     if (!status && map_has_tail(full->kind)) status = find_complement(ctx, &small);
     if (!status) status = choose(ctx, &small, median, length, nugget);
@@ -263,7 +263,7 @@ static nigh_status choose_on_few(nigh_context *ctx, const job *full, double medi
 }
 
 /* Tail coefficients from what the weights leave: y - K w - lambda w. */
-static nigh_status solve_tail(nigh_context *ctx, const job *job, map_model *model, const double *kernel, const double *w, double lambda)
+static nigh_status solve_tail(nigh_context *ctx, const point_job *job, map_model *model, const double *kernel, const double *w, double lambda)
 {
     int64_t n = job->n, q = job->q, t = job->r + 1, wide = map_padded(q);
     double *rest = nigh_alloc(ctx, (size_t)(n * q) * sizeof *rest), *p = nigh_alloc(ctx, (size_t)(n * t) * sizeof *p);
@@ -283,7 +283,7 @@ done:
     return status;
 }
 
-static nigh_status solve_all(nigh_context *ctx, const job *job, map_model *model, double nugget)
+static nigh_status solve_all(nigh_context *ctx, const point_job *job, map_model *model, double nugget)
 {
     int64_t n = job->n, q = job->q, wide = map_padded(q);
     bool tail = map_has_tail(job->kind);
@@ -305,7 +305,7 @@ static nigh_status solve_all(nigh_context *ctx, const job *job, map_model *model
 
 nigh_status map_fit_points(nigh_context *ctx, map_model *model, int64_t n, const double *z, const double *score, double length, double nugget)
 {
-    job full = {.kind = model->radial, .n = n, .r = model->r, .q = model->q, .k = n, .z = z, .y = score};
+    point_job full = {.kind = model->radial, .n = n, .r = model->r, .q = model->q, .k = n, .z = z, .y = score};
     bool tail = map_has_tail(model->radial);
     double median = 1;
     nigh_status status = median_distance(ctx, n, model->r, z, &median);

@@ -11,7 +11,7 @@
 enum { MOST_POINTS = 4000, MOST_INPUTS = 50 };
 
 static const nigh_option options[] = {
-    {.name = "basis", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cubic,thin-plate", .grid = "0,1", .help = "function of distance"},
+    {.name = "basis", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cubic,thin-plate", .grid = "cubic,thin-plate", .help = "function of distance"},
     {.name = "smoothing", .type = NIGH_OPTION_REAL, .low = 0, .high = 100, .value = 0,
      .help = "penalty on the weights in units of the mean eigenvalue; 0: by leave-one-out (1e-16 interpolates)"},
     {.name = "centres", .type = NIGH_OPTION_INT, .low = 0, .high = MOST_POINTS, .value = 0, .unit = "samples",
