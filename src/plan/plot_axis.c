@@ -51,8 +51,8 @@ static void round_linear(nigh_axis *axis)
 {
     double size = fmax(fabs(axis->low), fabs(axis->high));
     if (size > 1e300) size = 1e300;
-    axis->low = fmax(axis->low, -1e300);
-    axis->high = fmin(axis->high, 1e300);
+    axis->low = fmin(fmax(axis->low, -1e300), 1e300);
+    axis->high = fmin(fmax(axis->high, -1e300), 1e300);
     if (!(axis->high - axis->low > 1e-9 * size)) { /* one value, or too close together for distinct ticks */
         double room = size > 1e-290 ? 0.5 * size : 0.5;
         axis->low -= room;
