@@ -24,7 +24,7 @@ static void check_axis(bool log, double low, double high)
     double slack = log ? 0 : 1e-8 * (axis.high - axis.low); /* log: relative */
     if (!(axis.low < axis.high && axis.low <= low * (1 + log * 1e-8) + slack && axis.high >= high * (1 - log * 1e-8) - slack))
         fail_msg("[%g, %g] gave the axis [%g, %g]", low, high, axis.low, axis.high);
-    for (int most = 4; most <= 12; most++) {
+    for (int most = 6; most <= 12; most++) {
         int count = nigh_axis_ticks(&axis, most, ticks);
         if (count < 2 || count > most) fail_msg("[%g, %g] has %d ticks of at most %d", axis.low, axis.high, count, most);
         double room = 1e-9 * (axis.high - axis.low);
