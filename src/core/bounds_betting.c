@@ -20,7 +20,7 @@
  * The cells. This stake looks at W(m), so W need not be monotone in m. The claims are therefore cut into cells fixed
  * beforehand; within a cell all claims use the parts c_t played at its lower edge. There W rises with m (each factor
  * does), so the edge's rejection rejects the cell, and the first cell from above that is not rejected is bisected. For
- * the true mean one fixed cell's game counts: Ville's inequality holds for it, and the coverage is exact.
+ * the true mean one cell's game counts, fixed beforehand: Ville's inequality holds for it, so the coverage does at every n.
  */
 #include "nigh/stats.h"
 #include "nigh/special.h"
