@@ -21,14 +21,15 @@ nigh_status linalg_check_finite(nigh_context *ctx, const char *what, int64_t m, 
 }
 
 /*
- * The threads of the libraries for work of so many flops: those of the context, one for small work, where starting the
- * others costs more than it saves. The setting is per calling thread; leave() puts it back.
+ * The threads of the libraries for work of so many flops: those of the context; one for what takes some 0.2 s, where
+ * waiting for each other costs more than it saves (on a busy machine ten times as much). The setting is per calling
+ * thread; leave() puts it back.
  */
 static int enter(nigh_context *ctx, double flops)
 {
 #if defined(_OPENMP)
     int before = omp_get_max_threads();
-    omp_set_num_threads(flops < 2e7 ? 1 : nigh_context_threads(ctx));
+    omp_set_num_threads(flops < 4e9 ? 1 : nigh_context_threads(ctx));
     return before;
 #else
     return (void)ctx, (void)flops, 0;
