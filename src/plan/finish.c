@@ -220,16 +220,19 @@ static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_re
         return r->words ? NIGH_OK : NIGH_MEMORY;
     }
     double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
+    char outliers[96] = "";
+    if (r->outliers.high > 0.05 && which == NIGH_MEAN)
+        snprintf(outliers, sizeof outliers, " Beware: up to %.0f%% of inputs may have an error above %.3g.", 100 * r->outliers.high, r->clip);
     const char *among = proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test";
     const char *uses = run->request->uses > 0 ? "" : " (10^6 uses assumed)";
     if (gain > 1)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.", c->label, among, uses, figure,
-                                     decides, gain);
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.%s", c->label, among, uses,
+                                     figure, decides, gain, outliers);
     else if (gain > 0)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g. The exact computation is cheaper (%.3g of the plan's time): use that.",
-                                     c->label, among, uses, figure, decides, gain);
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g. The exact computation is cheaper (%.3g of the plan's time): use that.%s",
+                                     c->label, among, uses, figure, decides, gain, outliers);
     else
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g.", c->label, among, uses, figure, decides);
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g.%s", c->label, among, uses, figure, decides, outliers);
     return r->words ? NIGH_OK : NIGH_MEMORY;
 }
 

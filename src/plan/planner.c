@@ -78,10 +78,6 @@ void nigh_outcome_free(nigh_context *ctx, nigh_outcome *outcome)
 {
     if (!outcome) return;
     for (int i = 0; i < outcome->count; i++) nigh_plan_free(ctx, outcome->candidates[i].plan);
-    if (outcome->receipt) {
-        nigh_free(ctx, outcome->receipt->beside_exact.ratios);
-        nigh_free(ctx, outcome->receipt->beside_shortcut.ratios);
-        nigh_receipt_free(outcome->receipt);
-    }
+    nigh_receipt_free(outcome->receipt);
     nigh_arena_free(outcome->arena);
 }
