@@ -67,16 +67,9 @@ static nigh_status run_tasks(claim_run *run, int count, task_fn *task, void *use
     return result;
 }
 
-static double mean_of(int n, const double *x)
-{
-    double sum = 0;
-    for (int i = 0; i < n; i++) sum += x[i];
-    return sum / n;
-}
-
 /* ---- 1 and 2: picking attributes ------------------------------------------------------------------------- */
 
-enum { MAX_K = 9, TRAIN = 0, HELD = 1, FRESH = 2, NAIVE = 0, GUARDED = 1 };
+enum { MAX_K = 9, MAX_REPS = 20, TRAIN = 0, HELD = 1, FRESH = 2, NAIVE = 0, GUARDED = 1 };
 
 typedef struct pick_setup {
     int n, d, shifted, reps; /* shifted: attributes with signal */
@@ -251,7 +244,7 @@ static nigh_status pick(claim_run *run, const pick_setup *s, pick_result *result
 /* Report less fresh at k number j, with its interval over reps. */
 static nigh_status overestimate(claim_run *run, const pick_setup *s, const pick_result *results, int analyst, int j, nigh_figure *out)
 {
-    double x[64];
+    double x[MAX_REPS];
     for (int i = 0; i < s->reps; i++) x[i] = results[i].report[analyst][j] - results[i].fresh[analyst][j];
     return nigh_mean_student(run->ctx, s->reps, x, 0.95, out);
 }
@@ -286,16 +279,18 @@ static void note_curve(claim_run *run, const pick_setup *s, const pick_result *r
 static nigh_status bars_without_signal(claim_run *run, const pick_setup *s, const pick_result *results, double limit)
 {
     char name[96];
-    nigh_figure figure;
+    nigh_figure figure, naive;
     int last = s->ks - 1;
-    nigh_status status = overestimate(run, s, results, NAIVE, last, &figure);
+    nigh_status status = overestimate(run, s, results, NAIVE, last, &naive);
     if (status) return status;
     snprintf(name, sizeof name, "no signal n=%d: naive overestimate at k=%d", s->n, s->k[last]);
-    claim_bar_interval(run, name, &figure, CLAIM_AT_LEAST, 0.08, NULL);
+    claim_bar_interval(run, name, &naive, CLAIM_AT_LEAST, 0.08, NULL);
     status = overestimate(run, s, results, GUARDED, last, &figure);
     if (status) return status;
     snprintf(name, sizeof name, "no signal n=%d: Thresholdout overestimate at k=%d", s->n, s->k[last]);
     claim_bar_interval(run, name, &figure, CLAIM_AT_MOST, limit, NULL);
+    snprintf(name, sizeof name, "no signal n=%d: Thresholdout's overestimate over naive's at k=%d", s->n, s->k[last]);
+    if (run->quick) claim_bar(run, name, figure.estimate / naive.estimate, CLAIM_AT_MOST, 0.6, NULL);
     double worst = -INFINITY;
     for (int j = 0; j < s->ks; j++) {
         status = overestimate(run, s, results, GUARDED, j, &figure);
@@ -303,7 +298,8 @@ static nigh_status bars_without_signal(claim_run *run, const pick_setup *s, cons
         worst = fmax(worst, figure.estimate);
     }
     snprintf(name, sizeof name, "no signal n=%d: Thresholdout's worst overestimate over k", s->n);
-    claim_bar(run, name, worst, CLAIM_AT_MOST, 4 / sqrt(s->n), "T = 4/sqrt n");
+    claim_bar(run, name, worst, CLAIM_AT_MOST, (run->quick ? 5 : 4) / sqrt(s->n),
+              run->quick ? "T + sigma; 5 repetitions" : "T = 4/sqrt n");
     note_curve(run, s, results);
     return NIGH_OK;
 }
@@ -318,16 +314,16 @@ static nigh_status bars_with_signal(claim_run *run, const pick_setup *s, const p
     if (status) return status;
     figure.estimate = fabs(figure.estimate);
     snprintf(name, sizeof name, "signal n=%d: Thresholdout's report off fresh at its best k=%d", s->n, s->k[best]);
-    if (!run->quick) claim_bar(run, name, figure.estimate, CLAIM_AT_MOST, 0.015, NULL);
+    claim_bar(run, name, figure.estimate, CLAIM_AT_MOST, 0.015, NULL);
     snprintf(name, sizeof name, "signal n=%d: naive's best fresh accuracy less Thresholdout's", s->n);
     double behind = fresh_mean(s, results, NAIVE, best_k(s, results, NAIVE)) - fresh_mean(s, results, GUARDED, best);
-    claim_bar(run, name, behind, CLAIM_AT_MOST, run->quick ? 0.03 : 0.01, NULL);
+    claim_bar(run, name, behind, CLAIM_AT_MOST, 0.01, NULL);
     snprintf(name, sizeof name, "signal n=%d: naive overestimate at k=%d", s->n, s->k[last]);
     claim_bar_interval(run, name, &naive, CLAIM_AT_LEAST, 0.08, NULL);
     status = overestimate(run, s, results, GUARDED, last, &figure);
     if (status) return status;
     snprintf(name, sizeof name, "signal n=%d: Thresholdout's overestimate over naive's at k=%d", s->n, s->k[last]);
-    claim_bar(run, name, figure.estimate / naive.estimate, CLAIM_AT_MOST, run->quick ? 0.9 : 0.6, NULL);
+    claim_bar(run, name, figure.estimate / naive.estimate, CLAIM_AT_MOST, 0.6, NULL);
     note_curve(run, s, results);
     return NIGH_OK;
 }
@@ -337,10 +333,10 @@ static nigh_status pick_bars(claim_run *run)
     static const pick_setup full[] = {{.n = 4000, .d = 4000, .reps = 20, .ks = 7, .k = {5, 10, 20, 50, 100, 200, 400}},
                                       {.n = 10000, .d = 10000, .reps = 20, .ks = 9, .k = {5, 10, 20, 50, 100, 200, 400, 500, 1000}}},
                             quick[] = {{.n = 1000, .d = 1000, .reps = 5, .ks = 5, .k = {5, 10, 20, 50, 100}}};
-    int count = run->quick ? 1 : 2;
-    pick_result *results = nigh_alloc(run->ctx, 64 * sizeof *results);
+    int count = run->quick ? 1 : 4; /* with and without signal; the quick claim is too small for the one with signal */
+    pick_result *results = nigh_alloc(run->ctx, MAX_REPS * sizeof *results);
     nigh_status status = results ? NIGH_OK : NIGH_MEMORY;
-    for (int i = 0; i < 2 * count && !status; i++) {
+    for (int i = 0; i < count && !status; i++) {
         pick_setup s = run->quick ? quick[i / 2] : full[i / 2];
         s.shifted = i % 2 ? 20 : 0;
         s.fake = stand_in_of(run);
@@ -351,3 +347,385 @@ static nigh_status pick_bars(claim_run *run)
     nigh_free(run->ctx, results);
     return status;
 }
+
+/* ---- 3: the monitor attack -------------------------------------------------------------------------------- */
+
+typedef struct attack {
+    nigh_holdout_kind kind;
+    int n, m;
+    double scale; /* NAN: tuned */
+    uint64_t seed;
+    double last, worst; /* |answer - 1/2| of the last query, and the largest of all */
+} attack;
+
+static int words_of(int n) { return (n + 31) / 32; }
+
+/* One random query on every row as bits; its mean. Bits past n are cleared. */
+static double draw_query(nigh_rng *rng, int n, uint32_t *bits)
+{
+    int words = words_of(n), ones = 0;
+    nigh_rng_fill_u32(rng, words, bits);
+    if (n % 32) bits[words - 1] &= (1u << n % 32) - 1;
+    for (int i = 0; i < words; i++) ones += __builtin_popcount(bits[i]);
+    return (double)ones / n;
+}
+
+/* score of every row += weight where the bit is set, -= weight elsewhere. score has room for whole words. */
+static void add_query(int n, const uint32_t *bits, float weight, float *score)
+{
+    for (int i = 0; i < words_of(n); i++)
+        for (int b = 0; b < 32; b++) score[32 * i + b] += bits[i] >> b & 1 ? weight : -weight;
+}
+
+static double positive_share(int n, const float *score)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++) count += score[i] > 0;
+    return (double)count / n;
+}
+
+static nigh_status attack_task(nigh_context *ctx, int index, void *user)
+{
+    attack *a = (attack *)user + index;
+    nigh_holdout_options o = nigh_holdout_options_default(a->n);
+    o.kind = a->kind, o.queries = a->m + 1, o.scale = a->scale, o.seed = a->seed;
+    nigh_holdout *h = NULL;
+    uint32_t *bits = nigh_alloc(ctx, (size_t)words_of(a->n) * sizeof *bits);
+    float *score = nigh_alloc_zero(ctx, (size_t)words_of(a->n) * 32, sizeof *score);
+    nigh_status status = bits && score ? nigh_holdout_new(ctx, &o, &h) : NIGH_MEMORY;
+    nigh_rng rng = nigh_rng_new(a->seed, 1);
+    nigh_holdout_answer answer;
+    a->worst = a->last = 0;
+    for (int j = 0; j < a->m && !status; j++) {
+        status = nigh_holdout_ask(h, NULL, NAN, draw_query(&rng, a->n, bits), &answer);
+        if (status) break;
+        add_query(a->n, bits, (float)(answer.value - 0.5), score);
+        a->worst = fmax(a->worst, fabs(answer.value - 0.5));
+    }
+    if (!status) status = nigh_holdout_ask(h, "the sign of all", NAN, positive_share(a->n, score), &answer);
+    if (!status) {
+        a->last = fabs(answer.value - 0.5);
+        a->worst = fmax(a->worst, a->last);
+    }
+    nigh_holdout_free(h);
+    nigh_free(ctx, score);
+    nigh_free(ctx, bits);
+    return status;
+}
+
+enum { ATTACK_REPS = 10 };
+
+/* Means over reps of the last and the largest error. */
+static nigh_status attack_mean(claim_run *run, nigh_holdout_kind kind, int n, int m, double *last, double *worst)
+{
+    attack tasks[ATTACK_REPS];
+    char key[64];
+    double kept[2] = {0, 0};
+    snprintf(key, sizeof key, "attack-%d-%d-%d", (int)kind, n, m);
+    nigh_status status = claim_progress(run, "monitor attack", 0, 0);
+    if (status) return status;
+    if (!claim_recall(run, key, 2, kept)) {
+        for (int i = 0; i < ATTACK_REPS; i++)
+            tasks[i] = (attack){.kind = kind, .n = n, .m = m, .scale = kind == NIGH_HOLDOUT_GAUSSIAN && claim_sabotaged(run, "no-noise") ? 0 : NAN,
+                                .seed = nigh_seed_split(claim_seed(run), 50000000 + 1000 * (uint64_t)m + (uint64_t)i)};
+        status = run_tasks(run, ATTACK_REPS, attack_task, tasks);
+        for (int i = 0; i < ATTACK_REPS && !status; i++) kept[0] += tasks[i].last / ATTACK_REPS, kept[1] += tasks[i].worst / ATTACK_REPS;
+        if (!status) status = claim_keep(run, key, 2, kept);
+    }
+    *last = kept[0];
+    *worst = kept[1];
+    return status;
+}
+
+/* Slope of log error against log m. */
+static nigh_status attack_slope(claim_run *run, nigh_holdout_kind kind, int n, int count, const int *m, double *slope)
+{
+    double x[16], y[16], last;
+    nigh_figure figure;
+    for (int i = 0; i < count; i++) {
+        nigh_status status = attack_mean(run, kind, n, m[i], &last, &y[i]);
+        if (status) return status;
+        claim_note(run, "attack n=%d m=%-6d %s: largest error %.4f", n, m[i], nigh_holdout_kind_name(kind), y[i]);
+        x[i] = log(m[i]);
+        y[i] = log(y[i]);
+    }
+    nigh_status status = nigh_line_fit(run->ctx, count, x, y, 0.95, &figure, NULL);
+    *slope = figure.estimate;
+    return status;
+}
+
+static nigh_status attack_bars(claim_run *run)
+{
+    static const int tuned_m[] = {100, 316, 1000, 3162, 10000, 31623, 100000}, naive_m[] = {100, 200, 400, 800, 1250};
+    int n = run->quick ? 500 : 2000;
+    double last, worst, tuned_last, tuned_worst, slope;
+    char name[96];
+    nigh_status status = attack_mean(run, NIGH_HOLDOUT_PLAIN, n, n, &last, &worst);
+    if (!status) status = attack_mean(run, NIGH_HOLDOUT_GAUSSIAN, n, n, &tuned_last, &tuned_worst);
+    if (status) return status;
+    snprintf(name, sizeof name, "monitor attack n=m=%d: naive error off Phi(1) - 1/2", n);
+    claim_bar(run, name, fabs(last - (nigh_normal_cdf(1) - 0.5)), CLAIM_AT_MOST, 0.03, NULL);
+    snprintf(name, sizeof name, "monitor attack n=m=%d: tuned noise over naive, largest error", n);
+    claim_bar(run, name, tuned_worst / worst, CLAIM_AT_MOST, 0.6, NULL);
+    claim_note(run, "attack n=m=%d: naive last %.3f; tuned noise (sigma %.4f) last %.3f, largest %.3f", n, last,
+               nigh_holdout_sigma(n, n + 1, 1, 0.05), tuned_last, tuned_worst);
+    if (run->quick) return NIGH_OK;
+    status = attack_slope(run, NIGH_HOLDOUT_GAUSSIAN, 5000, 7, tuned_m, &slope);
+    if (status) return status;
+    claim_bar_within(run, "monitor attack n=5000: tuned noise, slope of log error in log m", slope, 0.2, 0.33, NULL);
+    status = attack_slope(run, NIGH_HOLDOUT_PLAIN, 5000, 5, naive_m, &slope);
+    if (!status) claim_bar_within(run, "monitor attack n=5000: naive, slope for m <= n/4", slope, 0.45, 0.55, NULL);
+    return status;
+}
+
+/* ---- 4: beside sample splitting ----------------------------------------------------------------------------- */
+
+/* m queries on n rows in all: 99 random ones, then one that adds up what the answers so far favoured, and so on. */
+typedef struct contest {
+    bool split; /* else Thresholdout on two halves */
+    stand_in fake;
+    int n, m;
+    uint64_t seed;
+    double worst;
+} contest;
+
+typedef struct contest_rows {
+    const uint32_t *bits;
+    const float *score; /* the query is score > 0; NULL: the bit */
+} contest_rows;
+
+static double contest_value(void *user, bool held, int64_t row)
+{
+    const contest_rows *r = user;
+    (void)held;
+    return r->score ? r->score[row] > 0 : r->bits[row / 32] >> row % 32 & 1;
+}
+
+static nigh_status contest_task(nigh_context *ctx, int index, void *user)
+{
+    contest *c = (contest *)user + index;
+    int half = c->split ? c->n : c->n / 2;
+    nigh_holdout_options o = nigh_holdout_options_default(half);
+    if (c->split) o.kind = NIGH_HOLDOUT_SPLIT;
+    o.queries = c->m, o.seed = c->seed;
+    nigh_holdout *h = NULL;
+    size_t words = (size_t)words_of(half);
+    uint32_t *bits = nigh_alloc(ctx, 2 * words * sizeof *bits);
+    float *score = nigh_alloc_zero(ctx, 2 * 32 * words, sizeof *score);
+    nigh_status status = bits && score ? nigh_holdout_new(ctx, &o, &h) : NIGH_MEMORY;
+    nigh_rng rng = nigh_rng_new(c->seed, 1), other = nigh_rng_new(c->seed, 2);
+    c->worst = 0;
+    for (int j = 1; j <= c->m && !status; j++) {
+        bool sum = j % 100 == 0;
+        double value, train = draw_query(&rng, half, bits), held = draw_query(&other, half, bits + words);
+        if (sum) train = positive_share(half, score), held = positive_share(half, score + 32 * words);
+        if (c->split) {
+            nigh_holdout_answer answer;
+            status = nigh_holdout_ask_rows(h, NULL, 0, contest_value, &(contest_rows){bits, sum ? score : NULL}, &answer);
+            value = answer.value;
+        } else
+            status = ask(h, c->fake, train, held, &value);
+        if (status) break;
+        c->worst = fmax(c->worst, fabs(value - 0.5));
+        if (sum) continue;
+        add_query(half, bits, (float)(value - 0.5), score);
+        add_query(half, bits + words, (float)(value - 0.5), score + 32 * words);
+    }
+    nigh_holdout_free(h);
+    nigh_free(ctx, score);
+    nigh_free(ctx, bits);
+    return status;
+}
+
+static nigh_status contest_bar(claim_run *run)
+{
+    enum { REPS = 10 };
+    contest tasks[2 * REPS];
+    double worst[2] = {0, 0};
+    int n = run->quick ? 2000 : 10000, m = run->quick ? 200 : 1000;
+    for (int i = 0; i < 2 * REPS; i++)
+        tasks[i] = (contest){.split = i % 2, .fake = stand_in_of(run), .n = n, .m = m, .seed = nigh_seed_split(claim_seed(run), 60000000 + (uint64_t)i / 2)};
+    nigh_status status = claim_progress(run, "beside splitting", 0, 0);
+    if (!status) status = run_tasks(run, 2 * REPS, contest_task, tasks);
+    if (status) return status;
+    for (int i = 0; i < 2 * REPS; i++) worst[i % 2] += tasks[i].worst / REPS;
+    char name[96];
+    snprintf(name, sizeof name, "m=%d queries, n=%d: Thresholdout's largest error over splitting's", m, n);
+    claim_bar(run, name, worst[0] / worst[1], CLAIM_AT_MOST, run->quick ? 0.5 : 0.3, NULL);
+    claim_note(run, "m=%d n=%d: largest error of Thresholdout (n/2 + n/2 rows) %.3f, of splitting %.3f", m, n, worst[0], worst[1]);
+    return NIGH_OK;
+}
+
+/* ---- 5: which picks best ------------------------------------------------------------------------------------ */
+
+/*
+ * A climb of 40 rounds. Each round offers a candidate that answers a tenth of the rows anew and is truly better or worse by
+ * less than 0.015; it is taken when the arm says that it is better. n rows in all:
+ *   PLAIN         compares means over all n rows, every round
+ *   THRESHOLDOUT  n/2 rows as S_t, n/2 as S_h with T = 4/sqrt(n/2); compares its answers
+ *   LEDGER        compares means over n/2 rows; every 10 rounds one walk over the other n/2 tests, by the exact sign test at
+ *                 level 5%/(k(k+1)), whether the pick beats the one that passed last; only what passed counts in the end
+ */
+enum { ROUNDS = 40, WALK_EVERY = 10, ARMS = 3, ARM_PLAIN = 0, ARM_THRESHOLDOUT = 1, ARM_LEDGER = 2 };
+
+typedef struct climb {
+    int arm, n;
+    stand_in fake;
+    uint64_t seed;
+    double regret, bias; /* true accuracy of always right decisions less the pick's; reported less true */
+    double screened;     /* LEDGER: regret of the pick that only the screening half speaks for */
+    bool wrong;          /* LEDGER: a bound that was given out does not hold */
+} climb;
+
+/* Accuracies and rows of one model. */
+typedef struct model {
+    double truth;
+    uint8_t *right; /* [n] */
+} model;
+
+static void offer(const climb *c, int round, double change, const model *from, model *to)
+{
+    const double share = 0.1;
+    double anew = fmin(fmax(from->truth + change / share, 0), 1);
+    nigh_rng rng = nigh_rng_new(c->seed, 10 + (uint64_t)round);
+    for (int i = 0; i < c->n; i++) {
+        double u = nigh_rng_f64(&rng);
+        to->right[i] = u >= share ? from->right[i] : u / share < anew;
+    }
+    to->truth = (1 - share) * from->truth + share * anew;
+}
+
+static double share_right(const model *m, int from, int to)
+{
+    int count = 0;
+    for (int i = from; i < to; i++) count += m->right[i];
+    return (double)count / (to - from);
+}
+
+/* One walk over the test half: does the pick beat what passed before? Then it is what counts, with two digits and a bound. */
+static nigh_status walk(nigh_context *ctx, climb *c, int k, const model *pick, model *passed, double *report)
+{
+    int half = c->n / 2, wins = 0, losses = 0, right = 0;
+    for (int i = half; i < c->n; i++) {
+        wins += pick->right[i] > passed->right[i];
+        losses += pick->right[i] < passed->right[i];
+        right += pick->right[i];
+    }
+    double level = nigh_ledger_level(k, 0.05);
+    if (!(nigh_binomial_tail(wins + losses, 0.5, wins - 1) <= level)) return NIGH_OK;
+    memcpy(passed->right, pick->right, (size_t)c->n);
+    passed->truth = pick->truth;
+    *report = nearbyint(100.0 * right / (c->n - half)) / 100;
+    nigh_figure wrong_share;
+    nigh_status status = nigh_bound_share(ctx, c->n - half - right, c->n - half, 1 - level, false, &wrong_share);
+    if (!status && pick->truth < 1 - wrong_share.high) c->wrong = true;
+    return status;
+}
+
+static nigh_status climb_rounds(nigh_context *ctx, climb *c, nigh_holdout *h, model *pick, model *next, model *passed)
+{
+    int half = c->n / 2;
+    nigh_rng rng = nigh_rng_new(c->seed, 0);
+    nigh_rng start = nigh_rng_new(c->seed, 1);
+    double ideal = 0.6, report, best;
+    pick->truth = passed->truth = ideal;
+    for (int i = 0; i < c->n; i++) pick->right[i] = passed->right[i] = nigh_rng_f64(&start) < ideal;
+    best = c->arm == ARM_PLAIN ? share_right(pick, 0, c->n) : share_right(pick, 0, half);
+    nigh_status status = NIGH_OK;
+    if (c->arm == ARM_THRESHOLDOUT) status = ask(h, c->fake, best, share_right(pick, half, c->n), &best);
+    report = c->arm == ARM_LEDGER ? nearbyint(100 * share_right(passed, half, c->n)) / 100 : best;
+    for (int round = 0; round < ROUNDS && !status; round++) {
+        double change = 0.015 * (2 * nigh_rng_f64(&rng) - 1), score;
+        ideal += fmax(change, 0);
+        offer(c, round, change, pick, next);
+        score = c->arm == ARM_PLAIN ? share_right(next, 0, c->n) : share_right(next, 0, half);
+        if (c->arm == ARM_THRESHOLDOUT) status = ask(h, c->fake, score, share_right(next, half, c->n), &score);
+        if (score > best) {
+            best = score;
+            model other = *pick;
+            *pick = *next, *next = other;
+            if (c->arm != ARM_LEDGER) report = best;
+        }
+        if (c->arm == ARM_LEDGER && (round + 1) % WALK_EVERY == 0)
+            status = walk(ctx, c, (round + 1) / WALK_EVERY, pick, passed, &report);
+    }
+    double truth = c->arm == ARM_LEDGER ? passed->truth : pick->truth;
+    c->regret = ideal - truth;
+    c->screened = ideal - pick->truth;
+    c->bias = report - truth;
+    return status;
+}
+
+static nigh_status climb_task(nigh_context *ctx, int index, void *user)
+{
+    climb *c = (climb *)user + index;
+    nigh_holdout_options o = nigh_holdout_options_default(c->n / 2);
+    o.queries = ROUNDS + 1, o.seed = c->seed;
+    nigh_holdout *h = NULL;
+    uint8_t *rows = nigh_alloc(ctx, 3 * (size_t)c->n);
+    nigh_status status = rows ? nigh_holdout_new(ctx, &o, &h) : NIGH_MEMORY;
+    if (!status) status = climb_rounds(ctx, c, h, &(model){.right = rows}, &(model){.right = rows + c->n}, &(model){.right = rows + 2 * c->n});
+    nigh_holdout_free(h);
+    nigh_free(ctx, rows);
+    return status;
+}
+
+/* Mean regret and bias of one arm with their intervals; how often a bound was wrong. */
+static nigh_status climb_figures(claim_run *run, int arm, int n, int reps, nigh_figure *regret, nigh_figure *bias, double *screened, int *wrong)
+{
+    climb *tasks = nigh_alloc_zero(run->ctx, (size_t)reps, sizeof *tasks);
+    double *x = nigh_alloc(run->ctx, (size_t)reps * sizeof *x);
+    nigh_status status = tasks && x ? NIGH_OK : NIGH_MEMORY;
+    for (int i = 0; i < reps && !status; i++)
+        tasks[i] = (climb){.arm = arm, .n = n, .fake = stand_in_of(run), .seed = nigh_seed_split(claim_seed(run), 70000000 + (uint64_t)i)};
+    if (!status) status = run_tasks(run, reps, climb_task, tasks);
+    for (int i = 0; i < reps && !status; i++) x[i] = tasks[i].regret;
+    if (!status) status = nigh_mean_student(run->ctx, reps, x, 0.95, regret);
+    for (int i = 0; i < reps && !status; i++) x[i] = tasks[i].bias;
+    if (!status) status = nigh_mean_student(run->ctx, reps, x, 0.95, bias);
+    *wrong = 0;
+    *screened = 0;
+    for (int i = 0; i < reps && !status; i++) *wrong += tasks[i].wrong, *screened += tasks[i].screened / reps;
+    nigh_free(run->ctx, x);
+    nigh_free(run->ctx, tasks);
+    return status;
+}
+
+static nigh_status climb_bars(claim_run *run)
+{
+    static const char *const names[ARMS] = {"plain reuse", "Thresholdout", "ledger"};
+    int sizes[] = {100, 1000, 10000}, count = run->quick ? 2 : 3, reps = run->quick ? 100 : 400;
+    for (int s = 0; s < count; s++) {
+        nigh_figure regret[ARMS], bias[ARMS];
+        int wrong = 0;
+        double screened = 0;
+        for (int arm = 0; arm < ARMS; arm++) {
+            nigh_status status = claim_progress(run, "picking among candidates", s * ARMS + arm, count * ARMS);
+            if (!status) status = climb_figures(run, arm, sizes[s], reps, &regret[arm], &bias[arm], &screened, &wrong);
+            if (status) return status;
+            claim_note(run, "picking n=%-5d %-12s regret %.4f [%.4f, %.4f], reported less true %+.4f [%+.4f, %+.4f]", sizes[s], names[arm],
+                       regret[arm].estimate, regret[arm].low, regret[arm].high, bias[arm].estimate, bias[arm].low, bias[arm].high);
+        }
+        claim_note(run, "picking n=%-5d %-12s regret %.4f: the same climb without the walks", sizes[s], "half the rows", screened);
+        char name[96];
+        nigh_figure share;
+        nigh_status status = nigh_bound_share(run->ctx, wrong, reps, 0.95, true, &share);
+        if (status) return status;
+        snprintf(name, sizeof name, "picking n=%d: share of runs where a ledger's bound is wrong", sizes[s]);
+        claim_bar_interval(run, name, &share, CLAIM_AT_MOST, 0.05, NULL);
+    }
+    return NIGH_OK;
+}
+
+static nigh_status run_claim(claim_run *run)
+{
+    nigh_status status = pick_bars(run);
+    if (!status) status = attack_bars(run);
+    if (!status) status = contest_bar(run);
+    if (!status) status = climb_bars(run);
+    return status;
+}
+
+extern const nigh_claim claim_adaptive_data_analysis;
+const nigh_claim claim_adaptive_data_analysis = {
+    .slug = "adaptive-data-analysis", .title = "Preserving Statistical Validity in Adaptive Data Analysis", .run = run_claim, .saboteurs = saboteurs};

@@ -2,6 +2,8 @@
 #include "common.h"
 #include "common_inside.h"
 
+#include "core/words.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -174,55 +176,33 @@ nigh_status claim_keep(claim_run *run, const char *key, int count, const double 
 
 /* ---- running -------------------------------------------------------------------------------------------- */
 
-/* Edits (insert, delete, replace) between two words; words longer than the table are far from everything. */
-static int distance(const char *a, const char *b)
-{
-    enum { LONGEST = 63 };
-    int row[LONGEST + 1], n = (int)strlen(b);
-    if (n > LONGEST || strlen(a) > LONGEST) return LONGEST;
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 static nigh_status find_claim(nigh_context *ctx, const nigh_claim *const *claims, const char *slug, const nigh_claim **out)
 {
-    const nigh_claim *nearest = NULL;
-    int least = 0;
+    const char *nearest = NULL;
     for (; *claims; claims++) {
-        int far = distance(slug, (*claims)->slug);
-        if (far == 0) {
+        if (strcmp(slug, (*claims)->slug) == 0) {
             *out = *claims;
             return NIGH_OK;
         }
-        if (!nearest || far < least) nearest = *claims, least = far;
+        nearest = word_nearer(slug, strlen(slug), (*claims)->slug, nearest);
     }
-    if (!nearest) return nigh_fail(ctx, NIGH_INVALID, "there is no claim '%s'", slug);
-    return nigh_fail(ctx, NIGH_INVALID, "there is no claim '%s'; did you mean '%s'? (nigh claims --list shows all)", slug, nearest->slug);
+    return nigh_fail(ctx, NIGH_INVALID, "there is no claim '%s'; %s%s%s", slug, nearest ? "did you mean '" : "nigh claims --list shows all",
+                     nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static nigh_status find_saboteur(nigh_context *ctx, const nigh_claim *claim, const char *name, const char **out)
 {
     if (!claim->saboteurs || !claim->saboteurs[0]) return nigh_fail(ctx, NIGH_UNSUPPORTED, "claim '%s' has no saboteur", claim->slug);
-    const char *nearest = claim->saboteurs[0];
+    const char *nearest = NULL;
     for (int i = 0; claim->saboteurs[i]; i++) {
         if (!name || strcmp(name, claim->saboteurs[i]) == 0) {
             *out = claim->saboteurs[i];
             return NIGH_OK;
         }
-        if (distance(name, claim->saboteurs[i]) < distance(name, nearest)) nearest = claim->saboteurs[i];
+        nearest = word_nearer(name, strlen(name), claim->saboteurs[i], nearest);
     }
-    return nigh_fail(ctx, NIGH_INVALID, "claim '%s' has no saboteur '%s'; did you mean '%s'?", claim->slug, name, nearest);
+    return nigh_fail(ctx, NIGH_INVALID, "claim '%s' has no saboteur '%s'; %s%s%s", claim->slug, name,
+                     nearest ? "did you mean '" : "nigh claims --list shows all", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static void run_free(claim_run *run)

@@ -52,10 +52,13 @@ typedef enum nigh_holdout_kind {
 /*
  * Scales of the noise of the threshold test. Published versions differ; these two are what nigh has, and the receipt
  * says which was used.
- *   PRACTICAL  gamma ~ Lap(sigma),   eta ~ Lap(sigma)      each unit of budget costs epsilon = 4 r / (sigma n)
- *   TEXTBOOK   gamma ~ Lap(2 sigma), eta ~ Lap(4 sigma)    each unit of budget costs epsilon = 2 r / (sigma n)
- * (r = high - low; r / (sigma n) less with SPARSE_VALIDATE.) With sigma = T/4 the textbook's eta is as large as T, so that
- * half of all tests are coin flips: it wants sigma <= T/50.
+ *   PRACTICAL  no gamma, eta ~ Lap(sigma). What works at sigma = T/4. In the theorem every question costs
+ *              epsilon = r / (sigma n), and an answer from S_h as much again.
+ *   TEXTBOOK   gamma ~ Lap(2 sigma), eta ~ Lap(4 sigma). In the theorem only a unit of budget costs, epsilon =
+ *              2 r / (sigma n) (SPARSE_VALIDATE: r / (sigma n)). With sigma = T/4 eta is as large as T, so that half of all
+ *              tests are coin flips, and a large gamma stays longest (a small one is soon renewed), so that the threshold in
+ *              force lies well above T: it wants sigma <= T/50.
+ * r = high - low.
  */
 typedef enum nigh_holdout_noise { NIGH_HOLDOUT_PRACTICAL, NIGH_HOLDOUT_TEXTBOOK } nigh_holdout_noise;
 
@@ -143,9 +146,9 @@ NIGH_API nigh_status nigh_holdout_answer_at(const nigh_holdout *holdout, int64_t
  *
  * theorem: holds for all m answers at once with probability 1 - beta, however the queries were chosen.
  *     THRESHOLDOUT, SPARSE_VALIDATE, GAUSSIAN: alpha + r (e^eps - 1 + c + 2d), minimised over c and d, where all answers
- *     are within alpha of h except with probability beta c/2, and the mechanism is (eps, beta d/2)-private: composition of
- *     B units of eps0 (see nigh_holdout_noise), the better of B eps0 and, with rho = B eps0^2/2, rho + 2 sqrt(rho ln(1/delta));
- *     GAUSSIAN: rho = m r^2/(2 sigma^2 n^2).
+ *     are within alpha of h except with probability beta c/2, and the mechanism is (eps, beta d/2)-private: the costs e_i named at
+ *     nigh_holdout_noise add up to the better of sum e_i and, with rho = sum e_i^2/2, rho + 2 sqrt(rho ln(1/delta)); GAUSSIAN:
+ *     rho = m r^2/(2 sigma^2 n^2).
  *     LADDER: step + r sqrt(ln(2 m N/beta)/(2n)), N = (m (r/step + 2))^(r/step + 1) possible courses.
  *     SPLIT: Hoeffding over m answers with n/m rows. PLAIN: r (nothing) from the second query on.
  */

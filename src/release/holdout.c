@@ -242,8 +242,10 @@ static void tell(const nigh_holdout *h, int64_t query, int64_t used, const holdo
 static nigh_status answer(nigh_holdout *h, const char *name, double train, double held, int64_t clipped, nigh_holdout_answer *out)
 {
     holdout_entry e;
+    nigh_status status = name ? holdout_check_name(h->ctx, name) : NIGH_OK;
+    if (status) return status;
     decide(h, train, held, &e);
-    nigh_status status = holdout_append(h, name, &e);
+    status = holdout_append(h, name, &e);
     if (status) return status;
     holdout_entry *kept = &h->entries[h->asked - 1];
     kept->practical = nigh_holdout_tau_practical(h, kept->consulted);

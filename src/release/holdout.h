@@ -1,6 +1,7 @@
 /* The inside of nigh_holdout, for src/release only. */
 #ifndef NIGH_RELEASE_HOLDOUT_H
 #define NIGH_RELEASE_HOLDOUT_H
+#include "nigh/random.h"
 #include "nigh/release.h"
 
 typedef struct holdout_entry {
@@ -40,9 +41,11 @@ double holdout_practical(const nigh_holdout_options *options, int64_t m, bool co
 double holdout_ladder_step(const nigh_holdout_options *options);
 
 /* Laplace noise that knows scale 0. */
-struct nigh_rng;
-double holdout_laplace(struct nigh_rng *rng, double scale);
+double holdout_laplace(nigh_rng *rng, double scale);
 
 /* Appends an answer that was given before (restore); the state follows it. Takes a copy of the name. */
 nigh_status holdout_append(nigh_holdout *holdout, const char *name, const holdout_entry *entry);
+
+/* NIGH_INVALID unless the name can stand in JSON (UTF-8). */
+nigh_status holdout_check_name(nigh_context *ctx, const char *name);
 #endif

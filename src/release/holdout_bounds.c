@@ -12,7 +12,7 @@
 
 #include <math.h>
 
-double holdout_threshold_scale(const nigh_holdout_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 2 * o->scale : o->scale; }
+double holdout_threshold_scale(const nigh_holdout_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 2 * o->scale : 0; }
 double holdout_test_scale(const nigh_holdout_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 4 * o->scale : o->scale; }
 
 static double smaller(double a, double b) { return a < b ? a : b; }
@@ -45,13 +45,6 @@ double nigh_holdout_sigma(int64_t n, int64_t m, double range, double beta)
     return exp((a + b) / 2);
 }
 
-/* Privacy of the whole: `units` times pure eps0, or rho-concentrated, at the given delta. */
-static double whole_epsilon(double eps0, double units, double rho, double delta)
-{
-    double composed = rho + 2 * sqrt(rho * log(1 / delta));
-    return eps0 > 0 ? smaller(units * eps0, composed) : composed;
-}
-
 /* How far an answer may be from h, but for probability b over all m answers. */
 static double sample_width(const nigh_holdout_options *o, double m, double units, double b)
 {
@@ -62,30 +55,37 @@ static double sample_width(const nigh_holdout_options *o, double m, double units
     return fmax(o->threshold + fmax(gamma, 0) + eta, answer);
 }
 
+/* What all answers together give away: pure epsilon (INFINITY: none) and rho of concentrated privacy. */
+typedef struct spent {
+    double pure, rho;
+} spent;
+
+static spent spend(const nigh_holdout_options *o, double m, double units)
+{
+    double unit = (o->high - o->low) / (double)o->n, gamma = holdout_threshold_scale(o), eta = holdout_test_scale(o);
+    double answer = o->kind == NIGH_HOLDOUT_THRESHOLDOUT ? unit / o->scale : 0;
+    if (o->kind == NIGH_HOLDOUT_GAUSSIAN) return (spent){INFINITY, m * unit * unit / (2 * o->scale * o->scale)};
+    if (gamma > 0) { /* sparse vector: sensitivity / scale of gamma + 2 sensitivity / scale of eta, per unit */
+        double each = unit / gamma + 2 * unit / eta + answer;
+        return (spent){units * each, units * each * each / 2};
+    }
+    double test = unit / eta; /* each test is a Laplace mechanism of its own */
+    return (spent){m * test + units * answer, (m * test * test + units * answer * answer) / 2};
+}
+
 static double private_theorem(const nigh_holdout_options *o, double m, double units)
 {
-    double range = o->high - o->low, n = (double)o->n;
+    double range = o->high - o->low, best = range;
     if (!(o->scale > 0)) return range;
-    double eps0 = 0, rho;
-    if (o->kind == NIGH_HOLDOUT_GAUSSIAN)
-        rho = m * range * range / (2 * o->scale * o->scale * n * n);
-    else {
-        /* sparse vector: sensitivity/gamma's scale + 2 sensitivity/eta's scale; the answer's own noise on top */
-        double unit = range / n;
-        eps0 = unit / holdout_threshold_scale(o) + 2 * unit / holdout_test_scale(o);
-        if (o->kind == NIGH_HOLDOUT_THRESHOLDOUT) eps0 += unit / o->scale;
-        rho = units * eps0 * eps0 / 2;
-    }
-    double best = range;
-    for (double c = 1e-6; c < 1; c *= 1.25)
+    spent s = spend(o, m, units);
+    for (double c = 1e-6; c < 1; c *= 1.25) {
+        /* pure privacy has delta = 0: no d, and all of beta for the sample's width */
+        best = smaller(best, sample_width(o, m, units, o->beta * c) + range * (expm1(s.pure) + c));
         for (double d = 1e-9; d < 0.5; d *= 1.5) {
-            double eps = whole_epsilon(eps0, units, rho, o->beta * d / 2);
-            bool pure = eps0 > 0 && units * eps0 <= eps;
-            /* pure privacy has delta = 0: no d, and all of beta for the sample's width */
-            double width = sample_width(o, m, units, pure ? o->beta * c : o->beta * c / 2);
-            best = smaller(best, width + range * (expm1(eps) + c + (pure ? 0 : 2 * d)));
-            if (pure) break;
+            double epsilon = s.rho + 2 * sqrt(s.rho * log(2 / (o->beta * d)));
+            best = smaller(best, sample_width(o, m, units, o->beta * c / 2) + range * (expm1(epsilon) + c + 2 * d));
         }
+    }
     return best;
 }
 

@@ -7,7 +7,8 @@
  */
 #include "release/holdout.h"
 
-#include <jansson.h>
+#include "core/json.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -44,6 +45,14 @@ static json_t *entry_object(const holdout_entry *e, int64_t i)
                 put(x, "practical", number(e->practical)) && put(x, "theorem", number(e->theorem));
     if (!good) json_decref(x), x = NULL;
     return x;
+}
+
+nigh_status holdout_check_name(nigh_context *ctx, const char *name)
+{
+    json_t *object = json_object();
+    nigh_status status = object ? nj_set_text(ctx, object, "name", name) : nigh_fail(ctx, NIGH_MEMORY, "out of memory while keeping a query's name");
+    json_decref(object);
+    return status;
 }
 
 static int add_bytes(const char *bytes, size_t size, void *user) { return nigh_buffer_add(user, bytes, size) ? -1 : 0; }

@@ -47,7 +47,7 @@ static nigh_status check(nigh_context *ctx, const nigh_pmw_options *o, const int
     return NIGH_OK;
 }
 
-static double scale_of_gamma(const nigh_pmw_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 2 * o->scale : o->scale; }
+static double scale_of_gamma(const nigh_pmw_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 2 * o->scale : 0; }
 static double scale_of_eta(const nigh_pmw_options *o) { return o->noise == NIGH_HOLDOUT_TEXTBOOK ? 4 * o->scale : o->scale; }
 
 nigh_status nigh_pmw_new(nigh_context *ctx, const nigh_pmw_options *options, const int64_t *counts, nigh_pmw **out)
