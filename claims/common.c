@@ -126,13 +126,14 @@ static void part_name(const claim_run *run, const char *key, int count, char *ou
              run->sabotage ? run->sabotage : "-", key, count);
 }
 
-/* The numbers behind the name; false when the line was cut off by a kill. */
+/* The numbers behind the name, left alone when values is NULL; false when the line was cut off by a kill. */
 static bool read_values(const char *text, int count, double *values)
 {
     for (int i = 0; i < count; i++) {
         char *end;
-        values[i] = strtod(text, &end);
+        double value = strtod(text, &end);
         if (end == text) return false;
+        if (values) values[i] = value;
         text = end;
     }
     return strcmp(text, " .\n") == 0;
@@ -148,7 +149,8 @@ bool claim_recall(claim_run *run, const char *key, int count, double *values)
     part_name(run, key, count, name, sizeof name);
     size_t length = strlen(name);
     while (!found && getline(&line, &room, file) > 0)
-        found = strncmp(line, name, length) == 0 && line[length] == ' ' && read_values(line + length, count, values);
+        found = strncmp(line, name, length) == 0 && line[length] == ' ' && read_values(line + length, count, NULL);
+    if (found) read_values(line + length, count, values);
     free(line);
     fclose(file);
     return found;
