@@ -713,6 +713,10 @@ static nigh_status climb_bars(claim_run *run)
         if (status) return status;
         snprintf(name, sizeof name, "picking n=%d: share of runs where a ledger's bound is wrong", sizes[s]);
         claim_bar_interval(run, name, &share, CLAIM_AT_MOST, 0.05, NULL);
+        snprintf(name, sizeof name, "picking n=%d: the ledger's report off the truth", sizes[s]);
+        claim_bar(run, name, fabs(bias[ARM_LEDGER].estimate), CLAIM_AT_MOST, 0.02, NULL);
+        snprintf(name, sizeof name, "picking n=%d: plain reuse's regret less the ledger's", sizes[s]);
+        claim_bar(run, name, regret[ARM_PLAIN].estimate - regret[ARM_LEDGER].estimate, CLAIM_AT_MOST, 0, "to pick, all rows; to report, rows of their own");
     }
     return NIGH_OK;
 }

@@ -1,14 +1,7 @@
 /* nigh claims: runs the claims of papers and shows each figure beside its bar. The kit is claims/common.c. */
-#include "nigh/core.h"
+#include "cli/cli.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-int cli_claims(nigh_context *ctx, int argc, char **argv);
 
 #ifdef NIGH_HAVE_CLAIMS
 #include "../../claims/common.h"
@@ -23,63 +16,52 @@ static const char usage[] =
     "  --list             slugs, titles and saboteurs\n"
     "  --resume FILE      keeps finished parts in FILE, and takes them from there\n"
     "  --seconds S        time for each claim; with --resume a later run goes on from there\n"
+    "  --threads N, --quiet as everywhere\n"
     "NIGH_CLAIM_SEED in the environment replaces the reporting seed.\n"
     "Exit: 0 all bars hold, 1 one fell short, 2 bad usage, 3 out of time or memory, 130 interrupted.\n";
 
-static int exit_code(nigh_status status)
+/* --help; --sabotage and --sabotage=NAME, whose value is optional. They are taken out of argv; true when help was asked for. */
+static bool take_special(int *argc, char **argv, claims_options *options)
 {
-    switch (status) {
-    case NIGH_OK:
-    case NIGH_OUTSIDE: return 0;
-    case NIGH_UNMET: return 1;
-    case NIGH_MEMORY:
-    case NIGH_RESOURCE:
-    case NIGH_INTERNAL: return 3;
-    case NIGH_UNDECIDED: return 4;
-    case NIGH_INTERRUPTED: return 130;
-    default: return 2;
+    int kept = 1;
+    bool help = false;
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) help = true;
+        else if (strcmp(argv[i], "--sabotage") == 0) options->sabotage = true;
+        else if (strncmp(argv[i], "--sabotage=", 11) == 0) options->sabotage = true, options->saboteur = argv[i] + 11;
+        else argv[kept++] = argv[i];
     }
+    *argc = kept;
+    return help;
 }
 
 int cli_claims(nigh_context *ctx, int argc, char **argv)
 {
-    static const struct option longs[] = {{"quick", no_argument, NULL, 'q'},          {"sabotage", optional_argument, NULL, 'b'},
-                                          {"json", no_argument, NULL, 'j'},           {"list", no_argument, NULL, 'l'},
-                                          {"resume", required_argument, NULL, 'r'},   {"seconds", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-    claims_options options = {.out = stdout};
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        char *end = NULL;
-        switch (c) {
-        case 'q': options.quick = true; break;
-        case 'b': options.sabotage = true, options.saboteur = optarg; break;
-        case 'j': options.json = true; break;
-        case 'l': options.list = true; break;
-        case 'r': options.resume = optarg; break;
-        case 's':
-            options.seconds = strtod(optarg, &end);
-            if (*end || end == optarg || !(options.seconds > 0) || !isfinite(options.seconds)) {
-                fprintf(stderr, "nigh claims: --seconds is '%s'; a number above 0 is allowed\n", optarg);
-                return 2;
-            }
-            break;
-        case 'h': fputs(usage, stdout); return 0;
-        default: fputs(usage, stderr); return 2;
-        }
+    enum { MOST = 128 };
+    const char *slugs[MOST];
+    claims_options options = {.out = stdout, .slugs = slugs};
+    const cli_flag flags[] = {{"quick", 0, CLI_SWITCH, &options.quick, NULL, "small sizes", 0, 0},
+                              {"list", 0, CLI_SWITCH, &options.list, NULL, "slugs, titles and saboteurs", 0, 0},
+                              {"resume", 0, CLI_TEXT, &options.resume, "FILE", "keeps finished parts", 0, 0},
+                              {"seconds", 0, CLI_REAL, &options.seconds, "S", "time for each claim", 1e-3, 1e9},
+                              {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+    if (take_special(&argc, argv, &options)) {
+        fputs(usage, stdout);
+        return 0;
     }
-    options.count = argc - optind;
-    options.slugs = (const char *const *)(argv + optind);
+    int code = cli_parse(ctx, "claims", argc, argv, flags, slugs, MOST, &options.count);
+    if (code >= 0) return code;
+    options.json = cli_json;
+    cli_progress_start(ctx);
     nigh_status status = claims_main(ctx, claims_all, &options);
-    if (fflush(stdout) != 0 && !status) status = nigh_fail(ctx, NIGH_IO, "standard output: %s", strerror(errno));
-    if (status && status != NIGH_UNMET) fprintf(stderr, "nigh claims: %s\n", nigh_message(ctx));
-    return exit_code(status);
+    cli_progress_stop(ctx);
+    code = cli_print(ctx, "", 0);
+    return code ? code : status == NIGH_OK || status == NIGH_UNMET ? cli_exit_code(status) : cli_fail(ctx, status);
 }
 #else
 int cli_claims(nigh_context *ctx, int argc, char **argv)
 {
-    (void)ctx, (void)argc, (void)argv;
-    fputs("nigh claims: this build was made without claims (NIGH_CLAIMS=OFF)\n", stderr);
-    return 2;
+    (void)argc, (void)argv;
+    return cli_misuse(ctx, "this build was made without claims (NIGH_CLAIMS=OFF)");
 }
 #endif

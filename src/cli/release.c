@@ -5,23 +5,19 @@
  * The state file is locked while in use, and the line of an answer is in the file before the answer is shown: killing the
  * command or starting it again gives no answer for free.
  */
+#include "cli/cli.h"
 #include "nigh/io.h"
-#include "nigh/random.h"
 #include "nigh/release.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-int cli_release(nigh_context *ctx, int argc, char **argv);
 
 static const char usage[] =
     "usage: nigh release holdout --init STATE --rows N [OPTION...]   make a reusable hold-out of N rows\n"
@@ -53,47 +49,13 @@ static const char usage[] =
     "Exit: 0 done, 2 bad usage or input, 3 the hold-out is used up (or out of memory), 130 interrupted.\n";
 
 typedef struct arguments {
-    const char *init, *name;
-    bool show, json;
+    const char *init, *name, *mechanism, *noise, *range;
+    bool show;
     nigh_holdout_options options;
     bool seeded;
 } arguments;
 
-static int exit_code(nigh_status status)
-{
-    switch (status) {
-    case NIGH_OK:
-    case NIGH_OUTSIDE: return 0;
-    case NIGH_UNMET: return 1;
-    case NIGH_MEMORY:
-    case NIGH_RESOURCE:
-    case NIGH_INTERNAL: return 3;
-    case NIGH_UNDECIDED: return 4;
-    case NIGH_INTERRUPTED: return 130;
-    default: return 2;
-    }
-}
-
 /* ---- options -------------------------------------------------------------------------------------------- */
-
-static nigh_status real_of(nigh_context *ctx, const char *option, const char *text, double *out)
-{
-    char *end;
-    *out = strtod(text, &end);
-    if (*end || end == text || !isfinite(*out)) return nigh_fail(ctx, NIGH_INVALID, "--%s is '%s'; a number is allowed", option, text);
-    return NIGH_OK;
-}
-
-static nigh_status count_of(nigh_context *ctx, const char *option, const char *text, int64_t *out)
-{
-    char *end;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (*end || end == text || errno || value < 1)
-        return nigh_fail(ctx, NIGH_INVALID, "--%s is '%s'; a whole number from 1 on is allowed", option, text);
-    *out = value;
-    return NIGH_OK;
-}
 
 static nigh_status range_of(nigh_context *ctx, const char *text, double *low, double *high)
 {
@@ -106,16 +68,6 @@ static nigh_status range_of(nigh_context *ctx, const char *text, double *low, do
     return NIGH_OK;
 }
 
-static nigh_status seed_of(nigh_context *ctx, const char *text, uint64_t *seed)
-{
-    char *end;
-    errno = 0;
-    *seed = strtoull(text, &end, 0);
-    if (*end || end == text || errno || strchr(text, '-'))
-        return nigh_fail(ctx, NIGH_INVALID, "--seed is '%s'; 0 to 2^64 - 1 is allowed", text);
-    return NIGH_OK;
-}
-
 static nigh_status noise_of(nigh_context *ctx, const char *text, nigh_holdout_noise *noise)
 {
     if (strcmp(text, "practical") == 0) *noise = NIGH_HOLDOUT_PRACTICAL;
@@ -124,40 +76,13 @@ static nigh_status noise_of(nigh_context *ctx, const char *text, nigh_holdout_no
     return NIGH_OK;
 }
 
-enum { INIT = 256, ROWS, MECHANISM, THRESHOLD, SCALE, NOISE, BUDGET, QUERIES, STEP, RANGE, CLIP, SD, BETA, SEED, NAME, SHOW, JSON };
-
-static const struct option longs[] = {
-    {"init", required_argument, NULL, INIT},       {"rows", required_argument, NULL, ROWS},   {"mechanism", required_argument, NULL, MECHANISM},
-    {"threshold", required_argument, NULL, THRESHOLD}, {"scale", required_argument, NULL, SCALE}, {"noise", required_argument, NULL, NOISE},
-    {"budget", required_argument, NULL, BUDGET},   {"queries", required_argument, NULL, QUERIES}, {"step", required_argument, NULL, STEP},
-    {"range", required_argument, NULL, RANGE},     {"clip", no_argument, NULL, CLIP},         {"sd", required_argument, NULL, SD},
-    {"beta", required_argument, NULL, BETA},       {"seed", required_argument, NULL, SEED},   {"name", required_argument, NULL, NAME},
-    {"show", no_argument, NULL, SHOW},             {"json", no_argument, NULL, JSON},         {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0}};
-
-static nigh_status take(nigh_context *ctx, int option, const char *text, arguments *a)
+/* What a flag cannot hold as a number. */
+static nigh_status take_texts(nigh_context *ctx, arguments *a)
 {
-    nigh_holdout_options *o = &a->options;
-    switch (option) {
-    case INIT: a->init = text; return NIGH_OK;
-    case ROWS: return count_of(ctx, "rows", text, &o->n);
-    case MECHANISM: return nigh_holdout_kind_find(ctx, text, &o->kind);
-    case THRESHOLD: return real_of(ctx, "threshold", text, &o->threshold);
-    case SCALE: return real_of(ctx, "scale", text, &o->scale);
-    case NOISE: return noise_of(ctx, text, &o->noise);
-    case BUDGET: return count_of(ctx, "budget", text, &o->budget);
-    case QUERIES: return count_of(ctx, "queries", text, &o->queries);
-    case STEP: return real_of(ctx, "step", text, &o->step);
-    case RANGE: return range_of(ctx, text, &o->low, &o->high);
-    case CLIP: o->clip = true; return NIGH_OK;
-    case SD: return real_of(ctx, "sd", text, &o->sd);
-    case BETA: return real_of(ctx, "beta", text, &o->beta);
-    case SEED: a->seeded = true; return seed_of(ctx, text, &o->seed);
-    case NAME: a->name = text; return NIGH_OK;
-    case SHOW: a->show = true; return NIGH_OK;
-    case JSON: a->json = true; return NIGH_OK;
-    }
-    return NIGH_INTERNAL;
+    nigh_status status = a->mechanism ? nigh_holdout_kind_find(ctx, a->mechanism, &a->options.kind) : NIGH_OK;
+    if (!status && a->noise) status = noise_of(ctx, a->noise, &a->options.noise);
+    if (!status && a->range) status = range_of(ctx, a->range, &a->options.low, &a->options.high);
+    return status;
 }
 
 /* ---- the state file ------------------------------------------------------------------------------------- */
@@ -243,6 +168,7 @@ static void describe(const nigh_holdout *h, FILE *out)
 static nigh_status init(nigh_context *ctx, arguments *a)
 {
     if (a->options.n == 0) return nigh_fail(ctx, NIGH_INVALID, "--init needs --rows, the number of rows of the hold-out");
+    a->options.seed = nigh_context_seed(ctx);
     if (!a->seeded && getrandom(&a->options.seed, sizeof a->options.seed, 0) != sizeof a->options.seed) return io_failure(ctx, "getrandom");
     state s = {.path = a->init, .file = -1};
     nigh_buffer text = {.ctx = ctx};
@@ -275,10 +201,10 @@ static void print_answer(const nigh_holdout *h, const char *name, const nigh_hol
 
 static const char heading[] = "# value\tfrom\tT\tbudget left\tpractical +-\ttheorem +-\tname\n";
 
-static nigh_status show(nigh_context *ctx, const state *s, bool json)
+static nigh_status show(nigh_context *ctx, const state *s)
 {
     nigh_status status = NIGH_OK;
-    if (json) {
+    if (cli_json) {
         nigh_buffer text = {.ctx = ctx};
         status = nigh_holdout_json(s->holdout, &text);
         if (!status) puts(text.data);
@@ -299,16 +225,16 @@ static nigh_status show(nigh_context *ctx, const state *s, bool json)
 /* ---- asking --------------------------------------------------------------------------------------------- */
 
 /* Into the file first, then to the user. */
-static nigh_status deliver(nigh_context *ctx, const state *s, const char *name, bool json, const nigh_holdout_answer *answer)
+static nigh_status deliver(nigh_context *ctx, const state *s, const char *name, const nigh_holdout_answer *answer)
 {
     nigh_buffer line = {.ctx = ctx};
     nigh_status status = nigh_holdout_line(s->holdout, nigh_holdout_asked(s->holdout) - 1, &line);
     if (!status) status = write_all(ctx, s, &line);
-    if (!status && json) fputs(line.data, stdout);
+    if (!status && cli_json) fputs(line.data, stdout);
     else if (!status) print_answer(s->holdout, name, answer);
     if (!status && fflush(stdout)) status = io_failure(ctx, "standard output");
     if (!status && answer->clipped)
-        fprintf(stderr, "nigh release: %lld values were clipped into the range\n", (long long)answer->clipped);
+        nigh_log(ctx, NIGH_LOG_NOTE, "%lld values were clipped into the range", (long long)answer->clipped);
     nigh_buffer_free(&line);
     return status;
 }
@@ -345,7 +271,7 @@ static nigh_status ask_columns(nigh_context *ctx, const state *s, const argument
 {
     double *t = nigh_alloc(ctx, (size_t)train->rows * sizeof *t), *h = nigh_alloc(ctx, (size_t)held->rows * sizeof *h);
     nigh_status status = t && h ? NIGH_OK : NIGH_MEMORY;
-    if (!status && !a->json) fputs(heading, stdout);
+    if (!status && !cli_json) fputs(heading, stdout);
     for (int64_t c = 0; c < held->columns && !status; c++) {
         char *name = held->columns == 1 ? nigh_strdup(ctx, a->name ? a->name : held_path)
                                         : nigh_format(ctx, "%s[%lld]", a->name ? a->name : held_path, (long long)c);
@@ -354,7 +280,7 @@ static nigh_status ask_columns(nigh_context *ctx, const state *s, const argument
         column_of(held, c, h);
         status = name ? nigh_holdout_ask_values(s->holdout, name, train->rows, t, h, &answer) : NIGH_MEMORY;
         if (status == NIGH_INVALID) status = nigh_within(ctx, status, "column %lld", (long long)c);
-        if (!status) status = deliver(ctx, s, name, a->json, &answer);
+        if (!status) status = deliver(ctx, s, name, &answer);
         nigh_free(ctx, name);
     }
     nigh_free(ctx, t);
@@ -397,7 +323,7 @@ static nigh_status ask_line(nigh_context *ctx, const state *s, const arguments *
     nigh_holdout_answer answer;
     nigh_status status = nigh_holdout_ask(s->holdout, called, train, held, &answer);
     if (status == NIGH_INVALID) return nigh_within(ctx, status, "line %lld", number);
-    return status ? status : deliver(ctx, s, called, a->json, &answer);
+    return status ? status : deliver(ctx, s, called, &answer);
 }
 
 static nigh_status ask_stream(nigh_context *ctx, const state *s, const arguments *a)
@@ -406,7 +332,7 @@ static nigh_status ask_stream(nigh_context *ctx, const state *s, const arguments
     size_t room = 0;
     nigh_status status = NIGH_OK;
     if (isatty(0)) fputs("TRAIN_MEAN HOLDOUT_MEAN [NAME], one query a line:\n", stderr);
-    if (!a->json) fputs(heading, stdout);
+    if (!cli_json) fputs(heading, stdout);
     for (long long number = 1; !status && getline(&line, &room, stdin) > 0; number++) {
         status = ask_line(ctx, s, a, line, number);
         if (!status) status = nigh_poll(ctx);
@@ -433,40 +359,63 @@ static nigh_status overlap(nigh_context *ctx, const char *train_path, const char
     return status ? status : count ? nigh_fail(ctx, NIGH_UNMET, "the two sets overlap") : NIGH_OK;
 }
 
-static nigh_status holdout(nigh_context *ctx, arguments *a, int count, char **paths)
+static nigh_status holdout(nigh_context *ctx, arguments *a, int count, const char *const *paths)
 {
     if (a->init) return count ? nigh_fail(ctx, NIGH_INVALID, "'%s' is one argument too many for --init", paths[0]) : init(ctx, a);
     if (count != 1 && count != 3)
         return nigh_fail(ctx, NIGH_INVALID, "holdout takes STATE, or STATE TRAIN HOLDOUT, not %d arguments (nigh release --help)", count);
     state s;
     nigh_status status = state_open(ctx, paths[0], &s);
-    if (!status) status = a->show ? show(ctx, &s, a->json) : count == 3 ? ask_files(ctx, &s, a, paths[1], paths[2]) : ask_stream(ctx, &s, a);
+    if (!status) status = a->show ? show(ctx, &s) : count == 3 ? ask_files(ctx, &s, a, paths[1], paths[2]) : ask_stream(ctx, &s, a);
     state_close(&s);
     return status;
+}
+
+static nigh_status run_verb(nigh_context *ctx, arguments *a, int count, const char *const *words)
+{
+    const char *verb = count ? words[0] : "";
+    nigh_status status = take_texts(ctx, a);
+    if (status) return status;
+    if (strcmp(verb, "holdout") == 0) return holdout(ctx, a, count - 1, words + 1);
+    if (strcmp(verb, "overlap") != 0) return nigh_fail(ctx, NIGH_INVALID, "'%s' is not one of holdout, overlap (nigh release --help)", verb);
+    return count == 3 ? overlap(ctx, words[1], words[2]) : nigh_fail(ctx, NIGH_INVALID, "overlap takes TRAIN HOLDOUT");
 }
 
 int cli_release(nigh_context *ctx, int argc, char **argv)
 {
     arguments a = {.options = nigh_holdout_options_default(0)};
-    nigh_status status = NIGH_OK;
-    optind = 0;
-    for (int c; !status && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
-        if (c == 'h') {
+    nigh_holdout_options *o = &a.options;
+    const double most = 9007199254740992.0;
+    const cli_flag flags[] = {{"init", 0, CLI_TEXT, &a.init, "STATE", "", 0, 0},
+                              {"rows", 0, CLI_INT, &o->n, "N", "", 2, most},
+                              {"mechanism", 0, CLI_TEXT, &a.mechanism, "M", "", 0, 0},
+                              {"threshold", 0, CLI_REAL, &o->threshold, "T", "", 0, 1e300},
+                              {"scale", 0, CLI_REAL, &o->scale, "SIGMA", "", 0, 1e300},
+                              {"noise", 0, CLI_TEXT, &a.noise, "KIND", "", 0, 0},
+                              {"budget", 0, CLI_INT, &o->budget, "B", "", 1, most},
+                              {"queries", 0, CLI_INT, &o->queries, "M", "", 1, most},
+                              {"step", 0, CLI_REAL, &o->step, "S", "", 0, 1e300},
+                              {"range", 0, CLI_TEXT, &a.range, "LOW:HIGH", "", 0, 0},
+                              {"clip", 0, CLI_SWITCH, &o->clip, NULL, "", 0, 0},
+                              {"sd", 0, CLI_REAL, &o->sd, "S", "", 0, 1e300},
+                              {"beta", 0, CLI_REAL, &o->beta, "BETA", "", 0, 1},
+                              {"name", 0, CLI_TEXT, &a.name, "NAME", "", 0, 0},
+                              {"show", 0, CLI_SWITCH, &a.show, NULL, "", 0, 0},
+                              {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+    const char *words[4];
+    int count;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             fputs(usage, stdout);
             return 0;
         }
-        if (c == '?') return fputs("see nigh release --help\n", stderr), 2;
-        status = take(ctx, c, optarg, &a);
+        a.seeded |= strncmp(argv[i], "--seed", 6) == 0;
     }
-    const char *verb = optind < argc ? argv[optind] : "";
-    int count = argc - optind - 1;
-    char **paths = argv + optind + 1;
-    if (!status && strcmp(verb, "holdout") == 0) status = holdout(ctx, &a, count, paths);
-    else if (!status && strcmp(verb, "overlap") == 0)
-        status = count == 2 ? overlap(ctx, paths[0], paths[1]) : nigh_fail(ctx, NIGH_INVALID, "overlap takes TRAIN HOLDOUT");
-    else if (!status)
-        status = nigh_fail(ctx, NIGH_INVALID, "'%s' is not one of holdout, overlap (nigh release --help)", verb);
-    if (!status && fflush(stdout)) status = io_failure(ctx, "standard output");
-    if (status) fprintf(stderr, "nigh release: %s\n", nigh_message(ctx));
-    return exit_code(status);
+    int code = cli_parse(ctx, "release", argc, argv, flags, words, 4, &count);
+    if (code >= 0) return code;
+    cli_progress_start(ctx); /* for its warnings */
+    nigh_status status = run_verb(ctx, &a, count, words);
+    cli_progress_stop(ctx);
+    code = cli_print(ctx, "", 0);
+    return code ? code : status ? cli_fail(ctx, status) : 0;
 }
