@@ -173,10 +173,15 @@ done:
 
 /* ---- expectations ---------------------------------------------------------------------------------------- */
 
+static double target_epsilon(const function_target *target)
+{
+    return target->type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON;
+}
+
 /* The kernel's own rounding errors in the measure: from few to many steps. */
 static nigh_range rounding_errors(const function_domain *domain)
 {
-    double half = domain->type == NIGH_F32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
+    double half = target_epsilon(domain->target) / 2;
     if (domain->measure == FUNCTION_ULP) return (nigh_range){.25, 1.5};
     if (domain->measure == FUNCTION_RELATIVE) return (nigh_range){half / 4, half * 3};
     nigh_f128 most = 0;
@@ -220,6 +225,9 @@ nigh_status function_approach_estimate(nigh_context *ctx, const function_approac
     nigh_range rounding = rounding_errors(&domain);
     double error = (double)ideal.error;
     expected_core(approach, &domain, settings, &ideal, &core);
+    if (domain.measure == FUNCTION_ULP) rounding.high += .5 * error; /* its weight jumps between the points of a rough grid */
+    double relative = domain.measure == FUNCTION_ULP ? error * target_epsilon(target) : domain.measure == FUNCTION_RELATIVE ? error : 0;
+    if (relative > .2) rounding.high = INFINITY; /* nothing is approximated: coefficients may grow without bound */
     double numbers = (double)function_core_numbers(&core), size = (double)nigh_dtype_size(target->type);
     double evaluations = approach->recipe ? 800 + 30 * numbers : numbers;
     *out = (nigh_estimate){
