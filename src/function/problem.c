@@ -56,7 +56,7 @@ static void errors_f32(const function_target *target, int64_t n, const float *in
         for (int64_t i = 0; i < m; i++) block[i] = (double)in[row + i];
         function_reference_f64(target, m, block, block, workspace);
         for (int64_t i = 0; i < m; i++)
-            error[row + i] = function_error(target, fabs((double)answer[row + i] - block[i]), block[i]);
+            error[row + i] = function_error(target, (double)answer[row + i], block[i]);
     }
 }
 
@@ -74,8 +74,7 @@ static nigh_status errors(nigh_context *ctx, const nigh_problem *problem, int64_
     }
     const double *x = in, *y = answer;
     for (int64_t i = 0; i < n; i++) {
-        nigh_f128 f = function_value(target, x[i]), difference = y[i] - f;
-        error[i] = function_error(target, fabs((double)difference), (double)f);
+        error[i] = function_error_f128(target, y[i], function_value(target, x[i]));
         if (i % 4096 == 0) {
             nigh_status status = nigh_poll(ctx);
             if (status != NIGH_OK) return status;

@@ -77,10 +77,22 @@ static double ulp_of(double f, nigh_dtype type)
     return ldexp(1, exponent - digits);
 }
 
-double function_error(const function_target *target, double difference, double f)
+static double in_measure(const function_target *target, double difference, double f)
 {
     if (difference == 0) return 0;
     if (target->measure->name[0] == 'r') difference /= fabs(f);
     if (target->measure->name[0] == 'u') difference /= ulp_of(f, target->type);
     return isnan(difference) ? INFINITY : difference;
+}
+
+double function_error(const function_target *target, double answer, double f)
+{
+    return in_measure(target, fabs(answer - f), f);
+}
+
+double function_error_f128(const function_target *target, double answer, nigh_f128 f)
+{
+    double difference = fabs((double)(answer - f)), cut = (double)f;
+    bool up = cut > 0 ? cut > f : cut < f; /* rounding may have reached the next binade */
+    return in_measure(target, difference, up ? nextafter(cut, 0) : cut);
 }

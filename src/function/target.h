@@ -60,8 +60,10 @@ typedef struct function_margin {
 } function_margin;
 nigh_status function_reference_margin(nigh_context *ctx, const function_target *target, function_margin *out);
 
-/* Error of an answer in the target's measure, `difference` = |answer - f| and f in double; INFINITY when answer is not finite. */
-double function_error(const function_target *target, double difference, double f);
+/* Error of an answer in the target's measure beside f given in f64 or in quadruple precision; INFINITY when answer is not
+ * finite. The second finds the right ulp where f lies just below a power of two. */
+double function_error(const function_target *target, double answer, double f);
+double function_error_f128(const function_target *target, double answer, nigh_f128 f);
 
 /* The exact computation that is timed, in the target's type: n numbers from x to y (float or double). */
 void function_exact(const function_target *target, int64_t n, const void *x, void *y, void *workspace);
