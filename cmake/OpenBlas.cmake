@@ -1,0 +1,28 @@
+# Which OpenBLAS is loaded? With OpenMP in nigh it must be the OpenMP build: then one thread pool serves both. Debian keeps
+# several builds beside each other under one soname and an "alternative" chooses; when that points elsewhere, the folder of
+# the OpenMP build becomes the run path of what is built here.
+include(CheckCSourceRuns)
+set(CMAKE_REQUIRED_LIBRARIES PkgConfig::OPENBLAS)
+set(CMAKE_REQUIRED_QUIET ON)
+set(openblas_question "int openblas_get_parallel(void); int main(void) { return openblas_get_parallel() != 2; }")
+check_c_source_runs("${openblas_question}" NIGH_OPENBLAS_OPENMP)
+if(NIGH_OPENBLAS_OPENMP)
+  message(STATUS "nigh: OpenBLAS is the OpenMP build")
+else()
+  file(GLOB openblas_folder LIST_DIRECTORIES true /usr/lib/*/openblas-openmp)
+  if(openblas_folder)
+    list(GET openblas_folder 0 openblas_folder)
+    set(CMAKE_REQUIRED_LINK_OPTIONS -Wl,-rpath,${openblas_folder},--disable-new-dtags)
+    check_c_source_runs("${openblas_question}" NIGH_OPENBLAS_OPENMP_THERE)
+    unset(CMAKE_REQUIRED_LINK_OPTIONS)
+  endif()
+  if(NIGH_OPENBLAS_OPENMP_THERE)
+    target_link_options(nigh_deps INTERFACE -Wl,-rpath,${openblas_folder},--disable-new-dtags)
+    message(STATUS "nigh: another OpenBLAS is the default here; nigh is linked to the OpenMP build in ${openblas_folder}")
+  else()
+    message(WARNING "OpenBLAS is not the OpenMP build: two thread pools will compete and timings suffer. On Debian install "
+                    "libopenblas-openmp-dev; or build with -DNIGH_OPENMP=OFF")
+  endif()
+endif()
+unset(CMAKE_REQUIRED_LIBRARIES)
+unset(CMAKE_REQUIRED_QUIET)
