@@ -10,30 +10,28 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 600
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-CTEST = ctest --output-on-failure -j$(JOBS)
+CTEST = ctest --no-tests=error --output-on-failure -j$(JOBS)
 
 .PHONY: all build demo check install asan tsan valgrind fuzz clean help
 all: build
 
 build:
 	@scripts/setup build
-	@scripts/configure release -DNIGH_TESTS=OFF
-	@cmake --build build -j $(JOBS)
+	@scripts/configure release
+	@cmake --build build -j $(JOBS) --target nigh nigh_command nigh_manual
 
-demo:
-	@scripts/setup build demo
-	@scripts/configure release -DNIGH_TESTS=OFF
-	@cmake --build build -j $(JOBS)
+demo: build
+	@scripts/setup demo
 	@scripts/demo.sh
 
 check:
 	@scripts/setup build test
-	@scripts/configure release -DNIGH_TESTS=ON
+	@scripts/configure release
 	@cmake --build build -j $(JOBS)
 	@cd build && $(CTEST)
 
 install: build
-	@cmake -DCMAKE_INSTALL_PREFIX="$(PREFIX)" build >/dev/null
+	@scripts/configure release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
 	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)"
 
 asan:
