@@ -87,7 +87,7 @@ static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_
 
 static nigh_status pairs_problem(nigh_context *ctx, const problem_words *w, const nigh_array *in, const nigh_array *out, nigh_problem **problem)
 {
-    nigh_status status = nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = w->text, .in = *in, .out = *out, .measure = w->measure}, problem);
+    nigh_status status = nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = w->text, .in = in, .out = out, .measure = w->measure}, problem);
     if (!status) (*problem)->exact_seconds = w->exact_seconds;
     return status;
 }

@@ -107,8 +107,11 @@ static bool replay(const game *g, double m)
 /* Claims below 1/n cannot be rejected at useful confidence, so cells end there: the bound is at least 1/n (of limit). */
 static double solve(game *g)
 {
-    double ratio = 1 + 0.5 / sqrt((double)g->n), above = 1;
-    for (double edge = 1 / ratio; edge * (double)g->n >= 1; edge /= ratio) {
+    double above = 1, edge = 1;
+    for (;;) {
+        /* Half a 1/sqrt(n); wider below a tenth, where a mean is known less well and cells would only cost time. */
+        edge /= 1 + 0.5 / sqrt((double)g->n * fmin(1, sqrt(10 * edge)));
+        if (edge * (double)g->n < 1) return above;
         if (play(g, edge)) {
             above = edge;
             continue;
@@ -121,7 +124,6 @@ static double solve(game *g)
         }
         return high;
     }
-    return above;
 }
 
 nigh_status nigh_bound_mean_betting(nigh_context *ctx, int64_t n, const double *x, double limit, double confidence,

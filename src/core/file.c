@@ -25,7 +25,7 @@ static nigh_status read_all(nigh_context *ctx, int fd, const char *path, size_t 
 {
     size_t room = expected + 1 < 4096 ? 4096 : expected + 1;
     while (true) {
-        if (buffer->room < buffer->size + room + 1) {
+        if (buffer->room <= buffer->size + 1) { /* full; a file of the expected size is not, and the end is seen without growing */
             char *data = nigh_resize(ctx, buffer->data, buffer->size + room + 1);
             if (!data) return NIGH_MEMORY;
             buffer->data = data;

@@ -151,7 +151,7 @@ static double beta_fraction(double a, double b, double x, double y)
         d = denominator + numerator * d; /* modified Lentz */
         d = 1 / (fabs(d) < DBL_MIN ? DBL_MIN : d);
         if (n == 0) {
-            h = d, c = denominator;
+            h = d, c = 1 / DBL_MIN;
             continue;
         }
         c = denominator + numerator / c;

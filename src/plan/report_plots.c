@@ -120,7 +120,8 @@ static void put_names(nigh_plot *plot, int n, const nigh_report_candidate **sort
         for (int i = 0; i < n; i++) {
             const nigh_report_candidate *c = sorted[i];
             int when = c->state == NIGH_CANDIDATE_CHOSEN ? 0 : c->state == NIGH_CANDIDATE_PROVED ? 1 : c->state == NIGH_CANDIDATE_REFUSED ? 2 : 3;
-            if (when == pass) nigh_plot_label(plot, pass == 0 ? "strong" : "", c->apply_seconds, c->decides, pass == 0 ? c->label : c->method);
+            if (when != pass || (pass == 0 && nigh_plot_label(plot, "strong", c->apply_seconds, c->decides, c->label))) continue;
+            nigh_plot_label(plot, pass == 0 ? "strong" : "", c->apply_seconds, c->decides, c->method);
         }
 }
 
@@ -231,7 +232,7 @@ static void put_costs(nigh_plot *plot, int count, const cost_line *lines, int ch
         }
     }
     nigh_plot_line(plot, "envelope", COST_POINTS, uses, least, "the least cost");
-    for (int i = 0; i < count; i++) {
+    for (int i = count - 1; i >= 0; i--) { /* the first, exact and chosen, on top */
         char title[300];
         snprintf(title, sizeof title, "%.250s%s", lines[i].label, lines[i].candidate >= 0 && lines[i].candidate == chosen ? " (chosen)" : "");
         nigh_plot_line(plot, classes[i], COST_POINTS, uses, cost[i], title);

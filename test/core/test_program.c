@@ -97,7 +97,7 @@ static void shells(void **state)
         {"sh -c 'echo half > out; echo oh dear >&2; exit 3'", "exit code 3; it last said: oh dear", NIGH_FAILED},
         {"sh -c 'ln -s /etc/passwd out'", "not as a regular file", NIGH_FAILED},
         {"mkfifo {out}", "not as a regular file", NIGH_FAILED},
-        {"sleep 50 {out}", "stopped after", NIGH_RESOURCE},
+        {"sh -c 'sleep 50' x {out}", "stopped after", NIGH_RESOURCE},
         {"sh -c 'head -c 200000 /dev/zero > out'", "", NIGH_RESOURCE},
         {"sh -c 'mkdir -p a/b; chmod 0 a; kill -SEGV $$'", "crashed", NIGH_FAILED},
     };

@@ -1,0 +1,188 @@
+/* Plans of fitted cores: fit, apply, certify, save, load. */
+#include <math.h>
+#include <string.h>
+
+#include "function/approximation.h"
+#include "function/export.h"
+
+/* ---- the plan --------------------------------------------------------------------------------------------- */
+
+static void apply(const nigh_plan *plan, int64_t n, const void *in, void *out, void *workspace)
+{
+    function_core_apply(plan->state, n, in, out);
+}
+
+static void apply_f32(const void *user, int64_t n, const float *in, float *out)
+{
+    function_core_apply(user, n, in, out);
+}
+
+static nigh_status certify(nigh_context *ctx, const nigh_plan *plan, const nigh_problem *problem, nigh_certificate *out)
+{
+    const function_target *target = function_target_of(problem);
+    if (!target || target->type != plan->in.dtype)
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "a certificate needs the function of the plan, in its type");
+    if (target->type != NIGH_F32) return nigh_fail(ctx, NIGH_UNSUPPORTED, "f64 has too many numbers to check one by one");
+    nigh_certificate certificate = {0};
+    nigh_status status = function_exhaustive_f32(ctx, target, apply_f32, plan->state, &certificate, NULL);
+    if (status != NIGH_OK) return status;
+    certificate.how = "every f32 of the interval";
+    *out = certificate;
+    return NIGH_OK;
+}
+
+enum { HEADER = 15 };
+
+static nigh_status save(nigh_context *ctx, const nigh_plan *plan, nigh_planfile *file)
+{
+    const function_core *core = plan->state;
+    double header[HEADER] = {core->form, core->reduction, core->square, core->factor, core->affine, core->scale, core->shift,
+                             core->upper, core->lower};
+    memcpy(header + 9, core->constant, sizeof core->constant);
+    nigh_shape shape = {NIGH_F64, 1, {HEADER}}, data = {core->type, 1, {function_core_numbers(core)}};
+    nigh_status status = nigh_planfile_put(file, "core", &shape, header);
+    return status == NIGH_OK ? nigh_planfile_put(file, "coefficients", &data, core->data) : status;
+}
+
+static nigh_status export_c(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text)
+{
+    return function_core_export(ctx, plan->state, name, text);
+}
+
+static const nigh_plan_ops ops = {.apply = apply, .certify = certify, .save = save, .export_c = export_c};
+
+static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
+                            const nigh_shape *out, const function_core *core, nigh_plan **result)
+{
+    nigh_plan *plan;
+    nigh_status status = nigh_plan_new(ctx, method, settings, in, out, &ops, &plan);
+    if (status != NIGH_OK) return status;
+    size_t bytes = (size_t)function_core_numbers(core) * nigh_dtype_size(core->type);
+    function_core *own = nigh_arena_alloc(plan->arena, sizeof *own);
+    void *data = nigh_arena_alloc(plan->arena, bytes);
+    if (!own || !data) {
+        nigh_plan_free(ctx, plan);
+        return NIGH_MEMORY;
+    }
+    *own = *core;
+    own->data = memcpy(data, core->data, bytes);
+    plan->state = own;
+    plan->work = (nigh_work){.flops = function_core_flops(core), .bytes = 2.0 * (double)nigh_dtype_size(core->type)};
+    plan->bytes = (double)(bytes + sizeof *own);
+    *result = plan;
+    return NIGH_OK;
+}
+
+/* ---- loading ---------------------------------------------------------------------------------------------- */
+
+static nigh_status bad(nigh_context *ctx, const char *what)
+{
+    return nigh_fail(ctx, NIGH_FORMAT, "plan file: %s of the core is out of range", what);
+}
+
+/* An integer in low .. high from a file's number. */
+static bool whole(double x, int low, int high, int *out)
+{
+    if (!(x >= low && x <= high) || x != floor(x)) return false;
+    *out = (int)x;
+    return true;
+}
+
+static nigh_status parse_header(nigh_context *ctx, const function_approach *approach, nigh_dtype type, const double *header,
+                                function_core *core)
+{
+    int form, reduction, square, factor, affine, table = approach->form == FUNCTION_TABLE;
+    if (!whole(header[0], 0, FUNCTION_FORMS - 1, &form) || form != (int)approach->form) return bad(ctx, "the form");
+    if (!whole(header[1], 0, FUNCTION_REDUCTIONS - 1, &reduction)) return bad(ctx, "the reduction");
+    if (!whole(header[2], 0, 1, &square) || !whole(header[3], 0, 1, &factor) || !whole(header[4], 0, 1, &affine))
+        return bad(ctx, "a flag");
+    *core = (function_core){type, (function_form)form, (function_reduction)reduction, square, factor, affine, .scale = header[5], .shift = header[6]};
+    if (!whole(header[7], 1, table ? 1 << 16 : REMEZ_MAX_DEGREE + 1, &core->upper)) return bad(ctx, "the number of coefficients");
+    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : 1;
+    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : RATIONAL_MAX_DEGREE + 1;
+    if (!whole(header[8], least, most, &core->lower)) return bad(ctx, "the number of coefficients");
+    for (int i = 5; i < HEADER; i++)
+        if ((i < 7 || i > 8) && header[i] != function_round(type, header[i])) return bad(ctx, "a constant");
+    memcpy(core->constant, header + 9, sizeof core->constant);
+    return NIGH_OK;
+}
+
+nigh_status function_approach_load(nigh_context *ctx, const function_approach *approach, nigh_planfile *file, nigh_plan **plan)
+{
+    const nigh_shape *in = nigh_planfile_in(file), *out = nigh_planfile_out(file);
+    if ((in->dtype != NIGH_F32 && in->dtype != NIGH_F64) || out->dtype != in->dtype || nigh_shape_count(in) != 1 || nigh_shape_count(out) != 1)
+        return nigh_fail(ctx, NIGH_FORMAT, "plan file: a function maps one f32 or f64 number to one of the same type");
+    const void *header, *data;
+    int64_t length = HEADER;
+    function_core core;
+    nigh_status status = nigh_planfile_get(file, "core", NIGH_F64, 1, &length, &header);
+    if (status == NIGH_OK) status = parse_header(ctx, approach, in->dtype, header, &core);
+    if (status != NIGH_OK) return status;
+    length = function_core_numbers(&core);
+    status = nigh_planfile_get(file, "coefficients", in->dtype, 1, &length, &data);
+    if (status != NIGH_OK) return status;
+    core.data = (void *)data;
+    return plan_new(ctx, approach->method, nigh_planfile_settings(file), in, out, &core, plan);
+}
+
+/* ---- the fit ------------------------------------------------------------------------------------------------ */
+
+typedef struct fit {
+    const function_approach *approach;
+    const nigh_problem *problem;
+    nigh_settings settings;
+    bool done;
+    function_fitted fitted;
+} fit;
+
+nigh_status function_approach_start(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
+                                    const nigh_settings *settings, void **out)
+{
+    nigh_status status = function_approach_supports(ctx, approach, problem, settings);
+    if (status != NIGH_OK) return status;
+    fit *f = nigh_alloc_zero(ctx, 1, sizeof *f);
+    if (!f) return NIGH_MEMORY;
+    *f = (fit){.approach = approach, .problem = problem, .settings = *settings};
+    *out = f;
+    return NIGH_OK;
+}
+
+nigh_status function_fit_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
+{
+    fit *f = state;
+    if (!f->done && units > 0) {
+        nigh_status status = function_approach_fit(ctx, f->approach, function_target_of(f->problem), &f->settings, &f->fitted);
+        if (status != NIGH_OK) return status;
+        f->done = true;
+    }
+    *point = (nigh_progress_point){f->done, 1, f->done ? f->fitted.seen : (double)NAN, f->done};
+    return NIGH_OK;
+}
+
+nigh_status function_fit_finish(nigh_context *ctx, void *state, nigh_plan **plan)
+{
+    fit *f = state;
+    if (!f->done) return nigh_fail(ctx, NIGH_INVALID, "the fit is not done; advance it by one unit");
+    nigh_plan *made;
+    nigh_status status = plan_new(ctx, f->approach->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core, &made);
+    if (status != NIGH_OK) return status;
+    double *box = nigh_arena_alloc(made->arena, 2 * sizeof *box);
+    if (!box) {
+        nigh_plan_free(ctx, made);
+        return NIGH_MEMORY;
+    }
+    box[0] = f->fitted.domain.low;
+    box[1] = f->fitted.domain.high;
+    made->low = box;
+    made->high = box + 1;
+    *plan = made;
+    return NIGH_OK;
+}
+
+void function_fit_abandon(nigh_context *ctx, void *state)
+{
+    fit *f = state;
+    if (!f) return;
+    nigh_free(ctx, f->fitted.core.data);
+    nigh_free(ctx, f);
+}

@@ -1,0 +1,16 @@
+/* The methods of the function family, one line each. */
+#include "nigh/plan.h"
+
+extern const nigh_method nigh_method_taylor, nigh_method_chebyshev, nigh_method_minimax, nigh_method_minimax_rational,
+    nigh_method_table_linear, nigh_method_table_cubic;
+extern const nigh_method *const nigh_function_methods[];
+
+const nigh_method *const nigh_function_methods[] = {
+    &nigh_method_taylor,
+    &nigh_method_chebyshev,
+    &nigh_method_minimax,
+    &nigh_method_minimax_rational,
+    &nigh_method_table_linear,
+    &nigh_method_table_cubic,
+    NULL,
+};

@@ -1,0 +1,94 @@
+/*
+ * Best rationals P_m / Q_n without poles in the interval, weighted for the measure; never worse than the best
+ * polynomial of degree m, which stands in where a rational cannot be found or brings nothing.
+ */
+#include <math.h>
+
+#include "function/approximation.h"
+
+extern const nigh_method nigh_method_minimax_rational;
+
+static nigh_status polynomial(nigh_context *ctx, const remez_grid *grid, int m, int n, function_ideal *out)
+{
+    function_ideal other = {.upper = m + 1, .lower = n + 1};
+    other.q[0] = 1;
+    nigh_status status = remez_polynomial(ctx, grid, m, other.p, &other.error, NULL);
+    if (status != NIGH_OK) return status;
+    if (!(out->error <= other.error)) *out = other;
+    return NIGH_OK;
+}
+
+static nigh_status recipe(nigh_context *ctx, const function_domain *domain, const nigh_settings *settings, bool rough, function_ideal *out)
+{
+    int m = function_degree(domain, (int)settings->value[0]), n = (int)settings->value[1] / (domain->square ? 2 : 1);
+    remez_problem problem = function_remez_problem(domain);
+    if (rough) problem.smooth = false;
+    remez_grid grid;
+    function_ideal ideal = {.upper = m + 1, .lower = n + 1};
+    nigh_status status = remez_grid_new(ctx, &problem, rough ? 24 + 4 * (m + n + 2) : 60 + 14 * (m + n + 2), &grid);
+    if (status != NIGH_OK) return status;
+    status = rational_minimax(ctx, &grid, m, n, ideal.p, ideal.q, &ideal.error);
+    bool found = status == NIGH_OK;
+    if (!found) ideal.error = INFINITY;
+    if (found || status == NIGH_FAILED) {
+        nigh_status other = polynomial(ctx, &grid, m, n, &ideal);
+        status = found && other == NIGH_FAILED ? NIGH_OK : other;
+    }
+    remez_grid_free(ctx, &grid);
+    if (status == NIGH_OK) *out = ideal;
+    return status;
+}
+
+static const nigh_option options[] = {
+    {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .grid = "1:10", .order = NIGH_ORDER_REFINES,
+     .help = "degree of the numerator in the core argument"},
+    {.name = "denominator", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .grid = "2,4,6", .order = NIGH_ORDER_REFINES,
+     .help = "degree of the denominator"},
+    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "0:1",
+     .help = "native: the known range reduction of a named function"},
+    {.name = NULL},
+};
+
+static const function_approach approach = {
+    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.2, 1.4}};
+
+static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+{
+    return function_approach_supports(ctx, &approach, problem, settings);
+}
+
+static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
+                            nigh_estimate *out)
+{
+    return function_approach_estimate(ctx, &approach, problem, settings, out);
+}
+
+static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
+                         void **fit)
+{
+    return function_approach_start(ctx, &approach, problem, settings, fit);
+}
+
+static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
+{
+    return function_approach_load(ctx, &approach, file, plan);
+}
+
+const nigh_method nigh_method_minimax_rational = {
+    .size = sizeof(nigh_method),
+    .abi = NIGH_METHOD_ABI,
+    .name = "minimax-rational",
+    .problem = "function",
+    .summary = "the best rational function without poles",
+    .source = "Y. Nakatsukasa and L. N. Trefethen, \"An algorithm for real and complex rational minimax approximation\"",
+    .when = "For functions with poles or kinks near the interval, and wide intervals of functions that level off; it costs one division.",
+    .flags = NIGH_METHOD_SHORTCUT,
+    .options = options,
+    .supports = supports,
+    .estimate = estimate,
+    .start = start,
+    .advance = function_fit_advance,
+    .finish = function_fit_finish,
+    .abandon = function_fit_abandon,
+    .load = load,
+};
