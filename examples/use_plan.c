@@ -2,6 +2,7 @@
  * nigh from C, start to end: a problem, a plan that meets an error, its receipt, and the plan at work.
  *   cc use_plan.c $(pkg-config --cflags --libs nigh) -o use_plan && ./use_plan
  */
+#include <nigh/function.h>
 #include <nigh/nigh.h>
 
 #include <stdio.h>
