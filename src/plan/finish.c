@@ -49,7 +49,7 @@ static nigh_status time_beside(plan_run *run, const char *key, const nigh_plan *
     const sample_set *inputs = run->test.n ? &run->test : &run->screen;
     nigh_status status = timed_work_new(run->ctx, run->arena, run->problem, other, inputs, &a);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, plan, inputs, &b);
-    nigh_timed first = {timed_work_run, &a, 1, !other && run->problem->child}, second = {timed_work_run, &b, 1, false};
+    nigh_timed first = {timed_work_run, &a, 1, other ? other->ops->child : run->problem->child}, second = {timed_work_run, &b, 1, plan->ops->child};
     double cap = run->request->seconds > 0 ? run->request->seconds / 10 : 20;
     nigh_timing timing;
     if (!status) status = nigh_time_pair(run->ctx, &first, &second, cap, &timing);
