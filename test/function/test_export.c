@@ -41,7 +41,7 @@ typedef struct batch {
 
 static void add_plans(nigh_context *ctx, batch *b, nigh_buffer *text)
 {
-    for (int s = 0; s < SAMPLES; s++)
+    for (int s = b->type == NIGH_F32; s < SAMPLES; s += 1 + (b->type == NIGH_F64)) /* f64: every second */
         for (int i = 0; nigh_function_methods[i]; i++)
             for (int native = 0; native < 2; native++) {
                 const nigh_method *method = nigh_function_methods[i];
@@ -104,7 +104,7 @@ static void same_bits(void **unused)
         batch b = {.type = type ? NIGH_F32 : NIGH_F64};
         nigh_buffer text = {.ctx = ctx};
         add_plans(ctx, &b, &text);
-        assert_true(b.count > 100);
+        assert_true(b.count > 60);
         snprintf(path, sizeof path, "%s/x.c", folder);
         FILE *file = fopen(path, "w");
         assert_non_null(file);

@@ -99,7 +99,8 @@ static void grids(void **state)
                     assert_ok(ctx, plan_new(ctx, method, problem, text, &plan, NULL));
                     double error = error_of(plan, problem, 400);
                     bool diverges = strcmp(method->name, "taylor") == 0 && !native;
-                    if (!diverges && !(error <= before * 1.25 + 8e-16 * scale)) fail_msg("%s %s %s: %g after %g", samples[s].text, method->name, text, error, before);
+                    double allowed = strcmp(method->name, "minimax-rational") == 0 ? 2.5 : 1.25; /* near best only */
+                    if (!diverges && !(error <= before * allowed + 8e-16 * scale)) fail_msg("%s %s %s: %g after %g", samples[s].text, method->name, text, error, before);
                     if (!(error <= estimate.error.high * 1.05)) fail_msg("%s %s %s: %g above estimate %g", samples[s].text, method->name, text, error, estimate.error.high);
                     before = error;
                     nigh_plan_free(ctx, plan);
