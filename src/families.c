@@ -1,6 +1,9 @@
 /* All families, in one place above them: their methods and the services they give the planner. */
 #include "plan/registry.h"
 
-const nigh_method *const *const nigh_families[] = {NULL};
+extern const nigh_method *const nigh_function_methods[];
+extern const nigh_method *const nigh_regress_methods[];
+
+const nigh_method *const *const nigh_families[] = {nigh_function_methods, nigh_regress_methods, NULL};
 
 void nigh_families_serve(nigh_services *services) { (void)services; }

@@ -136,7 +136,7 @@ NIGH_API nigh_status nigh_csv_format(nigh_context *ctx, const nigh_table *table,
 /*
  * The 0-based columns that `list` names, in its order: "y,z" by name, "3,5-7" by 1-based number, "-1" the last,
  * "-3--1" the last three. A name wins over a number; a name with a comma in it stands in double quotes. NIGH_INVALID
- * for an unknown column (the nearest name is suggested), an ambiguous name, one named twice, an empty list. *index is
+ * for an unknown column (a near name is suggested), an ambiguous name, one named twice, an empty list. *index is
  * freed with nigh_free.
  */
 NIGH_API nigh_status nigh_table_columns(nigh_context *ctx, const nigh_table *table, const char *list, int64_t **index,

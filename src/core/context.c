@@ -119,7 +119,8 @@ nigh_status nigh_within(nigh_context *ctx, nigh_status status, const char *forma
     va_start(arguments, format);
     int used = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof text) snprintf(text + used, sizeof text - (size_t)used, ": %s", ctx->message);
+    if (used >= 0 && (size_t)used < sizeof text - 2)
+        snprintf(text + used, sizeof text - (size_t)used, ": %.*s", (int)(sizeof text - (size_t)used - 3), ctx->message);
     memcpy(ctx->message, text, sizeof text);
     return status;
 }

@@ -83,10 +83,7 @@ nigh_status nigh_rng_discrete_gaussian(nigh_context *ctx, nigh_rng *rng, uint32_
         int64_t y = discrete_laplace(rng, t, 1);
         uint64_t size = (uint64_t)(y < 0 ? -y : y);
         if (size >= (uint64_t)1 << 28) continue; /* chance below e^-5000 even for the widest law: kept out of overflow */
-        uint64_t left = size * b, right;
-        bool fits = !__builtin_mul_overflow(left, t, &right);
-        if (!fits) continue;
-        uint64_t gap = right > a ? right - a : a - right;
+        uint64_t scaled = size * b * t, gap = scaled > a ? scaled - a : a - scaled; /* b t <= 2^32 */
         if (bernoulli_exp(rng, (u128)gap * gap, (u128)2 * a * b * t * t)) {
             *out = y;
             return NIGH_OK;

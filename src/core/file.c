@@ -25,7 +25,7 @@ static nigh_status read_all(nigh_context *ctx, int fd, const char *path, size_t 
 {
     size_t room = expected + 1 < 4096 ? 4096 : expected + 1;
     while (true) {
-        if (buffer->room < buffer->size + room + 1) {
+        if (buffer->room <= buffer->size + 1) { /* full; a file of the expected size is not, and the end is seen without growing */
             char *data = nigh_resize(ctx, buffer->data, buffer->size + room + 1);
             if (!data) return NIGH_MEMORY;
             buffer->data = data;
@@ -231,6 +231,17 @@ nigh_status nigh_file_write(nigh_context *ctx, const char *path, const void *byt
     if (!status) return nigh_output_commit(output);
     nigh_output_abandon(output);
     return status;
+}
+
+nigh_status nigh_file_put(nigh_context *ctx, const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return nigh_file_fail(ctx, "write", path, errno);
+    int error = write_all(fd, bytes, size);
+    if (close(fd) < 0 && !error) error = errno;
+    if (!error) return NIGH_OK;
+    unlink(path);
+    return nigh_file_fail(ctx, "write", path, error);
 }
 
 /* ---- journals: "nigh-jnl", then per record u32 length, u32 CRC-32 of length and bytes (little endian), the bytes ---- */

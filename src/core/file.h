@@ -30,6 +30,9 @@ void nigh_output_abandon(nigh_output *output);       /* removes the temporary fi
 /* All of it at once. */
 nigh_status nigh_file_write(nigh_context *ctx, const char *path, const void *bytes, size_t size);
 
+/* A new file (0600), neither synced nor renamed, for folders that are our own. Removed again on failure. */
+nigh_status nigh_file_put(nigh_context *ctx, const char *path, const void *bytes, size_t size);
+
 /*
  * An append-only journal: records of up to 64 MiB, each with length and CRC-32, synced before nigh_journal_add returns.
  * Opening calls `each` for the good records in order (its failure ends the opening), stops at the first bad one and cuts

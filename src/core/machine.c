@@ -11,7 +11,7 @@ static nigh_cpu_level detect(void)
     nigh_cpu_level level = NIGH_CPU_SCALAR;
 #if defined(__x86_64__)
     __builtin_cpu_init(); /* asks the operating system's support too */
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         level = NIGH_CPU_AVX2;
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))

@@ -13,6 +13,8 @@ enum { PHILOX_ROUNDS = 10 };
 typedef void philox_fill_fn(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out);
 enum { PHILOX_GROUP = 16 };
 
+void nigh_philox_fill_scalar(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out);
+
 #if defined(__x86_64__)
 void nigh_philox_fill_avx2(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out);
 void nigh_philox_fill_avx512(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out);

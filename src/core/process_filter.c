@@ -27,15 +27,22 @@ enum { FILTER_MAX = 1024 };
 static struct sock_filter code[2][FILTER_MAX];
 static struct sock_fprog programs[2];
 
+/* A rule on the first argument of a call. For SCMP_CMP_MASKED_EQ `a` is the mask and `b` the value. */
+static bool add(scmp_filter_ctx filter, int error, int call, enum scmp_compare how, uint64_t a, uint64_t b)
+{
+    struct scmp_arg_cmp first = {.arg = 0, .op = how, .datum_a = a, .datum_b = b};
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned)error), call, 1, &first) >= 0;
+}
+
 static bool add_rules(scmp_filter_ctx filter, bool network)
 {
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
         if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), forbidden[i], 0) < 0) return false;
     /* clone3 keeps its flags in memory, where no filter sees them: libc then takes clone. kill(-1) would reach nigh. */
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0) return false;
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)) < 0) return false;
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, 0xffffffffu)) < 0) return false;
-    return network || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX)) >= 0;
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) >= 0 &&
+           add(filter, EPERM, SCMP_SYS(clone), SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER) &&
+           add(filter, EPERM, SCMP_SYS(kill), SCMP_CMP_MASKED_EQ, 0xffffffffu, 0xffffffffu) &&
+           (network || add(filter, EACCES, SCMP_SYS(socket), SCMP_CMP_NE, AF_UNIX, 0));
 }
 
 static void compile(bool network)

@@ -23,7 +23,7 @@ static void philox_block(uint64_t seed, uint64_t stream, uint64_t block, uint32_
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
-static void fill_scalar(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out)
+void nigh_philox_fill_scalar(uint64_t seed, uint64_t stream, uint64_t first, int64_t blocks, uint32_t *out)
 {
     for (int64_t b = 0; b < blocks; b++) philox_block(seed, stream, first + (uint64_t)b, out + 4 * b);
 }
@@ -34,7 +34,7 @@ static philox_fill_fn *fill_kernel(void)
     if (nigh_cpu() >= NIGH_CPU_AVX512) return nigh_philox_fill_avx512;
     if (nigh_cpu() >= NIGH_CPU_AVX2) return nigh_philox_fill_avx2;
 #endif
-    return fill_scalar;
+    return nigh_philox_fill_scalar;
 }
 
 nigh_rng nigh_rng_new(uint64_t seed, uint64_t stream)

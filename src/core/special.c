@@ -93,14 +93,14 @@ double nigh_digamma(double x)
     if (x < 0) return nigh_digamma(1 - x) - pi / tan(pi * (x - floor(x)));
     double sum = 0;
     /* Near the positive zero 1.4616... the recurrence would lose digits: expand around the zero instead. */
-    const double zero = 1.4616321449683623, rest = 9.549995429965697e-17;
+    const double zero = 1.4616321449683622, rest = 9.5499954299656977e-17;
     double d = (x - zero) - rest;
     if (fabs(d) < 0.01) {
         /* Taylor with derivatives of digamma at its zero. */
-        static const double c[] = {0.96767224544762117, -0.44276345924180316, 0.25849937610160870, -0.16394270520042250,
-                                   0.10782405069159939, -0.07219937561217090, 0.04880342881641439};
+        static const double c[] = {0.96767224544762117, -0.442763168983592106, 0.258499760955651011, -0.163942705442406528,
+                                   0.107824050691262366, -0.0721995612564547109, 0.0488042881641431072, -0.0331611264748473593};
         double value = 0;
-        for (int k = 6; k >= 0; k--) value = value * d + c[k];
+        for (int k = 7; k >= 0; k--) value = value * d + c[k];
         return value * d;
     }
     for (; x < 12; x++) sum -= 1 / x;

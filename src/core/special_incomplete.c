@@ -3,7 +3,7 @@
  *
  * The factor in front (a Poisson or binomial mass with real arguments) is computed from deviances ("Fast and accurate
  * computation of binomial probabilities", Loader 2000), so that large arguments keep their digits; series and continued
- * fractions are those of Abramowitz and Stegun 6.5.29, 6.5.31 and 26.5.8 (modified Lentz).
+ * fraction of the gamma function are those of Abramowitz and Stegun 6.5.29 and 6.5.31.
  */
 #include "nigh/special.h"
 #include "core/special.h"
@@ -137,18 +137,26 @@ static double beta_front(double a, double b, double x, double y)
     return exp(error - deviance(a, n * x) - deviance(b, n * y)) * sqrt(a * b / (two_pi * n));
 }
 
-static double beta_fraction(double a, double b, double x)
+/* I_x(a,b) = x^a y^b / B(a,b) times this continued fraction, for x up to about a / (a + b): the even part of the classical
+ * one, in terms of a - (a+b) x, which is free of cancellation ("Significant digit computation of the incomplete beta
+ * function ratios", DiDonato and Morris 1992, equation 9). */
+static double beta_fraction(double a, double b, double x, double y)
 {
-    double c = 1, d = 1 - (a + b) * x / (a + 1);
-    d = 1 / (fabs(d) < DBL_MIN ? DBL_MIN : d);
-    double h = d;
-    for (int m = 1; m < 1000000; m++) {
-        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-        d = 1 / (1 + even * d), c = 1 + even / c;
-        h *= d * c;
-        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-        d = 1 / (1 + odd * d), c = 1 + odd / c;
-        double factor = d * c;
+    double gap = a <= b ? a - (a + b) * x : (a + b) * y - b;
+    double h = 0, c = 0, d = 0;
+    for (int n = 0; n < 1000000; n++) {
+        double odd = a + 2 * n - 1;
+        double numerator = n ? (a + n - 1) / odd * ((a + b + n - 1) / odd) * (n * (b - n) * x * x) : 1;
+        double denominator = n + (n ? n * (b - n) * x / odd : 0) + (a + n) / (a + 2 * n + 1) * (gap + 1 + n * (1 + y));
+        d = denominator + numerator * d; /* modified Lentz */
+        d = 1 / (fabs(d) < DBL_MIN ? DBL_MIN : d);
+        if (n == 0) {
+            h = d, c = 1 / DBL_MIN;
+            continue;
+        }
+        c = denominator + numerator / c;
+        if (fabs(c) < DBL_MIN) c = DBL_MIN;
+        double factor = c * d;
         h *= factor;
         if (fabs(factor - 1) < 0x1p-53) break;
     }
@@ -163,10 +171,10 @@ double nigh_beta_either(double a, double b, double x, double y, bool upper)
     if (y == 0) return !upper;
     double front = beta_front(a, b, x, y);
     if (x < (a + 1) / (a + b + 2)) {
-        double p = front * beta_fraction(a, b, x) / a;
+        double p = front * beta_fraction(a, b, x, y);
         return upper ? 1 - p : p;
     }
-    double q = front * beta_fraction(b, a, y) / b;
+    double q = front * beta_fraction(b, a, y, x);
     return upper ? q : 1 - q;
 }
 

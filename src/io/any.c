@@ -19,10 +19,10 @@ static nigh_status take_one(nigh_bundle *bundle, const char *file, const char *n
         while (i < bundle->count && strcmp(bundle->items[i].name, name) != 0) i++;
         if (i == bundle->count)
             return nigh_fail(ctx, NIGH_INVALID, "'%s' has no array '%s'; the first of its %lld is '%s'", file, name,
-                             (long long)bundle->count, bundle->count ? bundle->items[0].name : "");
+                             (long long)bundle->count, bundle->count ? NIGH_IO_EXCERPT(bundle->items[0].name) : "");
     } else if (bundle->count != 1) {
         return nigh_fail(ctx, NIGH_INVALID, "'%s' holds %lld arrays%s%s%s; one is allowed, or %s:NAME to say which", file,
-                         (long long)bundle->count, bundle->count ? " ('" : "", bundle->count ? bundle->items[0].name : "",
+                         (long long)bundle->count, bundle->count ? " ('" : "", bundle->count ? NIGH_IO_EXCERPT(bundle->items[0].name) : "",
                          bundle->count ? "', ...)" : "", file);
     }
     *out = bundle->items[i].array;

@@ -55,7 +55,8 @@ nigh_status nigh_io_bundle_unique(const nigh_bundle *bundle, nigh_status wrong, 
     nigh_status status = NIGH_OK;
     for (int64_t i = 1; i < n && !status; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
-            status = nigh_fail(ctx, wrong, "'%s': the name '%s' stands twice; names must differ", file, names[i]);
+            status = nigh_fail(ctx, wrong, "'%s': the name '%s' stands twice; names must differ", file,
+                               NIGH_IO_EXCERPT(names[i]));
     nigh_free(ctx, names);
     return status;
 }

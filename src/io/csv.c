@@ -174,7 +174,7 @@ static nigh_status refuse(const reader *r, int64_t column, const field *f, const
     char where[80] = "";
     if (name) {
         strcpy(where, " (");
-        strcat(where, nigh_io_excerpt_of(name, strlen(name)).text);
+        strcat(where, NIGH_IO_EXCERPT(name));
         strcat(where, ")");
     }
     return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': line %lld, column %lld%s: '%s' %s", r->name, (long long)r->line,

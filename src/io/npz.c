@@ -69,7 +69,8 @@ static nigh_status find_directory(archive *a)
             end = at;
             break;
         }
-    if (end == a->size) return nigh_fail(a->ctx, NIGH_FORMAT, "'%s' is no npz (zip) file: its directory at the end is missing; is it cut off?", a->file);
+    if (end == a->size)
+        return nigh_fail(a->ctx, NIGH_FORMAT, "'%s' is no npz (zip) file: its directory at the end is missing; is it cut off?", a->file);
     const unsigned char *p = a->bytes + end;
     a->entries = get16(p + 10);
     a->directory_size = get32(p + 12);
@@ -116,7 +117,8 @@ static nigh_status read_entry(const archive *a, uint64_t *at, entry *e)
     if (room < ENTRY_SIZE || get32(p) != 0x02014b50) return damaged(a, *at, "a zip directory entry should stand here");
     size_t name = get16(p + 28), extra = get16(p + 30), comment = get16(p + 32);
     if (room - ENTRY_SIZE < name + extra + comment) return damaged(a, *at, "this zip directory entry is cut off");
-    *e = (entry){(const char *)p + ENTRY_SIZE, name, get16(p + 8), get16(p + 10), get32(p + 16), get32(p + 20), get32(p + 24), get32(p + 42)};
+    *e = (entry){.name = (const char *)p + ENTRY_SIZE, .name_size = name, .flags = get16(p + 8), .method = get16(p + 10),
+                 .crc = get32(p + 16), .packed = get32(p + 20), .plain = get32(p + 24), .place = get32(p + 42)};
     if (!read_extra64(e, p + ENTRY_SIZE + name, extra)) return bad_entry(a, e, NIGH_FORMAT, "its zip64 field is damaged");
     *at += ENTRY_SIZE + name + extra + comment;
     return NIGH_OK;
@@ -186,7 +188,7 @@ static nigh_status parse_npy(const archive *a, const entry *e, const unsigned ch
 {
     if (crc_of(npy, (size_t)e->plain) != e->crc) return bad_entry(a, e, NIGH_FORMAT, "its CRC-32 does not match: the data is damaged");
     nigh_array array = {0};
-    char *inside = nigh_format(a->ctx, "%s:%.*s", a->file, (int)e->name_size, e->name);
+    char *inside = nigh_format(a->ctx, "%s:%s", a->file, nigh_io_excerpt_of(e->name, e->name_size).text);
     if (!inside) return NIGH_MEMORY;
     nigh_status status = nigh_npy_parse(a->ctx, npy, (size_t)e->plain, inside, &array);
     nigh_free(a->ctx, inside);
@@ -378,8 +380,9 @@ nigh_status nigh_io_npz_put(nigh_io_sink *sink, const nigh_bundle *bundle, int l
         const char *name = bundle->items[i].name;
         size_t size = strlen(name);
         if (size > UINT16_MAX - 4 || !safe_name(name, size) || !nigh_io_is_utf8(name, size))
-            status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot name an array of an npz file; relative, without '..' and backslash, UTF-8, at most %d bytes is allowed",
-                               nigh_io_excerpt_of(name, size).text, UINT16_MAX - 4);
+            status = nigh_fail(ctx, NIGH_INVALID,
+                               "'%s' cannot name an array of an npz file; UTF-8 of at most %d bytes, relative, without '..' and backslash "
+                               "is allowed", NIGH_IO_EXCERPT(name), UINT16_MAX - 4);
         else
             status = put_entry(sink, &bundle->items[i], level, zip64, &directory);
     }

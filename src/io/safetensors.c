@@ -23,6 +23,7 @@ static const struct {
 
 typedef struct tensor {
     const char *name; /* owned by the JSON tree */
+    nigh_io_excerpt label; /* it, for messages */
     nigh_shape shape;
     uint64_t begin, end;
 } tensor;
@@ -56,7 +57,7 @@ static nigh_status scan_nesting(nigh_context *ctx, const char *file, const char 
 static nigh_status read_type(const reader *r, tensor *t, const json_t *value)
 {
     const char *name = json_string_value(value);
-    if (!name) return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': dtype must be a string such as \"F32\"", r->file, t->name);
+    if (!name) return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': dtype must be a string such as \"F32\"", r->file, t->label.text);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(types[i].name, name) == 0) {
             t->shape.dtype = types[i].dtype;
@@ -64,22 +65,22 @@ static nigh_status read_type(const reader *r, tensor *t, const json_t *value)
         }
     return nigh_fail(r->ctx, NIGH_UNSUPPORTED,
                      "'%s': tensor '%s': dtype '%s' is not read; F64 F32 F16 BF16 C64 I64 to I8, U64 to U8 and BOOL are", r->file,
-                     t->name, nigh_io_excerpt_of(name, strlen(name)).text);
+                     t->label.text, NIGH_IO_EXCERPT(name));
 }
 
 static nigh_status read_shape(const reader *r, tensor *t, const json_t *value)
 {
-    if (!json_is_array(value)) return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': shape must be a list", r->file, t->name);
+    if (!json_is_array(value)) return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': shape must be a list", r->file, t->label.text);
     size_t n = json_array_size(value);
     if (n > NIGH_MAX_DIMS)
-        return nigh_fail(r->ctx, NIGH_UNSUPPORTED, "'%s': tensor '%s' has %zu dimensions; 0 to %d are allowed", r->file, t->name, n,
+        return nigh_fail(r->ctx, NIGH_UNSUPPORTED, "'%s': tensor '%s' has %zu dimensions; 0 to %d are allowed", r->file, t->label.text, n,
                          NIGH_MAX_DIMS);
     t->shape.ndim = (int)n;
     for (size_t d = 0; d < n; d++) {
         const json_t *dim = json_array_get(value, d);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
             return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': dimension %zu must be a whole number, 0 or more", r->file,
-                             t->name, d + 1);
+                             t->label.text, d + 1);
         t->shape.dim[d] = json_integer_value(dim);
     }
     return NIGH_OK;
@@ -90,7 +91,7 @@ static nigh_status read_offsets(const reader *r, tensor *t, const json_t *value)
     const json_t *begin = json_array_get(value, 0), *end = json_array_get(value, 1);
     if (json_array_size(value) != 2 || !json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0 ||
         json_integer_value(end) < json_integer_value(begin))
-        return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': data_offsets must be [begin, end], 0 <= begin <= end", r->file, t->name);
+        return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': data_offsets must be [begin, end], 0 <= begin <= end", r->file, t->label.text);
     t->begin = (uint64_t)json_integer_value(begin);
     t->end = (uint64_t)json_integer_value(end);
     return NIGH_OK;
@@ -102,7 +103,7 @@ static nigh_status read_tensor(const reader *r, const json_t *entry, tensor *t)
     const json_t *type = json_object_get(entry, "dtype"), *shape = json_object_get(entry, "shape");
     const json_t *offsets = json_object_get(entry, "data_offsets");
     if (json_object_size(entry) != 3 || !type || !shape || !offsets)
-        return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s' must have exactly dtype, shape and data_offsets", r->file, t->name);
+        return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s' must have exactly dtype, shape and data_offsets", r->file, t->label.text);
     nigh_status status = read_type(r, t, type);
     if (!status) status = read_shape(r, t, shape);
     if (!status) status = read_offsets(r, t, offsets);
@@ -111,7 +112,7 @@ static nigh_status read_tensor(const reader *r, const json_t *entry, tensor *t)
     uint64_t need = count < 0 ? UINT64_MAX : (uint64_t)count * nigh_dtype_size(t->shape.dtype);
     if (need != t->end - t->begin)
         return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s': data_offsets [%llu, %llu] are not the %s of its shape and type",
-                         r->file, t->name, (unsigned long long)t->begin, (unsigned long long)t->end,
+                         r->file, t->label.text, (unsigned long long)t->begin, (unsigned long long)t->end,
                          count < 0 ? "(uncountable) size" : "size");
     return NIGH_OK;
 }
@@ -130,7 +131,7 @@ static nigh_status check_cover(const reader *r, const tensor *tensors, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (tensors[i].begin != at)
             return nigh_fail(r->ctx, NIGH_FORMAT, "'%s': tensor '%s' begins at data byte %llu, but the one before ends at %llu (%s)",
-                             r->file, tensors[i].name, (unsigned long long)tensors[i].begin, (unsigned long long)at,
+                             r->file, tensors[i].label.text, (unsigned long long)tensors[i].begin, (unsigned long long)at,
                              tensors[i].begin < at ? "overlap" : "hole");
         at = tensors[i].end;
     }
@@ -147,7 +148,7 @@ static nigh_status copy_metadata(nigh_context *ctx, const char *what, nigh_statu
     json_t *item;
     if (!json_is_object(value)) return nigh_fail(ctx, wrong, "'%s': __metadata__ must be an object of strings", what);
     json_object_foreach(value, key, item) if (!json_is_string(item))
-        return nigh_fail(ctx, wrong, "'%s': __metadata__ '%s' must be a string", what, nigh_io_excerpt_of(key, strlen(key)).text);
+        return nigh_fail(ctx, wrong, "'%s': __metadata__ '%s' must be a string", what, NIGH_IO_EXCERPT(key));
     size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT);
     if (!size) return nigh_fail(ctx, NIGH_MEMORY, "'%s': out of memory for __metadata__", what);
     char *text = nigh_alloc(ctx, size + 1);
@@ -166,7 +167,7 @@ static nigh_status copy_tensors(const reader *r, const tensor *tensors, size_t n
         if (status) return status;
         size_t bytes = (size_t)(t->end - t->begin);
         nigh_array array = {t->shape, nigh_alloc(r->ctx, bytes)};
-        if (!array.data) return nigh_within(r->ctx, NIGH_MEMORY, "'%s': tensor '%s'", r->file, t->name);
+        if (!array.data) return nigh_within(r->ctx, NIGH_MEMORY, "'%s': tensor '%s'", r->file, t->label.text);
         if (bytes) memcpy(array.data, r->data + t->begin, bytes);
         if (t->shape.dtype == NIGH_BOOL)
             for (size_t k = 0; k < bytes; k++) ((uint8_t *)array.data)[k] = ((uint8_t *)array.data)[k] != 0;
@@ -191,6 +192,7 @@ static nigh_status read_tree(const reader *r, json_t *tree, nigh_bundle *out)
             status = copy_metadata(r->ctx, r->file, NIGH_FORMAT, entry, &bundle.metadata);
         } else {
             tensors[n].name = key;
+            tensors[n].label = nigh_io_excerpt_of(key, strlen(key));
             status = read_tensor(r, entry, &tensors[n++]);
         }
         if (status) goto done;

@@ -12,35 +12,31 @@ nigh_status nigh_io_read_all(nigh_context *ctx, const char *path, nigh_buffer *o
 
 /* How messages name the file at `path`. */
 const char *nigh_io_source_name(const char *path);
-const char *nigh_io_target_name(const char *path);
 
 /*
- * Where a writer puts its bytes: a buffer, or a file that appears under its name only by nigh_io_sink_commit. After
- * nigh_io_sink_open the caller ends it by commit or abort, exactly once; abort removes what was written. nigh_io_sink_end does the one or the other by `status` and returns
- * the outcome.
+ * Where a writer puts its bytes: a buffer, a file that appears under its name only when all went well (core/file.h), or
+ * standard output. What nigh_io_sink_open gave is ended by nigh_io_sink_end, exactly once, with the status of the
+ * writing: a failure takes back what was written, but on standard output; the outcome is returned.
  */
 typedef struct nigh_io_sink {
     nigh_context *ctx;
-    nigh_buffer *buffer; /* or */
-    int fd;
-    size_t start;        /* of the buffer: abort goes back to it */
-    const char *path;    /* as the caller gave it, for messages */
-    char *target, *temporary; /* NULL when written directly */
+    nigh_buffer *buffer;
+    size_t start;               /* of the buffer: a failure goes back to it */
+    struct nigh_output *output; /* neither this nor a buffer: standard output */
     uint64_t written;
 } nigh_io_sink;
 
 nigh_io_sink nigh_io_sink_buffer(nigh_context *ctx, nigh_buffer *buffer);
 nigh_status nigh_io_sink_open(nigh_context *ctx, const char *path, nigh_io_sink *sink);
 nigh_status nigh_io_sink_add(nigh_io_sink *sink, const void *bytes, size_t size);
-nigh_status nigh_io_sink_commit(nigh_io_sink *sink);
-void nigh_io_sink_abort(nigh_io_sink *sink);
 nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status);
 
-/* `size` bytes of a foreign text for a message: at most 40, those that do not print as '?'. */
+/* Foreign text for a message: at most 40 bytes, '?' for what does not print (a terminal must not obey a file). */
 typedef struct nigh_io_excerpt {
     char text[48];
 } nigh_io_excerpt;
 nigh_io_excerpt nigh_io_excerpt_of(const void *bytes, size_t size);
+#define NIGH_IO_EXCERPT(string) nigh_io_excerpt_of((string), strlen(string)).text
 
 /* True when the bytes are valid UTF-8. */
 bool nigh_io_is_utf8(const char *text, size_t size);

@@ -2,6 +2,8 @@
 #include "io/number.h"
 #include "io/stream.h"
 
+#include "core/words.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,44 +98,23 @@ typedef struct selection {
     bool *taken;
 } selection;
 
-/* Edits (insert, delete, replace one byte) from a to b; names beyond 63 bytes are compared by their beginning. */
-static int edits(const char *a, const char *b)
-{
-    enum { MOST = 64 };
-    int row[MOST], n = (int)strnlen(b, MOST - 1);
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 0; a[i] && i < MOST - 1; i++) {
-        int corner = row[0];
-        row[0] = i + 1;
-        for (int j = 0; j < n; j++) {
-            int change = corner + (a[i] != b[j]), least = row[j] < row[j + 1] ? row[j] : row[j + 1];
-            corner = row[j + 1];
-            row[j + 1] = change < least + 1 ? change : least + 1;
-        }
-    }
-    return row[n];
-}
-
 static nigh_status unknown_column(const selection *s, const char *word)
 {
     const nigh_table *t = s->table;
     if (!t->names)
         return nigh_fail(s->ctx, NIGH_INVALID, "no column '%s': the table has no header; 1 to %lld (or -1, the last) are allowed", word,
                          (long long)t->columns);
-    int64_t best = 0;
-    int least = edits(word, t->names[0]);
-    for (int64_t i = 1; i < t->columns; i++) {
-        int distance = edits(word, t->names[i]);
-        if (distance < least) least = distance, best = i;
-    }
-    return nigh_fail(s->ctx, NIGH_INVALID, "no column '%s'; did you mean '%s'? Names and the numbers 1 to %lld are allowed", word,
-                     t->names[best], (long long)t->columns);
+    const char *best = NULL;
+    for (int64_t i = 0; i < t->columns; i++) best = word_nearer(word, strlen(word), t->names[i], best);
+    return nigh_fail(s->ctx, NIGH_INVALID, "no column '%s'%s%s%s (the header's names and the numbers 1 to %lld are allowed)", word,
+                     best ? "; did you mean '" : "", best ? NIGH_IO_EXCERPT(best) : "", best ? "'?" : "", (long long)t->columns);
 }
 
 static nigh_status choose(selection *s, int64_t column, const char *word)
 {
     if (s->taken[column])
-        return nigh_fail(s->ctx, NIGH_INVALID, "column %lld is named twice, the second time by '%s'; once is allowed", (long long)column + 1, word);
+        return nigh_fail(s->ctx, NIGH_INVALID, "column %lld is named twice, the second time by '%s'; once is allowed",
+                         (long long)column + 1, word);
     s->taken[column] = true;
     s->index[s->count++] = column;
     return NIGH_OK;

@@ -104,7 +104,8 @@ const char *nigh_figure_count(double count, char out[FIGURE_ROOM])
 {
     if (!isfinite(count)) return not_finite(count, out);
     if (fabs(count) >= 1e6 || count != floor(count)) return nigh_figure_number(count, 3, out);
-    snprintf(out, FIGURE_ROOM, "%.0f", count);
+    double unit = fabs(count) < 1e4 ? 1 : fabs(count) < 1e5 ? 100 : 1000;
+    snprintf(out, FIGURE_ROOM, "%.0f", round(count / unit) * unit);
     return out;
 }
 

@@ -22,7 +22,7 @@ const char *nigh_figure_bytes(double bytes, char out[FIGURE_ROOM]);
 /* A share as a percentage: "1%", "0.333%", "99.58%". */
 const char *nigh_figure_percent(double share, int digits, char out[FIGURE_ROOM]);
 
-/* A number of things: "721", "12 300", "4.26e9". */
+/* A number of things: "721", "12300", "822000", "4.26e9". */
 const char *nigh_figure_count(double count, char out[FIGURE_ROOM]);
 
 /* %.17g whatever the locale, with a sign kept on -0: what a JSON reader turns back into the same double. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 440, HEIGHT = 300, LEFT = 62, RIGHT = 14, TOP = 16, BOTTOM = 48, TICKS_X = 6, TICKS_Y = 7, LABEL_ROOM = 34 };
+enum { WIDTH = 440, HEIGHT = 300, LEFT = 72, RIGHT = 16, TOP = 16, BOTTOM = 48, TICKS_X = 6, TICKS_Y = 7, LABEL_ROOM = 34 };
 static const double letter_width = 6.4, letter_height = 13;
 
 nigh_status nigh_html_text(nigh_buffer *html, const char *text, size_t room)
@@ -102,6 +102,13 @@ static bool is_free(const nigh_plot *plot, nigh_plot_box b)
 
 /* ---- frame ---- */
 
+static size_t letters_of(const char *text)
+{
+    size_t letters = 0;
+    for (; *text; text++) letters += ((unsigned char)*text & 0xc0) != 0x80;
+    return letters < LABEL_ROOM ? letters : LABEL_ROOM;
+}
+
 static void put_ticks(nigh_plot *plot)
 {
     double ticks[NIGH_TICKS_MAX];
@@ -110,8 +117,11 @@ static void put_ticks(nigh_plot *plot)
     for (int i = 0; i < count; i++) {
         double x = x_at(plot, ticks[i]);
         put(plot, "<path class=\"grid\" d=\"M%s %sV%s\"/>", at(x).text, at(plot->area.top).text, at(plot->area.bottom).text);
-        put(plot, "<text class=\"tick\" text-anchor=\"middle\" x=\"%s\" y=\"%s\">", at(x).text, at(plot->area.bottom + 16).text);
-        put_text(plot, nigh_axis_text(&plot->x, ticks[i], text), 24);
+        nigh_axis_text(&plot->x, ticks[i], text);
+        bool last = x + 0.5 * letter_width * (double)letters_of(text) > WIDTH - 4; /* a centred text would leave the picture */
+        put(plot, "<text class=\"tick\" text-anchor=\"%s\" x=\"%s\" y=\"%s\">", last ? "end" : "middle", at(last ? WIDTH - 2 : x).text,
+            at(plot->area.bottom + 17).text);
+        put_text(plot, text, 24);
         put(plot, "</text>");
     }
     count = nigh_axis_ticks(&plot->y, TICKS_Y, ticks);
@@ -135,7 +145,7 @@ void nigh_plot_begin(nigh_plot *plot, nigh_buffer *html, const char *title, cons
         at(plot->area.right).text);
     put(plot, "<text class=\"name\" text-anchor=\"middle\" x=\"%s\" y=\"%d\">", at((plot->area.left + plot->area.right) / 2).text, HEIGHT - 10);
     put_text(plot, x->label, 60);
-    put(plot, "</text><text class=\"name\" text-anchor=\"middle\" transform=\"translate(13 %s) rotate(-90)\">",
+    put(plot, "</text><text class=\"name\" text-anchor=\"middle\" transform=\"translate(12 %s) rotate(-90)\">",
         at((plot->area.top + plot->area.bottom) / 2).text);
     put_text(plot, y->label, 44);
     put(plot, "</text>");
@@ -154,7 +164,6 @@ static void path(nigh_plot *plot, const char *classes, const char *kind, int64_t
 {
     put(plot, "<path class=\"%s %s\" d=\"", kind, classes);
     bool down = false;
-    double before = 0;
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(x[i]) || !isfinite(y[i])) {
             down = false;
@@ -164,8 +173,6 @@ static void path(nigh_plot *plot, const char *classes, const char *kind, int64_t
         if (!down) put(plot, "M%s %s", at(px).text, at(py).text);
         else if (steps) put(plot, "H%sV%s", at(px).text, at(py).text);
         else put(plot, "L%s %s", at(px).text, at(py).text);
-        take(plot, (nigh_plot_box){px - 2, fmin(py, down ? before : py) - 2, px + 2, py + 2});
-        before = py;
         down = true;
     }
     put(plot, "\"");
@@ -222,33 +229,30 @@ void nigh_plot_mark(nigh_plot *plot, const char *classes, nigh_mark mark, double
     take(plot, (nigh_plot_box){px - 5, py - 5, px + 5, py + 5});
 }
 
-static size_t letters_of(const char *text)
-{
-    size_t letters = 0;
-    for (; *text; text++) letters += ((unsigned char)*text & 0xc0) != 0x80;
-    return letters < LABEL_ROOM ? letters : LABEL_ROOM;
-}
-
-static bool label_at(nigh_plot *plot, const char *classes, double left, double base, const char *text)
+/* `ends`: anchored at its right end, for texts left of something; a larger font (phones) then grows away from it. */
+static bool label_at(nigh_plot *plot, const char *classes, double left, double base, const char *text, bool ends)
 {
     nigh_plot_box box = {left, base - letter_height + 2, left + letter_width * (double)letters_of(text), base + 3};
     if (!is_free(plot, box)) return false;
     take(plot, box);
-    put(plot, "<text class=\"label %s\" x=\"%s\" y=\"%s\">", classes, at(left).text, at(base).text);
+    put(plot, "<text class=\"label %s\"%s x=\"%s\" y=\"%s\">", classes, ends ? " text-anchor=\"end\"" : "", at(ends ? box.right : left).text,
+        at(base).text);
     put_text(plot, text, LABEL_ROOM - 1);
     put(plot, "</text>");
     return true;
 }
 
-void nigh_plot_label(nigh_plot *plot, const char *classes, double x, double y, const char *text)
+bool nigh_plot_label(nigh_plot *plot, const char *classes, double x, double y, const char *text)
 {
-    if (!isfinite(x) || !isfinite(y) || !text) return;
+    if (!isfinite(x) || !isfinite(y) || !text) return false;
     double px = x_at(plot, x), py = y_at(plot, y), width = letter_width * (double)letters_of(text);
     const double places[][2] = {{px + 8, py + 4},          {px - 8 - width, py + 4},   {px - width / 2, py - 9},  {px - width / 2, py + 18},
                                 {px + 6, py - 8},          {px + 6, py + 17},          {px - 6 - width, py - 8},  {px - 6 - width, py + 17},
-                                {px - width / 2, py - 24}, {px - width / 2, py + 33},  {px + 14, py - 20},        {px - 14 - width, py + 29}};
+                                {px - width / 2, py - 24}, {px - width / 2, py + 33},  {px + 14, py - 20},        {px - 14 - width, py + 29},
+                                {px + 14, py + 29},        {px - 14 - width, py - 20}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (label_at(plot, classes, places[i][0], places[i][1], text)) return;
+        if (label_at(plot, classes, places[i][0], places[i][1], text, places[i][0] + width < px)) return true;
+    return false;
 }
 
 void nigh_plot_level(nigh_plot *plot, const char *classes, double y, const char *text)
@@ -257,8 +261,9 @@ void nigh_plot_level(nigh_plot *plot, const char *classes, double y, const char 
     double py = y_at(plot, y);
     put(plot, "<path class=\"rule %s\" d=\"M%s %sH%s\"/>", classes, at(plot->area.left).text, at(py).text, at(plot->area.right).text);
     if (!text) return;
-    double left = plot->area.right - letter_width * (double)letters_of(text) - 3;
-    if (!label_at(plot, classes, left, py - 5, text)) label_at(plot, classes, left, py + 14, text);
+    double width = letter_width * (double)letters_of(text);
+    for (double left = plot->area.right - width - 3; left > plot->area.left; left -= 20) /* above or below the line, as far right as there is room */
+        if (label_at(plot, classes, left, py - 5, text, true) || label_at(plot, classes, left, py + 14, text, true)) break;
     take(plot, (nigh_plot_box){plot->area.left, py - 1, plot->area.right, py + 1});
 }
 
@@ -270,6 +275,6 @@ void nigh_plot_upright(nigh_plot *plot, const char *classes, double x, const cha
     if (!text) return;
     double width = letter_width * (double)letters_of(text);
     for (double base = plot->area.top + letter_height; base < plot->area.bottom; base += letter_height + 2)
-        if (label_at(plot, classes, px + 5, base, text) || label_at(plot, classes, px - 5 - width, base, text)) break;
+        if (label_at(plot, classes, px + 5, base, text, false) || label_at(plot, classes, px - 5 - width, base, text, true)) break;
     take(plot, (nigh_plot_box){px - 1, plot->area.top, px + 1, plot->area.bottom});
 }

@@ -61,7 +61,8 @@ void nigh_plot_bar(nigh_plot *plot, const char *classes, double left, double rig
 void nigh_plot_mark(nigh_plot *plot, const char *classes, nigh_mark mark, double x, double y, const char *title);
 void nigh_plot_level(nigh_plot *plot, const char *classes, double y, const char *text); /* horizontal line over all */
 void nigh_plot_upright(nigh_plot *plot, const char *classes, double x, const char *text); /* vertical */
-void nigh_plot_label(nigh_plot *plot, const char *classes, double x, double y, const char *text); /* left out when there is no room */
+/* Beside (x, y) where no mark or label stands; left out, and false, when there is no room. */
+bool nigh_plot_label(nigh_plot *plot, const char *classes, double x, double y, const char *text);
 nigh_status nigh_plot_end(nigh_plot *plot);
 
 /* ---- whole charts ---- */

@@ -51,8 +51,8 @@ static void round_linear(nigh_axis *axis)
 {
     double size = fmax(fabs(axis->low), fabs(axis->high));
     if (size > 1e300) size = 1e300;
-    axis->low = fmax(axis->low, -1e300);
-    axis->high = fmin(axis->high, 1e300);
+    axis->low = fmin(fmax(axis->low, -1e300), 1e300);
+    axis->high = fmin(fmax(axis->high, -1e300), 1e300);
     if (!(axis->high - axis->low > 1e-9 * size)) { /* one value, or too close together for distinct ticks */
         double room = size > 1e-290 ? 0.5 * size : 0.5;
         axis->low -= room;
@@ -148,7 +148,7 @@ int nigh_axis_ticks(const nigh_axis *axis, int most, double *ticks)
 }
 
 /* "10" with the exponent raised, "2·10" with a factor. */
-static const char *power_text(double value, char *out)
+static char *power_text(double value, char *out)
 {
     static const char *const raised[] = {"\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074", "\u2075", "\u2076", "\u2077", "\u2078", "\u2079"};
     char digits[16];
@@ -166,20 +166,28 @@ static const char *power_text(double value, char *out)
     return out;
 }
 
+/* Powers on a whole axis or on none of it; 0.1, 1, 10 and 100 need none. */
+static bool as_power(const nigh_axis *axis, double value)
+{
+    bool wide = axis->log && (axis->low < 0.9e-3 || axis->high > 1.1e4);
+    return wide && value > 0 && (value < 0.09 || value > 900);
+}
+
 const char *nigh_axis_text(const nigh_axis *axis, double value, char *out)
 {
-    if (axis->unit == NIGH_AXIS_SECONDS && value >= 1e-12 && value < 1e6) {
+    double size = fabs(value);
+    if (axis->unit == NIGH_AXIS_PERCENT) return nigh_figure_percent(value, 4, out);
+    if (axis->unit == NIGH_AXIS_SECONDS && value >= 900) return strcat(power_text(value, out), " s");
+    if (axis->unit == NIGH_AXIS_SECONDS && value >= 0.9e-12) {
         if (value < 0.9e-9) nigh_figure_number(value * 1e12, 3, out), strcat(out, " ps");
         else nigh_figure_seconds(value, out);
-        char *u = strstr(out, " us");
-        if (u) strcpy(u, " \u00b5s");
+        char *micro = strstr(out, " us");
+        if (micro) strcpy(micro, " \u00b5s");
         return out;
     }
-    if (axis->unit == NIGH_AXIS_PERCENT) return nigh_figure_percent(value, 4, out);
-    double size = fabs(value);
-    if (size != 0 && (size < 0.9e-3 || size > 1.1e4) && axis->log) return power_text(value, out);
+    if (as_power(axis, value)) return power_text(value, out);
     if (!axis->log && size >= 1e5 && size < 1e16) {
-        snprintf(out, FIGURE_ROOM, "%.6g", value);
+        snprintf(out, FIGURE_ROOM, "%.0f", value);
         return out;
     }
     return nigh_figure_number(value, 6, out);

@@ -73,9 +73,7 @@ nigh_status nigh_plot_bars(nigh_buffer *html, const char *title, const char *lab
     nigh_axis_cover(&y, 1, &zero);
     nigh_axis_cover(&y, n, values);
     nigh_axis_round(&y);
-    nigh_axis unnumbered = x;
-    unnumbered.low = 0.25; /* no whole number inside: the names stand where ticks would */
-    unnumbered.high = 0.25;
+    nigh_axis unnumbered = {.label = "", .low = 0, .high = 0}; /* no ticks: the names stand at the bars */
     nigh_plot plot;
     nigh_plot_begin(&plot, html, title, &unnumbered, &y);
     plot.x = x;

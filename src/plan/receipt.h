@@ -34,6 +34,10 @@ double nigh_receipt_break_even(double fit_seconds, double exact_seconds, double 
  */
 double nigh_receipt_decides(const nigh_receipt *receipt, nigh_statistic *which);
 
+/* The facts of a receipt in order, as words without control characters: a key ("" continues the one before), a value. */
+typedef nigh_status nigh_receipt_row_fn(void *user, const char *key, const char *value);
+nigh_status nigh_receipt_rows(nigh_context *ctx, const nigh_receipt *receipt, nigh_receipt_row_fn *add, void *user);
+
 /* A receipt as a JSON object to be freed by json_decref, and from one (with its own as_stated). docs/receipt.schema.json */
 nigh_status nigh_receipt_to_json(nigh_context *ctx, const nigh_receipt *receipt, json_t **object);
 nigh_status nigh_receipt_from_json(const nj *object, nigh_receipt **receipt);

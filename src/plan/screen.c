@@ -1,22 +1,58 @@
 /* Fits one candidate and looks at its error on the screen set. A finished step is in the log and is not done twice. */
+#include "core/file.h"
 #include "plan/run.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* All units of the fit. Training methods are checkpointed into the log every tenth part. */
-static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit)
+static const double CHECKPOINT_SECONDS = 5; /* between two; the clock decides only when, never what */
+
+/* The state of a long fit lies beside the journal, under the label of its candidate. */
+static nigh_status checkpoint_save(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
+{
+    nigh_buffer bytes = {.ctx = run->ctx};
+    nigh_status status = nigh_buffer_add(&bytes, c->label, strlen(c->label) + 1);
+    if (!status) status = c->method->checkpoint(run->ctx, fit, &bytes);
+    if (!status) status = nigh_file_write(run->ctx, path, bytes.data, bytes.size);
+    nigh_buffer_free(&bytes);
+    return status;
+}
+
+/* A fit from its checkpoint when there is one of this candidate, else a fresh one. */
+static nigh_status fit_start(plan_run *run, const nigh_candidate *c, const char *path, void **fit)
+{
+    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
+    char *bytes = NULL;
+    size_t size, label = strlen(c->label) + 1;
+    if (path && c->method->restore && access(path, R_OK) == 0 && nigh_file_read(run->ctx, path, (size_t)1 << 32, &bytes, &size) == NIGH_OK &&
+        size > label && memcmp(bytes, c->label, label) == 0 &&
+        c->method->restore(run->ctx, run->problem, &samples, &c->settings, bytes + label, size - label, fit) == NIGH_OK) {
+        nigh_free(run->ctx, bytes);
+        return NIGH_OK;
+    }
+    nigh_free(run->ctx, bytes);
+    return c->method->start(run->ctx, run->problem, &samples, &c->settings, fit);
+}
+
+static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
 {
     nigh_progress_point point = {0};
+    double saved = nigh_clock();
     for (int64_t step = 1; !point.done;) {
         nigh_status status = nigh_poll(run->ctx);
         if (!status) status = c->method->advance(run->ctx, fit, step, &point);
+        if (!status && path && !point.done && c->method->checkpoint && nigh_clock() - saved > CHECKPOINT_SECONDS) {
+            status = checkpoint_save(run, c, fit, path);
+            saved = nigh_clock();
+        }
         if (status) return status;
         if (point.total > 1) nigh_progress(run->ctx, c->label, (double)point.units, (double)point.total);
         step = point.total / 100 > 1 ? point.total / 100 : 1;
     }
+    if (path) remove(path);
     return NIGH_OK;
 }
 
@@ -24,13 +60,15 @@ nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *se
 {
     nigh_context *ctx = run->ctx;
     const nigh_candidate *c = &run->outcome->candidates[index];
-    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
     void *fit = NULL;
+    char *path = NULL;
+    if (run->request->journal && !(path = nigh_format(ctx, "%s.fit", run->request->journal))) return NIGH_MEMORY;
     double start = nigh_clock();
-    nigh_status status = c->method->start(ctx, run->problem, &samples, &c->settings, &fit);
-    if (!status) status = advance_all(run, c, fit);
+    nigh_status status = fit_start(run, c, path, &fit);
+    if (!status) status = advance_all(run, c, fit, path);
     if (!status) status = c->method->finish(ctx, fit, plan);
     c->method->abandon(ctx, fit);
+    nigh_free(ctx, path);
     *seconds = nigh_clock() - start;
     return status;
 }

@@ -91,6 +91,10 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
 {
     double best = best_cost(run, 0), shortcut = best_cost(run, NIGH_METHOD_SHORTCUT);
     const nigh_estimate *finest = &line->estimate[line->count - 1];
+    if (finest->error.low == INFINITY) {
+        snprintf(text, size, "it cannot be fitted with %lld samples", (long long)run->fit.n);
+        return text;
+    }
     if (finest->error.low > run->request->error) {
         snprintf(text, size, "its error is at least %.2g by formula, even at the end of its grid", finest->error.low);
         return text;
@@ -113,7 +117,6 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
 /* ---- halving ---- */
 
 typedef struct trial {
-    plan_line *line;
     int index;
     void *fit;
     int64_t total;
@@ -149,7 +152,7 @@ static int by_expected_loss(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Halves the lines of one training method; the survivors are screened whole. */
+/* Halves the trials; the survivors are screened whole. */
 static nigh_status halve(plan_run *run, trial *trials, int count)
 {
     nigh_status status = NIGH_OK;
@@ -176,31 +179,26 @@ static nigh_status halve(plan_run *run, trial *trials, int count)
     return status;
 }
 
-/* The trained lines that may still win, at the default point of each, against each other. */
+/* Every setting of the trained lines that may still win, against each other. */
 static nigh_status search_trained(plan_run *run)
 {
-    trial *trials = nigh_arena_alloc_zero(run->arena, (size_t)run->line_count + 1, sizeof *trials);
-    if (!trials) return NIGH_MEMORY;
-    int count = 0;
-    for (int l = 0; l < run->line_count; l++) {
+    int room = 0, count = 0;
+    for (int l = 0; l < run->line_count; l++) room += run->lines[l].count;
+    trial *trials = nigh_alloc_zero(run->ctx, (size_t)room + 1, sizeof *trials);
+    nigh_status status = trials ? NIGH_OK : NIGH_MEMORY;
+    for (int l = 0; l < run->line_count && !status; l++) {
         plan_line *line = &run->lines[l];
         char why[160];
         if (!line->open || !(line->method->flags & NIGH_METHOD_TRAINED)) continue;
-        nigh_status status = NIGH_OK;
         if (hopeless(run, line, why, sizeof why)) {
             status = line_note(run, line, NIGH_CANDIDATE_SKIPPED, why);
-            if (status) return status;
             continue;
         }
-        for (int i = 0; i < line->count && !status; i++) {
-            if (count == run->line_count) break;
-            trials[count] = (trial){.line = line};
-            status = line_candidate(run, line, i, &trials[count].index);
-            count++;
-        }
-        if (status) return status;
+        for (int i = 0; i < line->count && !status; i++) status = line_candidate(run, line, i, &trials[count++].index);
     }
-    return count ? halve(run, trials, count) : NIGH_OK;
+    if (!status && count) status = halve(run, trials, count);
+    nigh_free(run->ctx, trials);
+    return status;
 }
 
 nigh_status search_all(plan_run *run)

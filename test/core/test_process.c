@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char self[4096];
+static char self[4096], mark[32]; /* this program; what the command lines of its runs hold, and no other test's */
 
 /* ---- what the started programs do ---- */
 
@@ -63,13 +63,19 @@ static int hog(void)
     return 0;
 }
 
+/* The leak check traces its own process, which the filter forbids: it is for the tests, not for what they start. */
+static bool started;
+NIGH_API int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void) { return started; }
+
 static int program(int argc, char **argv)
 {
+    started = true;
     const char *what = argv[1];
     double x = argc > 2 ? atof(argv[2]) : 0;
     if (!strcmp(what, "exit")) return (int)x;
     if (!strcmp(what, "signal")) return raise((int)x);
-    if (!strcmp(what, "segv")) return signal(SIGSEGV, SIG_DFL), *(volatile int *)8;
+    if (!strcmp(what, "segv")) return raise(SIGSEGV);
     if (!strcmp(what, "abort")) abort();
     if (!strcmp(what, "sleep")) return nap(x), 0;
     if (!strcmp(what, "spin")) for (;;) {}
@@ -120,7 +126,7 @@ static int program(int argc, char **argv)
 /* ---- what is left ---- */
 
 /* Processes that run this program with an argument like the mark. */
-static int left_over(const char *mark)
+static int left_over(const char *part)
 {
     int found = 0;
     DIR *folder = opendir("/proc");
@@ -132,7 +138,7 @@ static int left_over(const char *mark)
         if (fd < 0) continue;
         ssize_t got = read(fd, text, sizeof text - 1);
         close(fd);
-        found += got > 0 && memmem(text, (size_t)got, mark, strlen(mark)) != NULL;
+        found += got > 0 && memmem(text, (size_t)got, part, strlen(part)) != NULL;
     }
     closedir(folder);
     return found;
@@ -157,7 +163,7 @@ static int children(void)
 
 static nigh_status run_limited(nigh_context *ctx, const char *what, const char *value, const nigh_limits *limits, nigh_run *run)
 {
-    const char *argv[] = {self, what, value, "mark-of-test", NULL};
+    const char *argv[] = {self, what, value, mark, NULL};
     return nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, limits, run);
 }
 
@@ -298,13 +304,13 @@ static void trees(void **state)
         assert_string_equal(r.out, "started\n");
         assert_fails(ctx, nigh_run_check(ctx, "p", &r), NIGH_RESOURCE, "stopped after 0.");
         nigh_run_free(ctx, &r);
-        assert_int_equal(left_over("mark-of-test"), 0);
+        assert_int_equal(left_over(mark), 0);
         limits.seconds = 30;
         assert_ok(ctx, run_limited(ctx, "tree", "6", &limits, &r));
         assert_false(r.timed_out);
         assert_int_equal(r.exit_code, 0);
         nigh_run_free(ctx, &r);
-        assert_int_equal(left_over("mark-of-test"), 0);
+        assert_int_equal(left_over(mark), 0);
     }
     /* SIGTERM is given its chance */
     assert_ok(ctx, run_limited(ctx, "sleep", "100", &(nigh_limits){.seconds = 0.1}, &r));
@@ -325,7 +331,7 @@ static void bomb(void **state)
         assert_false(r.timed_out);
         assert_fails(ctx, nigh_run_check(ctx, "p", &r), NIGH_RESOURCE, "more processes than allowed");
         nigh_run_free(ctx, &r);
-        assert_int_equal(left_over("mark-of-test"), 0);
+        assert_int_equal(left_over(mark), 0);
     }
     assert_false(children());
     test_context_free(ctx);
@@ -370,7 +376,7 @@ static void cancelled(void **state)
         pthread_create(&thread, NULL, cancel_soon, ctx);
         assert_fails(ctx, run_limited(ctx, "tree-hang", "8", &limits, &r), NIGH_INTERRUPTED, "interrupted");
         pthread_join(thread, NULL);
-        assert_int_equal(left_over("mark-of-test"), 0);
+        assert_int_equal(left_over(mark), 0);
         assert_false(children());
         test_context_free(ctx);
     }
@@ -389,12 +395,12 @@ static void killed_host(void **state)
             run_limited(ctx, "tree-hang", "5", &(nigh_limits){.plain = plain}, &r);
             _exit(0);
         }
-        for (int i = 0; i < 500 && left_over("mark-of-test") < 6; i++) nap(0.01);
-        assert_true(left_over("mark-of-test") >= 6);
+        for (int i = 0; i < 500 && left_over(mark) < 6; i++) nap(0.01);
+        assert_true(left_over(mark) >= 6);
         kill(host, SIGKILL);
         waitpid(host, NULL, 0);
-        for (int i = 0; i < 500 && left_over("mark-of-test"); i++) nap(0.01);
-        assert_int_equal(left_over("mark-of-test"), 0);
+        for (int i = 0; i < 500 && left_over(mark); i++) nap(0.01);
+        assert_int_equal(left_over(mark), 0);
     }
 }
 
@@ -419,11 +425,14 @@ static void missing(void **state)
     if (access(path, X_OK) < 0)
         assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "chmod +x");
     chmod(path, 0755);
-    assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "needs a first line");
-    f = fopen(path, "w");
-    fputs("#!/no/interpreter\n", f);
-    fclose(f);
-    assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "interpreter");
+    const char *preload = getenv("LD_PRELOAD"); /* valgrind starts such scripts by a shell, as no kernel does */
+    if (!preload || !strstr(preload, "vgpreload")) {
+        assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "needs a first line");
+        f = fopen(path, "w");
+        fputs("#!/no/interpreter\n", f);
+        fclose(f);
+        assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, NULL, &r), NIGH_FAILED, "interpreter");
+    }
     argv[0] = self;
     assert_fails(ctx, nigh_process_run(ctx, argv, "/nowhere", NULL, NULL, 0, NULL, &r), NIGH_IO, "'/nowhere'");
     assert_fails(ctx, nigh_process_run(ctx, argv, NULL, NULL, NULL, 0, &(nigh_limits){.seconds = -1}, &r), NIGH_INVALID, "seconds is -1");
@@ -561,6 +570,7 @@ int main(int argc, char **argv)
     if (argc > 1) return program(argc, argv);
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
     if (size <= 0) return 1;
+    snprintf(mark, sizeof mark, "mark-of-%ld", (long)getpid());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends),      cmocka_unit_test(streams), cmocka_unit_test(surroundings), cmocka_unit_test(trees),
         cmocka_unit_test(bomb),      cmocka_unit_test(resources), cmocka_unit_test(cancelled),  cmocka_unit_test(killed_host),

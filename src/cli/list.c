@@ -1,0 +1,106 @@
+/* nigh list, nigh explain */
+#include "cli/cli.h"
+#include "nigh/plan.h"
+
+#include <string.h>
+
+static nigh_status list_methods(nigh_context *ctx, nigh_buffer *text)
+{
+    nigh_status status = NIGH_OK;
+    for (int i = 0; nigh_method_at(ctx, i) && !status; i++) {
+        const nigh_method *m = nigh_method_at(ctx, i);
+        status = nigh_buffer_print(text, "%-22s %-10s %s\n", m->name, m->problem, m->summary);
+    }
+    return status;
+}
+
+static nigh_status list_measures(nigh_buffer *text)
+{
+    nigh_status status = NIGH_OK;
+    for (const nigh_measure *m = nigh_measures(); m->name && !status; m++) status = nigh_buffer_print(text, "%-14s %s\n", m->name, m->summary);
+    return status;
+}
+
+static nigh_status list_problems(nigh_buffer *text)
+{
+    return nigh_buffer_print(text,
+                             "function   a function of x on an interval, f32 or f64: nigh plan exp --on -1:1 --error 1e-6\n"
+                             "map        vectors to vectors: a program (--exact COMMAND --box or --inputs) or a file of pairs (npz, csv --outputs)\n");
+}
+
+/* Methods that come from a paper, by its title. */
+static nigh_status list_papers(nigh_context *ctx, nigh_buffer *text)
+{
+    nigh_status status = nigh_buffer_print(text, "%-32s %-10s %s\n", "adaptive-data-analysis", "release", "Preserving Statistical Validity in Adaptive Data Analysis");
+    for (int i = 0; nigh_method_at(ctx, i) && !status; i++) {
+        const nigh_method *m = nigh_method_at(ctx, i);
+        if (!(m->flags & NIGH_METHOD_SHORTCUT) && m->source) status = nigh_buffer_print(text, "%-32s %-10s %s\n", m->name, m->problem, m->source);
+    }
+    return status;
+}
+
+int cli_list(nigh_context *ctx, int argc, char **argv)
+{
+    const char *words[1] = {"methods"};
+    const cli_flag flags[] = {{NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+    int count;
+    int code = cli_parse(ctx, "list", argc, argv, flags, words, 1, &count);
+    if (code >= 0) return code;
+    nigh_buffer text = {.ctx = ctx};
+    nigh_status status;
+    if (strcmp(words[0], "methods") == 0)
+        status = list_methods(ctx, &text);
+    else if (strcmp(words[0], "problems") == 0)
+        status = list_problems(&text);
+    else if (strcmp(words[0], "papers") == 0)
+        status = list_papers(ctx, &text);
+    else if (strcmp(words[0], "measures") == 0)
+        status = list_measures(&text);
+    else
+        status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot be listed; methods, problems, papers or measures can", words[0]);
+    if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
+    nigh_buffer_free(&text);
+    return status ? cli_fail(ctx, status) : 0;
+}
+
+static nigh_status explain_option(const nigh_option *o, nigh_buffer *text)
+{
+    nigh_status status;
+    if (o->type == NIGH_OPTION_CHOICE)
+        status = nigh_buffer_print(text, "  %-14s one of %s", o->name, o->choices);
+    else
+        status = nigh_buffer_print(text, "  %-14s %s, %g to %g, default %g", o->name, o->type == NIGH_OPTION_INT ? "whole number" : "number", o->low, o->high, o->value);
+    if (!status && o->unit && *o->unit) status = nigh_buffer_print(text, " %s", o->unit);
+    if (!status) status = nigh_buffer_print(text, "\n  %-14s %s\n", "", o->help ? o->help : "");
+    if (!status && o->grid)
+        status = nigh_buffer_print(text, "  %-14s the planner tries %s%s\n", "", o->grid, o->order == NIGH_ORDER_REFINES ? " (searched by bisection)" : "");
+    return status;
+}
+
+static nigh_status explain(nigh_context *ctx, const nigh_method *m, nigh_buffer *text)
+{
+    nigh_status status = nigh_buffer_print(text, "%s: %s\n\nfor problems of kind %s%s\n", m->name, m->summary, m->problem,
+                                           m->flags & NIGH_METHOD_SHORTCUT ? "; a classical shortcut: it competes with every other method" : "");
+    if (!status && m->source) status = nigh_buffer_print(text, "source: %s\n", m->source);
+    if (!status && m->when) status = nigh_buffer_print(text, "when: %s\n", m->when);
+    if (!status && m->options) status = nigh_buffer_print(text, "\noptions\n");
+    for (const nigh_option *o = m->options; o && o->name && !status; o++) status = explain_option(o, text);
+    return status;
+}
+
+int cli_explain(nigh_context *ctx, int argc, char **argv)
+{
+    const char *words[1];
+    const cli_flag flags[] = {{NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+    int count;
+    int code = cli_parse(ctx, "explain", argc, argv, flags, words, 1, &count);
+    if (code >= 0) return code;
+    if (count != 1) return cli_misuse(ctx, "nigh explain METHOD: METHOD is missing; `nigh list methods` names them");
+    const nigh_method *method;
+    nigh_buffer text = {.ctx = ctx};
+    nigh_status status = nigh_method_find(ctx, NULL, words[0], &method);
+    if (!status) status = explain(ctx, method, &text);
+    if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
+    nigh_buffer_free(&text);
+    return status ? cli_fail(ctx, status) : 0;
+}

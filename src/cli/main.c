@@ -1,0 +1,180 @@
+/* nigh: the command. Finds the subcommand; Ctrl-C asks running work to stop and a second one ends at once. */
+#include "cli/cli.h"
+
+#include "core/words.h"
+#include "plan/host.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const cli_command cli_commands[] = {
+    {"plan", "PROBLEM|FILE --error E [options]", "find the cheapest approximation that meets an error",
+     "PROBLEM is a function of x on an interval, by name or expression:\n"
+     "  nigh plan exp --on -1:1 --error 1e-6\n"
+     "  nigh plan 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-9 -o f.nigh\n"
+     "or your own program, started once for every input, in a private folder, with limits, without a shell:\n"
+     "  nigh plan --exact './solver {in} {out}' --box 0:1,2:5 --error 1e-2 -o s.nigh\n"
+     "  nigh plan --exact 'python3 model.py {1} {2}' --inputs samples.npy --error 1e-2\n"
+     "  nigh plan --exact './pde {in} {out} {n}' --knob n=32:512 --box 0:1,0:1 --error 1e-3\n"
+     "{in} and {out} are text files of numbers, {in.npy} {out.npy} npy files, {1} {2} ... the numbers themselves; without {in}\n"
+     "and {1} the numbers come on standard input, without {out} the answer is read from standard output.\n"
+     "FILE is a table of pairs: npz with arrays `inputs` and `outputs`, or csv with --outputs COLUMNS:\n"
+     "  nigh plan data.npz --error 0.02        nigh plan table.csv --outputs y,z --error 0.05\n"
+     "\n"
+     "The receipt goes to standard output, progress to standard error. A killed run with -o resumes where it was. Exit code 1:\n"
+     "no method met the error.",
+     cli_plan},
+    {"apply", "PLAN IN -o OUT", "apply a plan to inputs",
+     "IN is npy, csv or npz with one array; its first dimension counts samples. OUT is npy, or csv by its name; - is standard output.\n"
+     "Warns when inputs lie outside what the plan was made for; with --strict that is an error.",
+     cli_apply},
+    {"receipt", "PLAN [--recheck]", "show the receipt of a plan, or measure it again",
+     "What a file says is `as stated`; --recheck draws new inputs, makes the exact computation again and measures error and time.\n"
+     "A stored --exact command is shown and run only with --allow-exec.",
+     cli_receipt},
+    {"export", "PLAN -o FILE.c", "write a plan as one dependency-free C99 file",
+     "The file has a function `void NAME(long n, const T *in, T *out)` and the receipt as the comment on top. It carries no licence\n"
+     "of nigh's.",
+     cli_export},
+    {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --json`",
+     "The page needs no network, works on a phone, in light and dark.", cli_report},
+    {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz", "exact inputs and outputs of a problem, as a file of pairs",
+     "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},
+    {"list", "[methods|problems|papers|measures]", "what nigh knows", "", cli_list},
+    {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
+#ifdef NIGH_HAVE_RELEASE
+    {"release", "holdout ...", "statistics that may be asked again and again",
+     "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
+     "hold for fresh data. See nigh release --help.",
+     cli_release},
+#endif
+#if NIGH_HAVE_CLAIMS_NOW
+    {"claims", "[--quick] [--sabotage] [SLUG...]", "run the papers' claims beside their baselines", "", cli_claims},
+#endif
+    {"help", "[COMMAND]", "this overview, or the help of a command; --man, --completion for their files", "", cli_help},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static nigh_context *running;
+
+static void on_signal(int number)
+{
+    static volatile sig_atomic_t times;
+    if (times++ || !running) _exit(128 + number);
+    nigh_context_cancel(running);
+}
+
+static void print_overview(FILE *to)
+{
+    fprintf(to, "nigh replaces an expensive computation by a cheap one that is near enough, and says how near.\n\n"
+                "usage: nigh COMMAND ...\n\n");
+    for (const cli_command *c = cli_commands; c->name; c++) fprintf(to, "  %-9s %s\n", c->name, c->summary);
+    fprintf(to, "\nnigh COMMAND --help tells more; nigh --version prints libraries and CPU level.\n");
+}
+
+static int print_version(void)
+{
+    printf("nigh %s\n%s\ncpu: %s, kernels %s\n", nigh_version(), host_libraries(), nigh_cpu_model(), nigh_cpu_level_name(nigh_cpu()));
+    return 0;
+}
+
+/* Every option of every command as "--name", for the completion file. */
+static void print_completion(void)
+{
+    printf("# bash completion for nigh\n_nigh() {\n    local word=${COMP_WORDS[COMP_CWORD]}\n    if [ \"$COMP_CWORD\" = 1 ]; then\n"
+           "        COMPREPLY=($(compgen -W \"");
+    for (const cli_command *c = cli_commands; c->name; c++) printf("%s ", c->name);
+    printf("--help --version\" -- \"$word\"))\n    elif [ \"${word:0:1}\" = - ]; then\n"
+           "        COMPREPLY=($(compgen -W \"$(nigh \"${COMP_WORDS[1]}\" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u)\" -- \"$word\"))\n"
+           "    else\n        COMPREPLY=($(compgen -f -- \"$word\"))\n    fi\n}\ncomplete -o filenames -F _nigh nigh\n");
+}
+
+/* The man page: the overview and, set off as examples, the texts of all commands. */
+static void print_man(void)
+{
+    printf(".TH NIGH 1 \"\" \"nigh %s\"\n.SH NAME\nnigh \\- cheap approximations with a receipt\n.SH SYNOPSIS\n.B nigh\nCOMMAND ...\n"
+           ".SH DESCRIPTION\nnigh replaces an expensive computation by a cheap one that is near enough, and says how near: it tries the\n"
+           "approximations it knows, chooses the cheapest that meets the error asked for, and hands out a receipt.\n.SH COMMANDS\n",
+           nigh_version());
+    for (const cli_command *c = cli_commands; c->name; c++) {
+        printf(".SS nigh %s %s\n%s.\n", c->name, c->usage, c->summary);
+        if (!*c->text) continue;
+        printf(".PP\n.nf\n");
+        for (const char *p = c->text; *p; p++) {
+            if ((p == c->text || p[-1] == '\n') && (*p == '.' || *p == '\'')) printf("\\&");
+            if (*p == '\\') putchar('\\');
+            putchar(*p);
+        }
+        printf("\n.fi\n");
+    }
+    printf(".SH EXIT STATUS\n0 done; 1 the error could not be met, or a claim fell short; 2 bad usage or input; 3 out of a resource;\n"
+           "4 undecided; 130 interrupted.\n.SH ENVIRONMENT\nNIGH_CPU=scalar|avx2|avx512 caps the kernels. XDG_STATE_HOME holds ledger and wisdom,\n"
+           "XDG_CACHE_HOME results of programs.\n");
+}
+
+int cli_help(nigh_context *ctx, int argc, char **argv)
+{
+    const char *words[1];
+    int count;
+    bool man = false, completion = false;
+    const cli_flag flags[] = {{"man", 0, CLI_SWITCH, &man, NULL, "the man page, as troff", 0, 0},
+                              {"completion", 0, CLI_SWITCH, &completion, NULL, "the completion file for bash", 0, 0},
+                              {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
+    int code = cli_parse(ctx, "help", argc, argv, flags, words, 1, &count);
+    if (code >= 0) return code;
+    if (man)
+        print_man();
+    else if (completion)
+        print_completion();
+    else if (count) {
+        for (const cli_command *c = cli_commands; c->name; c++)
+            if (strcmp(c->name, words[0]) == 0) return c->run(ctx, 2, (char *[]){(char *)words[0], "--help", NULL});
+        return cli_misuse(ctx, "no command '%s'", words[0]);
+    } else
+        print_overview(stdout);
+    return 0;
+}
+
+static int no_command(nigh_context *ctx, const char *name)
+{
+    const char *near = NULL;
+    for (const cli_command *c = cli_commands; c->name; c++) near = word_nearer(name, strlen(name), c->name, near);
+    return cli_misuse(ctx, "no command '%s'%s%s%s; see nigh --help", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int dispatch(nigh_context *ctx, int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_overview(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) return print_version();
+    for (const cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(argv[1], c->name) == 0) return c->run(ctx, argc - 1, argv + 1);
+    return no_command(ctx, argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    nigh_context *ctx;
+    if (nigh_context_new(&ctx) != NIGH_OK) {
+        fprintf(stderr, "nigh: out of memory\n");
+        return 3;
+    }
+    running = ctx;
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int code = dispatch(ctx, argc, argv);
+    running = NULL;
+    nigh_context_free(ctx);
+    return code;
+}
