@@ -43,16 +43,26 @@ static nigh_status settle(nigh_context *ctx, const function_approach *approach, 
                           const nigh_settings *settings, bool rough, function_ideal *ideal)
 {
     nigh_status status = ideal_error(ctx, approach, domain, settings, rough, ideal);
-    if (!domain->cuttable) return status;
+    if (!domain->cuttable || status != NIGH_OK) return status;
+    function_domain best = *domain;
     double full = (double)domain->t_high;
+    nigh_f128 error = ideal->error;
+    ideal->error += function_domain_tail(domain, domain->t_high);
     for (int i = 0; i < CUTS && status == NIGH_OK; i++) {
-        double now = (double)domain->t_high, cut = fmin(function_domain_cut_for(domain, ideal->error / 8), full);
+        double now = (double)domain->t_high, cut = fmin(function_domain_cut_for(domain, error / 8), full);
         if (fabs(cut - now) <= .02 * now) break;
-        function_domain_cut(domain, cut);
         function_ideal next;
+        function_domain_cut(domain, cut);
         status = ideal_error(ctx, approach, domain, settings, rough, &next);
-        if (status == NIGH_OK) *ideal = next;
+        if (status != NIGH_OK) break;
+        error = next.error;
+        next.error += function_domain_tail(domain, domain->t_high);
+        if (next.error < ideal->error) {
+            *ideal = next;
+            best = *domain;
+        }
     }
+    *domain = best;
     return status;
 }
 
@@ -173,10 +183,15 @@ done:
 
 /* ---- expectations ---------------------------------------------------------------------------------------- */
 
+static double target_epsilon(const function_target *target)
+{
+    return target->type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON;
+}
+
 /* The kernel's own rounding errors in the measure: from few to many steps. */
 static nigh_range rounding_errors(const function_domain *domain)
 {
-    double half = domain->type == NIGH_F32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
+    double half = target_epsilon(domain->target) / 2;
     if (domain->measure == FUNCTION_ULP) return (nigh_range){.25, 1.5};
     if (domain->measure == FUNCTION_RELATIVE) return (nigh_range){half / 4, half * 3};
     nigh_f128 most = 0;
@@ -220,6 +235,10 @@ nigh_status function_approach_estimate(nigh_context *ctx, const function_approac
     nigh_range rounding = rounding_errors(&domain);
     double error = (double)ideal.error;
     expected_core(approach, &domain, settings, &ideal, &core);
+    if (domain.measure == FUNCTION_ULP) rounding.high += .5 * error; /* its weight jumps between the points of a rough grid */
+    if (approach->form == FUNCTION_RATIONAL) rounding.high *= 4; /* two sums and a quotient, often worse conditioned */
+    double relative = domain.measure == FUNCTION_ULP ? error * target_epsilon(target) : domain.measure == FUNCTION_RELATIVE ? error : 0;
+    if (relative > .2) rounding.high = INFINITY; /* nothing is approximated: coefficients may grow without bound */
     double numbers = (double)function_core_numbers(&core), size = (double)nigh_dtype_size(target->type);
     double evaluations = approach->recipe ? 800 + 30 * numbers : numbers;
     *out = (nigh_estimate){

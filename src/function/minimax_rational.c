@@ -27,7 +27,7 @@ static nigh_status recipe(nigh_context *ctx, const function_domain *domain, cons
     function_ideal ideal = {.upper = m + 1, .lower = n + 1};
     nigh_status status = remez_grid_new(ctx, &problem, rough ? 24 + 4 * (m + n + 2) : 60 + 14 * (m + n + 2), &grid);
     if (status != NIGH_OK) return status;
-    status = rational_minimax(ctx, &grid, m, n, ideal.p, ideal.q, &ideal.error);
+    status = rational_minimax(ctx, &grid, m, n, rough, ideal.p, ideal.q, &ideal.error);
     bool found = status == NIGH_OK;
     if (!found) ideal.error = INFINITY;
     if (found || status == NIGH_FAILED) {
@@ -50,7 +50,7 @@ static const nigh_option options[] = {
 };
 
 static const function_approach approach = {
-    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.2, 1.4}};
+    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.15, 1.4}};
 
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {

@@ -48,7 +48,10 @@ static bool least_squares(int rows, int columns, long double *a, long double *b,
         for (int i = k; i < rows; i++) norm += v[i] * v[i];
         norm = sqrtl(norm);
         if (norm > largest) largest = norm;
-        if (!(norm > largest * 1e-19L)) return false;
+        if (!(norm > largest * 1e-18L)) { /* depends on those before it: left out */
+            diagonal[k] = 0;
+            continue;
+        }
         diagonal[k] = v[k] > 0 ? -norm : norm;
         v[k] -= diagonal[k];
         long double scale = 1 / (diagonal[k] * v[k]);
@@ -62,7 +65,8 @@ static bool least_squares(int rows, int columns, long double *a, long double *b,
     for (int k = columns - 1; k >= 0; k--) {
         long double sum = b[k];
         for (int j = k + 1; j < columns; j++) sum -= a[(size_t)j * (size_t)rows + (size_t)k] * x[j];
-        x[k] = sum / diagonal[k];
+        x[k] = diagonal[k] != 0 ? sum / diagonal[k] : 0;
+        if (!(x[k] - x[k] == 0)) return false;
     }
     return true;
 }
@@ -93,12 +97,12 @@ static bool linear_step(const remez_grid *grid, const scratch *s, rational *r)
     return true;
 }
 
-static bool begin(const remez_grid *grid, const scratch *s, rational *best)
+static bool begin(const remez_grid *grid, const scratch *s, int steps, rational *best)
 {
     rational r = *best;
     for (int i = 0; i < grid->n; i++) s->weight[i] = s->below[i] = 1;
     best->error = INFINITY;
-    for (int step = 0; step < LINEAR_STEPS + LAWSON_STEPS; step++) {
+    for (int step = 0; step < steps; step++) {
         if (!linear_step(grid, s, &r)) break;
         bool fine = survey(grid, &r, s->e);
         if (fine && r.error < best->error) *best = r;
@@ -203,7 +207,8 @@ static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scr
     return NIGH_OK;
 }
 
-nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, nigh_f128 *p, nigh_f128 *q, nigh_f128 *error)
+nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, bool rough, nigh_f128 *p, nigh_f128 *q,
+                             nigh_f128 *error)
 {
     size_t rows = (size_t)grid->n;
     rational best = {.m = m, .n = n};
@@ -214,11 +219,11 @@ nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, i
     s.right = s.matrix + rows * (size_t)(m + n + 1);
     s.weight = s.right + rows;
     s.below = s.weight + rows;
-    if (!begin(grid, &s, &best)) {
+    if (!begin(grid, &s, rough ? LINEAR_STEPS / 2 : LINEAR_STEPS + LAWSON_STEPS, &best)) {
         status = nigh_fail(ctx, NIGH_FAILED, "rational %d/%d: every fit has a pole in the interval", m, n);
         goto done;
     }
-    status = exchange(ctx, grid, &s, &best);
+    if (!rough) status = exchange(ctx, grid, &s, &best);
     memcpy(p, best.p, (size_t)(m + 1) * sizeof *p);
     memcpy(q, best.q, (size_t)(n + 1) * sizeof *q);
     *error = best.error;

@@ -98,36 +98,23 @@ static nigh_status find_shortcut(plan_run *run, int *index)
 
 /* ---- envelope ---- */
 
-/* Lower envelope of fit + uses x apply over the proven candidates and the exact computation. */
+/* Over the proven candidates, with the exact computation in front where it is the cheapest. */
 static nigh_status envelope_make(plan_run *run)
 {
     nigh_outcome *outcome = run->outcome;
+    int *index = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *index);
+    double *where = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *where);
     outcome->envelope = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 2) * sizeof *outcome->envelope);
-    if (!outcome->envelope) return NIGH_MEMORY;
-    double uses = 1;
-    for (int now = -2; outcome->rows < outcome->count + 2;) {
-        int best = -2;
-        double best_cost = INFINITY, best_slope = INFINITY;
-        for (int i = -1; i < outcome->count; i++) {
-            const nigh_candidate *c = i < 0 ? NULL : &outcome->candidates[i];
-            if (c ? c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN : !(outcome->exact_seconds > 0)) continue;
-            double slope = c ? c->apply_seconds : outcome->exact_seconds, cost = (c ? c->fit_seconds : 0) + uses * slope;
-            if (cost < best_cost || (cost == best_cost && slope < best_slope)) best = i, best_cost = cost, best_slope = slope;
-        }
-        if (best == -2) break;
-        if (best != now) outcome->envelope[outcome->rows++] = (nigh_envelope_row){uses, best};
-        now = best;
-        double next = INFINITY, fit = best < 0 ? 0 : outcome->candidates[best].fit_seconds;
-        for (int i = 0; i < outcome->count; i++) { /* the next crossing with a flatter line */
-            const nigh_candidate *c = &outcome->candidates[i];
-            if ((c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN) || c->apply_seconds >= best_slope) continue;
-            double at = (c->fit_seconds - fit) / (best_slope - c->apply_seconds);
-            if (at > uses * (1 + 1e-9) && at < next) next = at;
-        }
-        if (best >= 0 && outcome->exact_seconds > 0 && outcome->exact_seconds < best_slope) break; /* exact has no fit: it came first */
-        if (!isfinite(next)) break;
-        uses = next * (1 + 2e-9);
+    if (!index || !where || !outcome->envelope) return NIGH_MEMORY;
+    int count = cost_envelope(outcome, 1u << NIGH_CANDIDATE_PROVED | 1u << NIGH_CANDIDATE_CHOSEN, index, where);
+    double exact = outcome->exact_seconds, from = exact > 0 ? INFINITY : 1;
+    for (int i = 0; i < count && exact > 0; i++) { /* the first crossing below the exact computation's line */
+        const nigh_candidate *c = &outcome->candidates[index[i]];
+        if (exact > c->apply_seconds) from = fmin(from, fmax(1, c->fit_seconds / (exact - c->apply_seconds)));
     }
+    if (from > 1) outcome->envelope[outcome->rows++] = (nigh_envelope_row){1, -1};
+    for (int i = 0; i < count && isfinite(from); i++)
+        if (i + 1 == count || where[i + 1] > from) outcome->envelope[outcome->rows++] = (nigh_envelope_row){fmax(where[i], from), index[i]};
     return NIGH_OK;
 }
 
@@ -225,7 +212,10 @@ static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_re
         snprintf(outliers, sizeof outliers, " Beware: up to %.0f%% of inputs may have an error above %.3g.", 100 * r->outliers.high, r->clip);
     const char *among = proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test";
     const char *uses = run->request->uses > 0 ? "" : " (10^6 uses assumed)";
-    if (gain > 1)
+    if (gain > 1 && r->exact_seconds * run->uses < c->cost)
+        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation; but what it costs to make is not won back in %.3g uses.%s",
+                                     c->label, among, uses, figure, decides, gain, run->uses, outliers);
+    else if (gain > 1)
         r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.%s", c->label, among, uses,
                                      figure, decides, gain, outliers);
     else if (gain > 0)

@@ -6,6 +6,9 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 nigh_status linalg_check_finite(nigh_context *ctx, const char *what, int64_t m, int64_t n, const double *a)
 {
@@ -15,6 +18,31 @@ nigh_status linalg_check_finite(nigh_context *ctx, const char *what, int64_t m, 
                 return nigh_fail(ctx, NIGH_INVALID, "%s has %g in row %lld, column %lld; all entries must be finite", what, a[i * n + j],
                                  (long long)i, (long long)j);
     return NIGH_OK;
+}
+
+/*
+ * The threads of the libraries for work of so many flops: those of the context; one for what takes some 0.2 s, where
+ * waiting for each other costs more than it saves (on a busy machine ten times as much). The setting is per calling
+ * thread; leave() puts it back.
+ */
+static int enter(nigh_context *ctx, double flops)
+{
+#if defined(_OPENMP)
+    int before = omp_get_max_threads();
+    omp_set_num_threads(flops < 4e9 ? 1 : nigh_context_threads(ctx));
+    return before;
+#else
+    return (void)ctx, (void)flops, 0;
+#endif
+}
+
+static void leave(int before)
+{
+#if defined(_OPENMP)
+    omp_set_num_threads(before);
+#else
+    (void)before;
+#endif
 }
 
 /* Sizes that LAPACK can take, and a matrix of them that memory can. */
@@ -47,8 +75,10 @@ nigh_status linalg_gemm(nigh_context *ctx, bool transpose_a, bool transpose_b, i
     if (!status) status = check_sizes(ctx, m, k);
     if (!status) status = check_sizes(ctx, k, n);
     if (status) return status;
+    int before = enter(ctx, 2.0 * (double)m * (double)n * (double)k);
     cblas_dgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
                 alpha, a, (int)(transpose_a ? m : k), b, (int)(transpose_b ? k : n), beta, c, (int)n);
+    leave(before);
     return NIGH_OK;
 }
 
@@ -71,7 +101,9 @@ nigh_status linalg_eigen(nigh_context *ctx, int64_t n, double *a, double *value)
         status = NIGH_MEMORY;
         goto done;
     }
+    int before = enter(ctx, 9.0 * (double)n * (double)n * (double)n);
     info = LAPACKE_dsyevd_work(LAPACK_COL_MAJOR, 'V', 'U', (int)n, a, (int)n, value, work, (lapack_int)need, ints, integers);
+    leave(before);
     if (info) status = lapack_failed(ctx, "the eigenvalue problem", info);
 done:
     nigh_free(ctx, ints);
@@ -96,7 +128,9 @@ nigh_status linalg_svd(nigh_context *ctx, int64_t m, int64_t n, double *a, doubl
         status = NIGH_MEMORY;
         goto done;
     }
+    int before = enter(ctx, 14.0 * (double)m * (double)n * (double)k);
     info = LAPACKE_dgesdd_work(LAPACK_COL_MAJOR, 'S', (int)n, (int)m, a, (int)n, s, vt, (int)n, u, (int)k, work, (lapack_int)need, ints);
+    leave(before);
     if (info) status = lapack_failed(ctx, "the singular value problem", info);
 done:
     nigh_free(ctx, ints);
@@ -136,11 +170,16 @@ nigh_status linalg_cholesky_solve(nigh_context *ctx, int64_t n, int64_t q, doubl
         for (int64_t j = 0; j < i; j++) a[j * n + i] = a[i * n + j];
     status = linalg_check_finite(ctx, "the matrix", n, n, a);
     if (!status) status = linalg_check_finite(ctx, "the right-hand side", n, q, b);
-    if (!status) status = cholesky(ctx, n, a, jitter);
     if (status) return status;
+    int before = enter(ctx, (double)n * (double)n * (double)(n / 3 + 2 * q));
+    if ((status = cholesky(ctx, n, a, jitter))) {
+        leave(before);
+        return status;
+    }
     /* In columns a = L below, L L^T X = B; B is row-major, that is X^T from the right: two triangular solves. */
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, (int)n, (int)q, 1, a, (int)n, b, (int)q);
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, (int)n, (int)q, 1, a, (int)n, b, (int)q);
+    leave(before);
     return NIGH_OK;
 }
 
@@ -168,9 +207,11 @@ nigh_status linalg_least_squares(nigh_context *ctx, int64_t m, int64_t n, int64_
         status = NIGH_MEMORY;
         goto done;
     }
+    int before = enter(ctx, 4.0 * (double)m * (double)n * (double)(m < n ? m : n));
     if (!info)
         info = LAPACKE_dgelsy_work(LAPACK_COL_MAJOR, (int)m, (int)n, (int)q, at, (int)m, bt, (int)tall, pivot, rcond, &found, work,
                                    (lapack_int)need);
+    leave(before);
     if (info) {
         status = lapack_failed(ctx, "least squares", info);
         goto done;
@@ -205,8 +246,10 @@ nigh_status linalg_complete_basis(nigh_context *ctx, int64_t m, int64_t n, const
         status = NIGH_MEMORY;
         goto done;
     }
+    int before = enter(ctx, 4.0 * (double)m * (double)m * (double)n);
     if (!info) info = LAPACKE_dgeqrf_work(LAPACK_COL_MAJOR, (int)m, (int)n, columns, (int)m, tau, work, (lapack_int)need);
     if (!info) info = LAPACKE_dorgqr_work(LAPACK_COL_MAJOR, (int)m, (int)m, (int)n, columns, (int)m, tau, work, (lapack_int)need);
+    leave(before);
     if (info)
         status = lapack_failed(ctx, "the QR factorisation", info);
     else

@@ -168,16 +168,19 @@ nigh_status linalg_kernel_ridge(nigh_context *ctx, int64_t n, int64_t q, double 
     }
     if ((status = kernel_spectrum(ctx, n, k, kernel, complement, basis, value))) goto done;
     if ((status = linalg_gemm(ctx, true, false, k, q, n, 1, basis, y, 0, target))) goto done;
-    double unit = 0, best = INFINITY, pick = relative, error;
+    double unit = 0, most = 0, best = INFINITY, pick = relative > 0 ? relative : ridge_at(RIDGES - 1), error;
     for (int64_t c = 0; c < k; c++) {
         value[c] = fmax(value[c], 0);
+        most = fmax(most, value[c]);
         unit += value[c] / (double)k;
     }
     if (!(unit > 0)) unit = 1;
     for (int i = 0; relative <= 0 && i < RIDGES; i++) {
+        /* Below the rounding of the eigenvalues weights grow without bound and the error seen here is luck. */
+        if (ridge_at(i) * unit < 1e-14 * most && i < RIDGES - 1) continue;
         if ((status = nigh_poll(ctx))) goto done;
         if ((status = kernel_at(ctx, n, k, q, basis, value, target, ridge_at(i) * unit, filtered, w, &error))) goto done;
-        if (error < best || i == 0) best = error, pick = ridge_at(i);
+        if (error < best) best = error, pick = ridge_at(i);
     }
     if ((status = kernel_at(ctx, n, k, q, basis, value, target, pick * unit, filtered, w, &error))) goto done;
     if (chosen) *chosen = pick;
