@@ -9,12 +9,12 @@ run 0 nigh plan exp --on -1:1 --error 1e-4 -o again.nigh --no-clock
 check cmp e.nigh again.nigh
 run 0 nigh plan exp --on -1:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
 run 0 nigh receipt e.nigh
-out 'as stated'
+out 'AS STATED'
 run 0 nigh receipt e.nigh --json
 out '"as_stated": *true'
 check python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$stdout"
 run 0 nigh receipt e.nigh --recheck
-no_out 'as stated'
+no_out 'AS STATED'
 
 printf -- '-1\n0\n0.5\n1\n' >in.csv
 run 0 nigh apply e.nigh in.csv -o out.csv
