@@ -2,7 +2,7 @@
 # kill.sh NIGH [KILLS] [SEED]: plans of a function, a program and a file are killed (SIGKILL) at KILLS random moments in all and
 # run again until they end; the plan files must be those of undisturbed runs, to the byte, and nothing may be left behind.
 set -u
-nigh=$1 kills=${2:-8} RANDOM=${3:-1}
+nigh=$(realpath "$1") kills=${2:-8} RANDOM=${3:-1}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
