@@ -268,6 +268,7 @@ typedef struct nigh_plan_ops {
     nigh_status (*export_c)(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);
 
     void (*free)(nigh_context *ctx, nigh_plan *plan);
+    bool child; /* apply runs child programs (a coarser run of the user's own): timed by the wall clock */
 } nigh_plan_ops;
 
 /* Filled by a method's finish and load; read-only afterwards. `arena` holds all that hangs on it. */

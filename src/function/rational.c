@@ -97,10 +97,13 @@ static bool linear_step(const remez_grid *grid, const scratch *s, rational *r)
     return true;
 }
 
-static bool begin(const remez_grid *grid, const scratch *s, int steps, rational *best)
+static bool begin(const remez_grid *grid, const scratch *s, int steps, const rational *seed, rational *best)
 {
     rational r = *best;
-    for (int i = 0; i < grid->n; i++) s->weight[i] = s->below[i] = 1;
+    for (int i = 0; i < grid->n; i++) {
+        s->weight[i] = 1;
+        s->below[i] = seed ? (long double)remez_chebyshev_value(seed->q, seed->n, grid->z[i]) : 1;
+    }
     best->error = INFINITY;
     for (int step = 0; step < steps; step++) {
         if (!linear_step(grid, s, &r)) break;
@@ -188,8 +191,9 @@ static bool newton(const remez_grid *grid, const int *index, rational *r, nigh_f
     return false;
 }
 
-static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best)
+static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best, bool *levelled)
 {
+    *levelled = false;
     int index[MOST], size = best->m + best->n + 2;
     rational r = *best;
     for (int step = 0; step < EXCHANGES; step++) {
@@ -199,10 +203,34 @@ static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scr
         nigh_f128 level = 0;
         for (int i = 0; i < size; i++) level += magnitude(s->e[index[i]]) / size;
         if (s->e[index[0]] < 0) level = -level;
-        if (r.error <= magnitude(level) * (1 + 1e-8L)) break;
+        if (r.error <= magnitude(level) * (1 + 1e-8L)) *levelled = true;
+        if (*levelled) break;
         if (!newton(grid, index, &r, &level) || !survey(grid, &r, s->e)) break;
         if (r.error < best->error) *best = r;
-        if (r.error <= magnitude(level) * (1 + 1e-8L)) break;
+        if (r.error <= magnitude(level) * (1 + 1e-8L)) *levelled = true;
+        if (*levelled) break;
+    }
+    return NIGH_OK;
+}
+
+/* From low degrees to the wanted ones, each denominator weighting the start of the next. */
+static nigh_status climb(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best)
+{
+    int least = best->m < best->n ? best->m : best->n;
+    rational seed = {0};
+    bool have = false, levelled;
+    for (int drop = least - 1; drop >= 0; drop--) {
+        rational next = {.m = best->m - drop, .n = best->n - drop};
+        if (!begin(grid, s, LINEAR_STEPS + LAWSON_STEPS, have ? &seed : NULL, &next)) continue;
+        nigh_status status = exchange(ctx, grid, s, &next, &levelled);
+        if (status != NIGH_OK) return status;
+        seed = next;
+        have = true;
+        if (next.error < best->error) { /* also of lower degree: the missing coefficients are 0 */
+            next.m = best->m;
+            next.n = best->n;
+            *best = next;
+        }
     }
     return NIGH_OK;
 }
@@ -219,11 +247,14 @@ nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, i
     s.right = s.matrix + rows * (size_t)(m + n + 1);
     s.weight = s.right + rows;
     s.below = s.weight + rows;
-    if (!begin(grid, &s, rough ? LINEAR_STEPS / 2 : LINEAR_STEPS + LAWSON_STEPS, &best)) {
+    bool levelled = rough, started = begin(grid, &s, rough ? LINEAR_STEPS / 2 : LINEAR_STEPS + LAWSON_STEPS, NULL, &best);
+    if (started && !rough) status = exchange(ctx, grid, &s, &best, &levelled);
+    if (status == NIGH_OK && !levelled) status = climb(ctx, grid, &s, &best);
+    if (status != NIGH_OK) goto done;
+    if (!(best.error < (nigh_f128)INFINITY)) {
         status = nigh_fail(ctx, NIGH_FAILED, "rational %d/%d: every fit has a pole in the interval", m, n);
         goto done;
     }
-    if (!rough) status = exchange(ctx, grid, &s, &best);
     memcpy(p, best.p, (size_t)(m + 1) * sizeof *p);
     memcpy(q, best.q, (size_t)(n + 1) * sizeof *q);
     *error = best.error;

@@ -49,7 +49,7 @@ static nigh_status time_beside(plan_run *run, const char *key, const nigh_plan *
     const sample_set *inputs = run->test.n ? &run->test : &run->screen;
     nigh_status status = timed_work_new(run->ctx, run->arena, run->problem, other, inputs, &a);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, plan, inputs, &b);
-    nigh_timed first = {timed_work_run, &a, 1, !other && run->problem->child}, second = {timed_work_run, &b, 1, false};
+    nigh_timed first = {timed_work_run, &a, 1, other ? other->ops->child : run->problem->child}, second = {timed_work_run, &b, 1, plan->ops->child};
     double cap = run->request->seconds > 0 ? run->request->seconds / 10 : 20;
     nigh_timing timing;
     if (!status) status = nigh_time_pair(run->ctx, &first, &second, cap, &timing);
@@ -195,34 +195,41 @@ static nigh_status receipt_of_run(plan_run *run, const test_figures *figures, co
     return r->tests_from ? NIGH_OK : NIGH_MEMORY;
 }
 
+/* Why the error is not met: the figure, or the share of outliers. */
+static nigh_status words_unmet(const nigh_receipt *shown, const char *label, const char *figure, double decides, double allowed, char **words, nigh_arena *arena)
+{
+    if (decides <= shown->error && shown->outliers.high > allowed)
+        *words = nigh_arena_format(arena, "%s comes nearest, but up to %.2g%% of inputs may have an error above %.3g; %.2g%% are allowed.", label,
+                                   100 * shown->outliers.high, shown->clip, 100 * allowed);
+    else if (isfinite(decides))
+        *words = nigh_arena_format(arena, "%s comes nearest, but its %s %.3g is not shown to be <= %.3g.", label, figure, decides, shown->error);
+    else
+        *words = nigh_arena_format(arena, "%s comes nearest, but nothing proves its %s to be <= %.3g.", label, figure, shown->error);
+    return *words ? NIGH_OK : NIGH_MEMORY;
+}
+
 static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_receipt *r)
 {
-    int proved = 0;
-    for (int i = 0; i < run->outcome->count; i++) proved += run->outcome->candidates[i].state == NIGH_CANDIDATE_PROVED;
+    int proved = 1;
+    for (int i = 0; i < run->outcome->count; i++) proved += i != run->shown && run->outcome->candidates[i].state == NIGH_CANDIDATE_PROVED;
     nigh_statistic which = r->statistic;
-    double decides = nigh_receipt_decides(r, &which);
+    nigh_receipt shown = nigh_receipt_shown(r); /* two digits only where test rows were read */
+    double decides = nigh_receipt_decides(&shown, &which);
     const char *figure = which == NIGH_MEAN ? "mean error at most" : which == NIGH_P95 ? "95% of errors at most" : "worst error";
-    if (!r->met) {
-        r->words = nigh_arena_format(r->arena, "%s comes nearest, but its %s %.3g is not shown to be <= %.3g.", c->label, figure, decides, r->error);
-        return r->words ? NIGH_OK : NIGH_MEMORY;
-    }
-    double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
-    char outliers[96] = "";
+    if (!r->met) return words_unmet(&shown, c->label, figure, decides, run->request->outliers, &r->words, r->arena);
+    char outliers[112] = "", speed[160] = "";
     if (r->outliers.high > 0.05 && which == NIGH_MEAN)
-        snprintf(outliers, sizeof outliers, " Beware: up to %.0f%% of inputs may have an error above %.3g.", 100 * r->outliers.high, r->clip);
-    const char *among = proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test";
-    const char *uses = run->request->uses > 0 ? "" : " (10^6 uses assumed)";
+        snprintf(outliers, sizeof outliers, " Beware: up to %.2g%% of inputs may have an error above %.3g.", 100 * shown.outliers.high, r->clip);
+    double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
     if (gain > 1 && r->exact_seconds * run->uses < c->cost)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation; but what it costs to make is not won back in %.3g uses.%s",
-                                     c->label, among, uses, figure, decides, gain, run->uses, outliers);
+        snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation; but what it costs to make is not won back in %.3g uses", gain, run->uses);
     else if (gain > 1)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.%s", c->label, among, uses,
-                                     figure, decides, gain, outliers);
+        snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation", gain);
     else if (gain > 0)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g. The exact computation is cheaper (%.3g of the plan's time): use that.%s",
-                                     c->label, among, uses, figure, decides, gain, outliers);
-    else
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g.%s", c->label, among, uses, figure, decides, outliers);
+        snprintf(speed, sizeof speed, ". The exact computation is cheaper (%.3g of the plan's time): use that", gain);
+    r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s", c->label,
+                                 proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test",
+                                 run->request->uses > 0 ? "" : " (10^6 uses assumed)", figure, decides, speed, outliers);
     return r->words ? NIGH_OK : NIGH_MEMORY;
 }
 

@@ -41,7 +41,8 @@ typedef struct plan_line {
 
 typedef struct plan_run {
     nigh_context *ctx;
-    const nigh_problem *problem;
+    const nigh_problem *problem; /* &known */
+    nigh_problem known;          /* the caller's, with exact_seconds filled in once measured */
     const nigh_request *request;
     const nigh_services *services;
     nigh_outcome *outcome;

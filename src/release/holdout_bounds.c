@@ -78,13 +78,13 @@ static double private_theorem(const nigh_holdout_options *o, double m, double un
     double range = o->high - o->low, best = range;
     if (!(o->scale > 0)) return range;
     spent s = spend(o, m, units);
-    for (double c = 1e-6; c < 1; c *= 1.25) {
-        /* pure privacy has delta = 0: no d, and all of beta for the sample's width */
+    /* pure privacy has delta = 0: no d, and all of beta for the sample's width */
+    for (double c = 1e-6; s.pure < 1 && c < 1; c *= 1.1)
         best = smaller(best, sample_width(o, m, units, o->beta * c) + range * (expm1(s.pure) + c));
-        for (double d = 1e-9; d < 0.5; d *= 1.5) {
-            double epsilon = s.rho + 2 * sqrt(s.rho * log(2 / (o->beta * d)));
+    for (double d = 1e-6; d < 0.5; d *= 1.7) {
+        double epsilon = s.rho + 2 * sqrt(s.rho * log(2 / (o->beta * d)));
+        for (double c = 1e-5; expm1(epsilon) < 1 && c < 1; c *= 1.4)
             best = smaller(best, sample_width(o, m, units, o->beta * c / 2) + range * (expm1(epsilon) + c + 2 * d));
-        }
     }
     return best;
 }

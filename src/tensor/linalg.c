@@ -233,7 +233,7 @@ nigh_status linalg_complete_basis(nigh_context *ctx, int64_t m, int64_t n, const
     if (!status && (n > m || n < 1)) status = nigh_fail(ctx, NIGH_INVALID, "%lld columns in %lld rows have no complement", (long long)n, (long long)m);
     if (!status) status = linalg_check_finite(ctx, "the matrix", m, n, a);
     if (status) return status;
-    double *columns = doubles(ctx, m * m), *tau = doubles(ctx, n), *work = NULL, need_qr, need_q;
+    double *columns = doubles(ctx, m * m), *tau = doubles(ctx, n), *work = NULL, need_qr = 0, need_q = 0;
     if (!columns || !tau) {
         status = NIGH_MEMORY;
         goto done;

@@ -40,7 +40,7 @@ static void test_grammar(void **state)
         {".5e1*x", 2, 10},        {"hypot(3, x)", 4, 5},       {"pow(x, 3)", 2, 8},      {"min(x, 2) + max(x, 2)", 7, 9},
         {"(((x)))", 1.5, 1.5},    {"1e0", 0, 1},               {"2*pi - x", 0, 2 * 3.14159265358979323846},
         {"floor(x)", -1.5, -2},   {"abs(x)", -2, 2},           {"log(e)*x", 3, 3},       {"rsqrt(x)", 4, 0.5},
-        {"cbrt(x)", -27, -3},     {"sigmoid(x)", 0, 0.5},      {"gelu(x)", 0, 0},        {"softplus(x)", 0, log(2)},
+        {"cbrt(x)", -27, -3},     {"sigmoid(x)", 0, 0.5},      {"gelu(x)", 0, 0},        {"softplus(x)", 0, 0.69314718055994531},
         {"atan2(x, 1)", 0, 0},    {"exp2(x)-2^x", 0.3, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -348,7 +348,7 @@ static void test_integers(void **state)
     } cases[] = {{"x/0*1", 1, 0}, {"-x", INT64_MIN, INT64_MIN}, {"x/(0-1)", INT64_MIN, INT64_MIN}, {"abs(x)", -4, 4},
                  {"x^-1", 2, 0},  {"x^-3", -1, -1},             {"exp(x)", 100, INT64_MAX},         {"sqrt(x)", 17, 4},
                  {"log(x)", -1, 0}, {"min(x,3)*max(x,4)", 10, 30}};
-    for (size_t i = 1; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         expr = parsed(ctx, cases[i].text);
         nigh_expr_eval_i64(expr, 1, (const int64_t *[]){&cases[i].x}, out, NULL);
         assert_int_equal(out[0], cases[i].value);

@@ -33,13 +33,13 @@ static void at(const void *user, nigh_f128 v, nigh_f128 *value, nigh_f128 *weigh
 
 static remez_problem problem_of(const curve *c)
 {
-    return (remez_problem){-1, 1, at, c, true};
+    return (remez_problem){-1, 1, at, c, true, 0};
 }
 
 /* Errors alternate at degree + 2 places with equal size, seen on a grid finer than the one of the fit. */
 static void assert_levelled(const remez_problem *problem, const nigh_f128 *c, int degree, double error)
 {
-    enum { FINE = 20001 };
+    enum { FINE = 60001 };
     static nigh_f128 e[FINE];
     int index[64];
     for (int i = 0; i < FINE; i++) {
@@ -84,7 +84,7 @@ static void known_errors(void **state)
     nigh_context *ctx = test_context_new();
     /* exp on [-1, 1]: degrees 1 and 5; |x| of degree 2: 1/8; x^3 of degree 2: 1/4 (Chebyshev) */
     const struct { int which, degree; double error, within; } known[] = {
-        {0, 1, .2788015858, 1e-9}, {0, 5, 4.520551e-5, 1e-6}, {2, 2, .125, 1e-3}, {4, 2, .25, 1e-12}};
+        {0, 1, .2788015858, 1e-8}, {0, 5, 4.520551e-5, 1e-6}, {2, 2, .125, 1e-3}, {4, 2, .25, 1e-8}};
     for (int i = 0; i < 4; i++) {
         curve c = {known[i].which, false};
         remez_problem problem = problem_of(&c);
@@ -153,7 +153,7 @@ static void rationals(void **state)
     nigh_context *ctx = test_context_new();
     /* exp (1,1): .02097; (2,2): 8.689e-5 (known values on [-1, 1]); Runge's function is a rational itself */
     const struct { int which, m, n; double error, within; } known[] = {
-        {0, 1, 1, .0209696, 1e-4}, {0, 2, 2, 8.68942e-5, 1e-4}, {0, 3, 3, 1.550591e-7, 1e-4}, {3, 2, 2, 0, 0}, {3, 4, 4, 0, 0}, {4, 6, 6, 0, 0}};
+        {0, 1, 1, .0209696, 1e-4}, {0, 2, 2, 8.68942e-5, 1e-4}, {0, 3, 3, 1.5506e-7, 1e-3}, {3, 2, 2, 0, 0}, {3, 4, 4, 0, 0}, {4, 6, 6, 0, 0}};
     for (int i = 0; i < 6; i++) {
         curve c = {known[i].which, false};
         remez_problem problem = problem_of(&c);

@@ -130,7 +130,7 @@ static double tail_of_two(double a, double b, double t) { return (b * b * exp(-t
 static void noise_has_the_stated_scales(void **state)
 {
     (void)state;
-    enum { TRIES = 20000 };
+    enum { TRIES = 5000 };
     nigh_context *ctx = test_context_new();
     for (int noise = 0; noise < 2; noise++) {
         nigh_holdout_options o = nigh_holdout_options_default(10000);
