@@ -18,11 +18,11 @@ for _ in range(3000):
     a, b = random.uniform(-1, 1), random.uniform(0, 2)
     print('%.17g,%.17g,%.17g,%.17g' % (a, b, math.sin(3 * a) + 0.3 * b * a, math.exp(-b) * (1 + a)))
 PY
-program="python3 $source/test/cli/programs/slow.py 0.01 {1} {2}"
+program="python3 -SE $source/test/cli/programs/slow.py 0.005 {1} {2}"
 words_of() { # NAME OUT: the command of one plan, in words
     case $1 in
-    function) words=("$nigh" plan 'exp(-x*x)*cos(3*x)' --on 0:4 --error 3e-6) ;;
-    program) words=("$nigh" plan --exact "$program" --box 0:1,1:2 --error 0.01 --fit 60 --screen 40 --test 59) ;;
+    function) words=("$nigh" plan 'exp(-x*x)*cos(3*x)' --on 0.5:4 --error 3e-6) ;;
+    program) words=("$nigh" plan --exact "$program" --box 0:1,1:2 --error 0.01 --fit 40 --screen 24 --test 59) ;;
     file) words=("$nigh" plan table.csv --outputs y,z --error 0.02) ;;
     esac
     words+=(--no-clock --quiet -o "$2")
@@ -75,7 +75,7 @@ for _ in $(seq 20); do
 done
 [ ! "$left" ] || { echo "FAILED: left behind: $left"; failures=$((failures + 1)); }
 # Folders of killed runs go with the next run that makes one; those few of the last rounds may be young.
-"$nigh" plan exp --on 0:1 --error 1e-3 --no-clock --quiet >/dev/null
+"$nigh" plan exp --on 0.25:1 --error 1e-3 --no-clock --quiet >/dev/null
 folders=$(find tmp -mindepth 1 -maxdepth 1 | wc -l)
 echo "$done_kills kills, $failures failures, $folders private folders left"
 [ $failures = 0 ]

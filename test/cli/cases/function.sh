@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Functions: plan, receipt, apply, export, report, replay, and what can be wrong with them.
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o e.nigh --no-clock
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o e.nigh --no-clock
 out 'exp'
 out '1e-0?4'
 check test -s e.nigh
 check missing e.nigh.journal
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o again.nigh --no-clock
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o again.nigh --no-clock
 check cmp e.nigh again.nigh
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
 run 0 nigh receipt e.nigh
 out 'AS STATED'
 run 0 nigh receipt e.nigh --json
@@ -16,7 +16,7 @@ check python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$stdout"
 run 0 nigh receipt e.nigh --recheck
 no_out 'AS STATED'
 
-printf -- '-1\n0\n0.5\n1\n' >in.csv
+printf '0.25\n0.375\n0.5\n1\n' >in.csv
 run 0 nigh apply e.nigh in.csv -o out.csv
 check awk 'NR == 3 { exit !($1 - 1.6487213 < 1e-4 && 1.6487213 - $1 < 1e-4) }' out.csv
 printf '5\n' >far.csv
@@ -57,7 +57,7 @@ check fails grep -Eq '(src|href)="http' page.html
 run 2 nigh report e.c -o bad.html
 check missing bad.html
 
-run 1 nigh plan exp --on -1:1 --error 1e-30 --no-clock
+run 1 nigh plan exp --on 0.25:1 --error 1e-30 --no-clock
 err 'no method met the error 1e-30'
 run 2 nigh plan exp --on -1:1 --error -1
 err 'error is -1; a finite number above 0 is needed'
