@@ -9,7 +9,8 @@ pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 find_library(LAPACKE_LIBRARY lapacke REQUIRED)
 find_path(LAPACKE_INCLUDE lapacke.h REQUIRED)
-target_link_libraries(nigh_deps INTERFACE PkgConfig::JANSSON PkgConfig::ZLIB ${LAPACKE_LIBRARY} PkgConfig::OPENBLAS)
+include(OpenBlas) # -> target nigh_openblas
+target_link_libraries(nigh_deps INTERFACE PkgConfig::JANSSON PkgConfig::ZLIB ${LAPACKE_LIBRARY} nigh_openblas)
 target_include_directories(nigh_deps INTERFACE ${LAPACKE_INCLUDE})
 
 pkg_check_modules(SECCOMP IMPORTED_TARGET libseccomp)

@@ -2,5 +2,16 @@
 #ifndef NIGH_NIGH_H
 #define NIGH_NIGH_H
 #include "nigh/core.h"
+#include "nigh/expr.h"
+#include "nigh/function.h"
+#include "nigh/io.h"
 #include "nigh/plan.h"
+#include "nigh/process.h"
+#include "nigh/program.h"
+#include "nigh/progress.h"
+#include "nigh/random.h"
+#include "nigh/regress.h"
+#include "nigh/roots.h"
+#include "nigh/special.h"
+#include "nigh/stats.h"
 #endif

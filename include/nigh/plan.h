@@ -115,7 +115,7 @@ typedef enum nigh_option_order {
 /*
  * One option of a method. Command-line flags, checks, `nigh explain` and plan files come from this table. The grid is
  * what the planner tries and what a claim of "best of all" ranges over: "4,8,16" or "1:20" (integers) or
- * "1e-8*10:1e2" (from, times, to); NULL: only the default.
+ * "1e-8*10:1e2" (from, times, to), for a CHOICE its names or indices; NULL: only the default.
  */
 typedef struct nigh_option {
     const char *name;
@@ -268,6 +268,7 @@ typedef struct nigh_plan_ops {
     nigh_status (*export_c)(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);
 
     void (*free)(nigh_context *ctx, nigh_plan *plan);
+    bool child; /* apply runs child programs (a coarser run of the user's own): timed by the wall clock */
 } nigh_plan_ops;
 
 /* Filled by a method's finish and load; read-only afterwards. `arena` holds all that hangs on it. */

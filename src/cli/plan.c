@@ -25,7 +25,7 @@ static void watch(void *user, const nigh_outcome *outcome)
         cli_clear();
         if (c->state == NIGH_CANDIDATE_PASSED || c->state == NIGH_CANDIDATE_MISSED)
             fprintf(stderr, "  %-52.52s %10.3g  %s\n", c->label, c->decides, c->state == NIGH_CANDIDATE_PASSED ? "met" : "missed");
-        else
+        else if (c->state != NIGH_CANDIDATE_UNSUPPORTED) /* --table shows those */
             fprintf(stderr, "  %-52.52s %10s  %s\n", c->label, "-", c->why ? c->why : "");
     }
 }

@@ -115,7 +115,10 @@ static void push(gradient_run *run, int constant, int m, double *out)
             if (!run->depends[value]) continue;
             run->depends[first + s] = true;
             const double *from = value == constant ? NULL : run->tangent + (value - first) * ROWS;
-            for (int i = 0; i < m; i++) to[i] += partial[k * ROWS + i] * (from ? from[i] : 1);
+            for (int i = 0; i < m; i++) { /* beside a flat step the other one counts for nothing, however steep */
+                double slope = partial[k * ROWS + i], inner = from ? from[i] : 1;
+                if (slope != 0 && inner != 0) to[i] += slope * inner;
+            }
         }
     }
     if (expr->root >= first && run->depends[expr->root])

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CUTS = 5, CONDITION_POINTS = 33 };
+enum { CUTS = 7, CUTS_ROUGH = 4, CONDITION_POINTS = 33 };
 
 static void domain_at(const void *user, nigh_f128 v, nigh_f128 *value, nigh_f128 *weight)
 {
@@ -38,22 +38,34 @@ static nigh_status ideal_error(nigh_context *ctx, const function_approach *appro
     return NIGH_OK;
 }
 
-/* Where the core may end early, the end and the error are found in turn: beyond lies an eighth of what is inside. */
+/*
+ * Where the core may end early: the error inside grows with the end, the one beyond falls; bisection for the end where
+ * beyond lies an eighth of what is inside. The best end seen is taken.
+ */
 static nigh_status settle(nigh_context *ctx, const function_approach *approach, function_domain *domain,
                           const nigh_settings *settings, bool rough, function_ideal *ideal)
 {
     nigh_status status = ideal_error(ctx, approach, domain, settings, rough, ideal);
-    if (!domain->cuttable) return status;
-    double full = (double)domain->t_high;
-    for (int i = 0; i < CUTS && status == NIGH_OK; i++) {
-        double now = (double)domain->t_high, cut = fmin(function_domain_cut_for(domain, ideal->error / 8), full);
-        if (fabs(cut - now) <= .02 * now) break;
-        function_domain_cut(domain, cut);
+    if (!domain->cuttable || status != NIGH_OK) return status;
+    function_domain best = *domain;
+    double low = (double)domain->t_low, high = (double)domain->t_high;
+    ideal->error += function_domain_tail(domain, domain->t_high);
+    for (int i = 0; i < (rough ? CUTS_ROUGH : CUTS); i++) {
         function_ideal next;
+        function_domain_cut(domain, (low + high) / 2);
         status = ideal_error(ctx, approach, domain, settings, rough, &next);
-        if (status == NIGH_OK) *ideal = next;
+        if (status != NIGH_OK) return status;
+        nigh_f128 tail = function_domain_tail(domain, domain->t_high);
+        if (next.error > 8 * tail) high = (double)domain->t_high;
+        else low = (double)domain->t_high;
+        next.error += tail;
+        if (next.error < ideal->error) {
+            *ideal = next;
+            best = *domain;
+        }
     }
-    return status;
+    *domain = best;
+    return NIGH_OK;
 }
 
 /* ---- from ideal coefficients to powers of the kernel's argument ----------------------------------------- */
@@ -101,8 +113,11 @@ static double condition(const function_domain *domain, const function_ideal *ide
     return (double)most;
 }
 
-/* A map onto about [-1, 1] costs one fma; it is taken where powers of v itself would cost accuracy. */
-static void choose_map(const function_domain *domain, const function_ideal *ideal, function_core *core, nigh_f128 *a, nigh_f128 *b)
+/*
+ * A map onto about [-1, 1] costs one fma; it is taken where powers of v itself would cost accuracy. Returns how
+ * much roundings can grow.
+ */
+static double choose_map(const function_domain *domain, const function_ideal *ideal, function_core *core, nigh_f128 *a, nigh_f128 *b)
 {
     nigh_f128 low, high, direct[REMEZ_MAX_DEGREE + 1], direct_b[RATIONAL_MAX_DEGREE + 1] = {0};
     function_domain_range(domain, &low, &high);
@@ -113,14 +128,17 @@ static void choose_map(const function_domain *domain, const function_ideal *idea
     core->affine = true;
     core->scale = scale;
     core->shift = shift;
-    if (ideal->powers && centre != 0) return;
+    double mapped = condition(domain, ideal, scale, shift, a, b);
+    if (ideal->powers && centre != 0) return mapped;
     to_powers(ideal, low, high, 1, 0, direct, direct_b);
-    if (condition(domain, ideal, 1, 0, direct, direct_b) > 1.5 * condition(domain, ideal, scale, shift, a, b)) return;
+    double plain = condition(domain, ideal, 1, 0, direct, direct_b);
+    if (plain > 1.5 * mapped) return mapped;
     core->affine = false;
     core->scale = 1;
     core->shift = 0;
     memcpy(a, direct, sizeof direct);
     memcpy(b, direct_b, sizeof direct_b);
+    return plain;
 }
 
 /* ---- the fit -------------------------------------------------------------------------------------------- */
@@ -173,10 +191,15 @@ done:
 
 /* ---- expectations ---------------------------------------------------------------------------------------- */
 
+static double target_epsilon(const function_target *target)
+{
+    return target->type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON;
+}
+
 /* The kernel's own rounding errors in the measure: from few to many steps. */
 static nigh_range rounding_errors(const function_domain *domain)
 {
-    double half = domain->type == NIGH_F32 ? FLT_EPSILON / 2 : DBL_EPSILON / 2;
+    double half = target_epsilon(domain->target) / 2;
     if (domain->measure == FUNCTION_ULP) return (nigh_range){.25, 1.5};
     if (domain->measure == FUNCTION_RELATIVE) return (nigh_range){half / 4, half * 3};
     nigh_f128 most = 0;
@@ -197,14 +220,16 @@ static double mean_share(const function_domain *domain)
     return 1;
 }
 
-static void expected_core(const function_approach *approach, const function_domain *domain, const nigh_settings *settings,
-                          const function_ideal *ideal, function_core *core)
+/* The core as it will be, without its numbers, and what its roundings may grow to. */
+static double expected_core(const function_approach *approach, const function_domain *domain, const nigh_settings *settings,
+                            const function_ideal *ideal, function_core *core)
 {
-    *core = (function_core){.form = approach->form};
+    nigh_f128 a[REMEZ_MAX_DEGREE + 1], b[RATIONAL_MAX_DEGREE + 1];
+    *core = (function_core){.form = approach->form, .affine = true};
     function_domain_core(domain, core);
     core->upper = approach->recipe ? ideal->upper : table_pieces(approach, settings);
     core->lower = approach->recipe ? ideal->lower : approach->order + 1;
-    core->affine = !approach->recipe || (domain->reduction == FUNCTION_NONE && !domain->square);
+    return approach->recipe ? choose_map(domain, ideal, core, a, b) : 0;
 }
 
 nigh_status function_approach_estimate(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
@@ -219,7 +244,11 @@ nigh_status function_approach_estimate(nigh_context *ctx, const function_approac
     if (status != NIGH_OK) return status;
     nigh_range rounding = rounding_errors(&domain);
     double error = (double)ideal.error;
-    expected_core(approach, &domain, settings, &ideal, &core);
+    double grown = expected_core(approach, &domain, settings, &ideal, &core) * target_epsilon(target);
+    if (rounding.high < grown) rounding.high = grown;
+    if (domain.measure == FUNCTION_ULP) rounding.high += .5 * error; /* its weight jumps between the points of a rough grid */
+    double relative = domain.measure == FUNCTION_ULP ? error * target_epsilon(target) : domain.measure == FUNCTION_RELATIVE ? error : 0;
+    if (relative > .2) rounding.high = INFINITY; /* nothing is approximated: coefficients may grow without bound */
     double numbers = (double)function_core_numbers(&core), size = (double)nigh_dtype_size(target->type);
     double evaluations = approach->recipe ? 800 + 30 * numbers : numbers;
     *out = (nigh_estimate){

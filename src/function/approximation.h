@@ -61,6 +61,9 @@ typedef struct function_fitted {
 nigh_status function_approach_fit(nigh_context *ctx, const function_approach *approach, const function_target *target,
                                   const nigh_settings *settings, function_fitted *out);
 
+/* What a fit that is done has found; owned by the fit. */
+const function_fitted *function_fit_result(const void *fit);
+
 /* A table of `pieces` pieces for a domain; and its weighted error on a few pieces. */
 nigh_status function_table_build(nigh_context *ctx, const function_domain *domain, int pieces, int order, function_core *core);
 nigh_f128 function_table_error(const function_domain *domain, int pieces, int order);

@@ -179,6 +179,11 @@ nigh_status function_fit_finish(nigh_context *ctx, void *state, nigh_plan **plan
     return NIGH_OK;
 }
 
+const function_fitted *function_fit_result(const void *state)
+{
+    return &((const fit *)state)->fitted;
+}
+
 void function_fit_abandon(nigh_context *ctx, void *state)
 {
     fit *f = state;

@@ -27,11 +27,22 @@ static nigh_status head(const writer *w)
                              "#include <float.h>\n#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n"
                              "/* The steps below are exact IEEE operations, rounding to nearest (the default mode). */\n"
                              "#if defined(__FAST_MATH__)\n#error \"compile without -ffast-math: it breaks the stated error\"\n#endif\n"
-                             "#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0\n"
-                             "#error \"float and double must be evaluated in their own precision\"\n#endif\n\n"
-                             "static inline %s %s_bits(%s x)\n{\n    %s u;\n    memcpy(&u, &x, sizeof u);\n    return u;\n}\n\n"
-                             "static inline %s %s_real(%s u)\n{\n    %s x;\n    memcpy(&x, &u, sizeof x);\n    return x;\n}\n\n",
-                             w->word, w->name, w->real, w->word, w->real, w->name, w->word, w->real);
+                             "#if FLT_EVAL_METHOD < 0 || FLT_EVAL_METHOD == 1 || FLT_EVAL_METHOD == 2\n"
+                             "#error \"float and double must be evaluated in their own precision\"\n#endif\n\n");
+}
+
+/* The casts between bits and numbers that this core needs. */
+static nigh_status casts(const writer *w)
+{
+    bool reduced = w->core->reduction != FUNCTION_NONE;
+    nigh_status status = NIGH_OK;
+    if (reduced || w->core->form == FUNCTION_TABLE)
+        status = nigh_buffer_print(w->text, "static inline %s %s_bits(%s x)\n{\n    %s u;\n    memcpy(&u, &x, sizeof u);\n    return u;\n}\n\n",
+                                   w->word, w->name, w->real, w->word);
+    if (status == NIGH_OK && reduced)
+        status = nigh_buffer_print(w->text, "static inline %s %s_real(%s u)\n{\n    %s x;\n    memcpy(&x, &u, sizeof x);\n    return x;\n}\n\n",
+                                   w->real, w->name, w->word, w->real);
+    return status;
 }
 
 static double number(const function_core *core, int64_t i)
@@ -192,6 +203,7 @@ nigh_status function_core_export(nigh_context *ctx, const function_core *core, c
                 f32 ? 23 : 52, f32 ? 127 : 1023, f32 ? 32 : 64};
     nigh_status (*const part[])(const writer *) = {reduce, form, rebuild};
     nigh_status status = head(&w);
+    if (status == NIGH_OK) status = casts(&w);
     if (status == NIGH_OK) status = table(&w);
     if (status == NIGH_OK) status = nigh_buffer_print(text, "static inline %s %s_one(%s x)\n{\n", w.real, name, w.real);
     for (int i = 0; i < 3 && status == NIGH_OK; i++) status = part[i](&w);

@@ -9,7 +9,7 @@ static nigh_status recipe(nigh_context *ctx, const function_domain *domain, cons
 {
     int degree = function_degree(domain, (int)settings->value[0]);
     remez_problem problem = function_remez_problem(domain);
-    if (rough) problem.smooth = false; /* no refinement between the points of the grid */
+    if (rough) problem.smooth = false, problem.slack = .3; /* no refinement between the points of the grid */
     remez_grid grid;
     *out = (function_ideal){.upper = degree + 1};
     nigh_status status = remez_grid_new(ctx, &problem, rough ? 16 + 4 * (degree + 2) : 40 + 12 * (degree + 2), &grid);
@@ -28,7 +28,7 @@ static const nigh_option options[] = {
 };
 
 static const function_approach approach = {
-    .method = &nigh_method_minimax, .form = FUNCTION_POLYNOMIAL, .recipe = recipe, .spread = {.3, 1.2}};
+    .method = &nigh_method_minimax, .form = FUNCTION_POLYNOMIAL, .recipe = recipe, .spread = {.25, 1.25}};
 
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {

@@ -18,18 +18,29 @@ static nigh_status polynomial(nigh_context *ctx, const remez_grid *grid, int m, 
     return NIGH_OK;
 }
 
+/* The best of degree m, or of the next lower degree at which one is found. */
+static nigh_status rational(nigh_context *ctx, const remez_grid *grid, int m, int n, bool rough, function_ideal *out)
+{
+    nigh_status status = NIGH_FAILED;
+    for (int top = m; top >= 1 && status == NIGH_FAILED; top--) {
+        function_ideal ideal = {.upper = m + 1, .lower = n + 1};
+        status = rational_minimax(ctx, grid, top, n, rough, ideal.p, ideal.q, &ideal.error);
+        if (status == NIGH_OK) *out = ideal;
+    }
+    return status;
+}
+
 static nigh_status recipe(nigh_context *ctx, const function_domain *domain, const nigh_settings *settings, bool rough, function_ideal *out)
 {
     int m = function_degree(domain, (int)settings->value[0]), n = (int)settings->value[1] / (domain->square ? 2 : 1);
     remez_problem problem = function_remez_problem(domain);
-    if (rough) problem.smooth = false;
+    if (rough) problem.smooth = false, problem.slack = .3;
     remez_grid grid;
-    function_ideal ideal = {.upper = m + 1, .lower = n + 1};
+    function_ideal ideal = {.error = INFINITY};
     nigh_status status = remez_grid_new(ctx, &problem, rough ? 24 + 4 * (m + n + 2) : 60 + 14 * (m + n + 2), &grid);
     if (status != NIGH_OK) return status;
-    status = rational_minimax(ctx, &grid, m, n, ideal.p, ideal.q, &ideal.error);
+    status = rational(ctx, &grid, m, n, rough, &ideal);
     bool found = status == NIGH_OK;
-    if (!found) ideal.error = INFINITY;
     if (found || status == NIGH_FAILED) {
         nigh_status other = polynomial(ctx, &grid, m, n, &ideal);
         status = found && other == NIGH_FAILED ? NIGH_OK : other;
@@ -50,7 +61,7 @@ static const nigh_option options[] = {
 };
 
 static const function_approach approach = {
-    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.2, 1.4}};
+    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.15, 1.4}};
 
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {

@@ -48,7 +48,10 @@ static bool least_squares(int rows, int columns, long double *a, long double *b,
         for (int i = k; i < rows; i++) norm += v[i] * v[i];
         norm = sqrtl(norm);
         if (norm > largest) largest = norm;
-        if (!(norm > largest * 1e-19L)) return false;
+        if (!(norm > largest * 1e-18L)) { /* depends on those before it: left out */
+            diagonal[k] = 0;
+            continue;
+        }
         diagonal[k] = v[k] > 0 ? -norm : norm;
         v[k] -= diagonal[k];
         long double scale = 1 / (diagonal[k] * v[k]);
@@ -62,7 +65,8 @@ static bool least_squares(int rows, int columns, long double *a, long double *b,
     for (int k = columns - 1; k >= 0; k--) {
         long double sum = b[k];
         for (int j = k + 1; j < columns; j++) sum -= a[(size_t)j * (size_t)rows + (size_t)k] * x[j];
-        x[k] = sum / diagonal[k];
+        x[k] = diagonal[k] != 0 ? sum / diagonal[k] : 0;
+        if (!(x[k] - x[k] == 0)) return false;
     }
     return true;
 }
@@ -93,12 +97,15 @@ static bool linear_step(const remez_grid *grid, const scratch *s, rational *r)
     return true;
 }
 
-static bool begin(const remez_grid *grid, const scratch *s, rational *best)
+static bool begin(const remez_grid *grid, const scratch *s, int steps, const rational *seed, rational *best)
 {
     rational r = *best;
-    for (int i = 0; i < grid->n; i++) s->weight[i] = s->below[i] = 1;
+    for (int i = 0; i < grid->n; i++) {
+        s->weight[i] = 1;
+        s->below[i] = seed ? (long double)remez_chebyshev_value(seed->q, seed->n, grid->z[i]) : 1;
+    }
     best->error = INFINITY;
-    for (int step = 0; step < LINEAR_STEPS + LAWSON_STEPS; step++) {
+    for (int step = 0; step < steps; step++) {
         if (!linear_step(grid, s, &r)) break;
         bool fine = survey(grid, &r, s->e);
         if (fine && r.error < best->error) *best = r;
@@ -184,8 +191,9 @@ static bool newton(const remez_grid *grid, const int *index, rational *r, nigh_f
     return false;
 }
 
-static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best)
+static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best, bool *levelled)
 {
+    *levelled = false;
     int index[MOST], size = best->m + best->n + 2;
     rational r = *best;
     for (int step = 0; step < EXCHANGES; step++) {
@@ -195,15 +203,40 @@ static nigh_status exchange(nigh_context *ctx, const remez_grid *grid, const scr
         nigh_f128 level = 0;
         for (int i = 0; i < size; i++) level += magnitude(s->e[index[i]]) / size;
         if (s->e[index[0]] < 0) level = -level;
-        if (r.error <= magnitude(level) * (1 + 1e-8L)) break;
+        if (r.error <= magnitude(level) * (1 + 1e-8L)) *levelled = true;
+        if (*levelled) break;
         if (!newton(grid, index, &r, &level) || !survey(grid, &r, s->e)) break;
         if (r.error < best->error) *best = r;
-        if (r.error <= magnitude(level) * (1 + 1e-8L)) break;
+        if (r.error <= magnitude(level) * (1 + 1e-8L)) *levelled = true;
+        if (*levelled) break;
     }
     return NIGH_OK;
 }
 
-nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, nigh_f128 *p, nigh_f128 *q, nigh_f128 *error)
+/* From low degrees to the wanted ones, each denominator weighting the start of the next. */
+static nigh_status climb(nigh_context *ctx, const remez_grid *grid, const scratch *s, rational *best)
+{
+    int least = best->m < best->n ? best->m : best->n;
+    rational seed = {0};
+    bool have = false, levelled;
+    for (int drop = least - 1; drop >= 0; drop--) {
+        rational next = {.m = best->m - drop, .n = best->n - drop};
+        if (!begin(grid, s, LINEAR_STEPS + LAWSON_STEPS, have ? &seed : NULL, &next)) continue;
+        nigh_status status = exchange(ctx, grid, s, &next, &levelled);
+        if (status != NIGH_OK) return status;
+        seed = next;
+        have = true;
+        if (next.error < best->error) { /* also of lower degree: the missing coefficients are 0 */
+            next.m = best->m;
+            next.n = best->n;
+            *best = next;
+        }
+    }
+    return NIGH_OK;
+}
+
+nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, bool rough, nigh_f128 *p, nigh_f128 *q,
+                             nigh_f128 *error)
 {
     size_t rows = (size_t)grid->n;
     rational best = {.m = m, .n = n};
@@ -214,11 +247,14 @@ nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, i
     s.right = s.matrix + rows * (size_t)(m + n + 1);
     s.weight = s.right + rows;
     s.below = s.weight + rows;
-    if (!begin(grid, &s, &best)) {
+    bool levelled = rough, started = begin(grid, &s, rough ? LINEAR_STEPS / 2 : LINEAR_STEPS + LAWSON_STEPS, NULL, &best);
+    if (started && !rough) status = exchange(ctx, grid, &s, &best, &levelled);
+    if (status == NIGH_OK && !levelled) status = climb(ctx, grid, &s, &best);
+    if (status != NIGH_OK) goto done;
+    if (!(best.error < (nigh_f128)INFINITY)) {
         status = nigh_fail(ctx, NIGH_FAILED, "rational %d/%d: every fit has a pole in the interval", m, n);
         goto done;
     }
-    status = exchange(ctx, grid, &s, &best);
     memcpy(p, best.p, (size_t)(m + 1) * sizeof *p);
     memcpy(q, best.q, (size_t)(n + 1) * sizeof *q);
     *error = best.error;

@@ -16,7 +16,9 @@
  * Chebyshev coefficients p[0 .. m], q[0 .. n] (q[0] = 1 before the exchange) and *error, the largest weighted error
  * on the grid. m, n in 0 .. 16. Where no exchange succeeds the least-squares start stands: near best, and its error is what
  * *error says. NIGH_FAILED when even that has a pole.
+ * `rough`: only a few steps of least squares, for an estimate.
  */
-nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, nigh_f128 *p, nigh_f128 *q, nigh_f128 *error);
+nigh_status rational_minimax(nigh_context *ctx, const remez_grid *grid, int m, int n, bool rough, nigh_f128 *p, nigh_f128 *q,
+                             nigh_f128 *error);
 
 #endif

@@ -282,18 +282,25 @@ void function_domain_cut(function_domain *d, double cut)
 
 nigh_f128 function_domain_tail(const function_domain *d, nigh_f128 cut)
 {
-    nigh_f128 end = largest_input(d);
+    static const double further[] = {0, .25, .5, 1, 2}; /* h of gelu and silu has one bump */
+    nigh_f128 end = largest_input(d), most = 0;
     if (cut >= end) return 0;
-    nigh_f128 value = function_domain_value(d, cut);
-    return function_abs(value - function_domain_value(d, end)) * function_domain_weight(d, cut, value);
+    nigh_f128 last = function_domain_value(d, end), at_cut = function_domain_value(d, cut), error = function_abs(at_cut - last);
+    for (int i = 0; i < 5; i++) {
+        nigh_f128 t = cut + further[i];
+        if (t > end) break;
+        nigh_f128 value = function_domain_value(d, t), off = function_abs(value - at_cut);
+        if (off > error) error = off;
+        off = error * function_domain_weight(d, t, value);
+        if (off > most) most = off;
+    }
+    return most;
 }
 
 double function_domain_cut_for(const function_domain *d, nigh_f128 error)
 {
-    enum { STEPS = 64, HALVINGS = 16 };
-    double end = fmin(largest_input(d), 64), low = (double)d->t_low, step = (end - low) / STEPS, at = end;
-    while (at - step > low && function_domain_tail(d, at - step) <= error) at -= step;
-    double below = at - step;
+    enum { HALVINGS = 14 };
+    double below = (double)d->t_low, at = fmin(largest_input(d), 64);
     if (function_domain_tail(d, at) > error) return largest_input(d);
     for (int i = 0; i < HALVINGS; i++) {
         double middle = (at + below) / 2;

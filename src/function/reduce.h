@@ -45,7 +45,7 @@ nigh_status function_domain_new(nigh_context *ctx, const function_target *target
 void function_domain_cut(function_domain *domain, double cut);
 nigh_f128 function_domain_tail(const function_domain *domain, nigh_f128 cut);
 
-/* The smallest cut in (0, what the interval needs] with a tail of at most `error`. */
+/* About the smallest cut with a tail of at most `error`; the end of the interval where there is none. */
 double function_domain_cut_for(const function_domain *domain, nigh_f128 error);
 
 /* g(t), and the weight of an error of g there: the largest over all x with this core argument. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST = REMEZ_MAX_DEGREE + 2, EXCHANGES = 60, REFINEMENTS = 4 };
+enum { MOST = REMEZ_MAX_DEGREE + 2, EXCHANGES = 60, REFINEMENTS = 8 };
 
 static nigh_f128 magnitude(nigh_f128 x)
 {
@@ -75,9 +75,20 @@ void remez_to_powers(const nigh_f128 *c, int degree, nigh_f128 slope, nigh_f128 
 
 /* ---- interpolation ------------------------------------------------------------------------------------ */
 
-static long double node(int degree, int j)
+/* Root j of T_{degree + 1}: the long double cosine and one step of Newton's method in quadruple precision. */
+static nigh_f128 node(int degree, int j)
 {
-    return cosl(3.14159265358979323846L * (2 * j + 1) / (2 * (degree + 1)));
+    int n = degree + 1;
+    nigh_f128 z = cosl(3.14159265358979323846L * (2 * j + 1) / (2 * n)), t0 = 1, t1 = z, u0 = 1, u1 = 2 * z;
+    if (2 * j + 1 == n) return 0;
+    for (int k = 1; k < n; k++) { /* T_{k+1} and U_{k+1} */
+        nigh_f128 t2 = 2 * z * t1 - t0, u2 = 2 * z * u1 - u0;
+        t0 = t1;
+        t1 = t2;
+        u0 = u1;
+        u1 = u2;
+    }
+    return z - t1 / (n * u0); /* T_n' = n U_{n-1} */
 }
 
 /* Coefficients from values at the Chebyshev points of the first kind. */
@@ -283,7 +294,7 @@ static nigh_status exchange(nigh_context *ctx, reference *r, const remez_grid *g
         int worst = survey(r, grid, e);
         nigh_f128 most = magnitude(e[worst]), now = magnitude(r->level);
         if (!usable(most)) break;
-        if (most <= now * (1 + 1e-9L) || most <= scale * 1e-25L) return NIGH_OK;
+        if (most <= now * (1 + 1e-9L + grid->problem->slack) || most <= scale * 1e-25L) return NIGH_OK;
         reference before = *r;
         if (remez_alternation(e, grid->n, r->count, index)) {
             for (int i = 0; i < r->count; i++) {
@@ -314,11 +325,11 @@ nigh_status remez_polynomial(nigh_context *ctx, const remez_grid *grid, int degr
     nigh_status status = exchange(ctx, &r, grid, e);
     if (status != NIGH_OK) goto done;
     nigh_f128 most = magnitude(e[survey(&r, grid, e)]), share = .2L;
-    for (int i = 0; i < REFINEMENTS && grid->problem->smooth && most > 0; i++, share /= 4) {
+    for (int i = 0; i < REFINEMENTS && grid->problem->smooth && most > 0; i++, share *= .7L) {
         reference better = r;
         refine(&better, grid->problem, share);
-        if (!(magnitude(better.level) >= magnitude(r.level))) break;
-        r = better;
+        nigh_f128 gain = magnitude(better.level) - magnitude(r.level);
+        if (gain >= 0) r = better;
     }
     *error = magnitude(e[survey(&r, grid, e)]);
     if (magnitude(r.level) > *error) *error = magnitude(r.level);

@@ -16,7 +16,8 @@ typedef struct remez_problem {
     nigh_f128 low, high;
     void (*at)(const void *user, nigh_f128 v, nigh_f128 *value, nigh_f128 *weight);
     const void *user;
-    bool smooth; /* the weight is continuous */
+    bool smooth;   /* the weight is continuous */
+    double slack;  /* how far above best, relatively, is good enough; 0: not at all */
 } remez_problem;
 
 /* Values on a grid that is dense near the ends, made once and used for many degrees. */

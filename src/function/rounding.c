@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { POINTS = 160, LAWSON_STEPS = 10, SWEEPS = 12 };
+enum { POINTS = 160, LAWSON_STEPS = 10, SWEEPS = 8, STEPS_IN_ROW = 8 };
 
 double function_core_get(const function_core *core, int64_t i)
 {
@@ -232,7 +232,7 @@ static bool try_step(const function_probe *probe, function_core *core, int i, in
     function_core_set(core, i, function_neighbour(core->type, old_i, di));
     if (j >= 0) function_core_set(core, j, function_neighbour(core->type, old_j, dj));
     double now = function_probe_error(probe, core);
-    if (now < *best) {
+    if (now < *best * (1 - 1e-4)) {
         *best = now;
         return true;
     }
@@ -251,7 +251,7 @@ static nigh_status search(nigh_context *ctx, const function_probe *probe, double
         bool moved = false;
         for (int i = 0; i < n; i++) {
             for (int d = -1; d <= 1; d += 2) {
-                while (best > aim && try_step(probe, core, i, d, -1, 0, &best)) moved = true;
+                for (int step = 0; step < STEPS_IN_ROW && best > aim && try_step(probe, core, i, d, -1, 0, &best); step++) moved = true;
                 if (i + 1 < n) {
                     moved |= try_step(probe, core, i, d, i + 1, -1, &best);
                     moved |= try_step(probe, core, i, d, i + 1, 1, &best);

@@ -15,7 +15,7 @@ static const nigh_option options[] = {
 };
 
 static const function_approach approach = {
-    .method = &nigh_method_table_cubic, .form = FUNCTION_TABLE, .order = 3, .spread = {.02, 1.3}};
+    .method = &nigh_method_table_cubic, .form = FUNCTION_TABLE, .order = 3, .spread = {.02, 2}};
 
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {

@@ -22,7 +22,7 @@ static nigh_status recipe(nigh_context *ctx, const function_domain *domain, cons
     function_domain_range(domain, &low, &high);
     *out = (function_ideal){.powers = true, .centre = middle(domain, low, high), .upper = degree + 1};
     nigh_status status = function_domain_jet(ctx, domain, out->centre, degree, out->p);
-    if (status != NIGH_OK) return nigh_within(ctx, NIGH_FAILED, "Taylor series");
+    if (status != NIGH_OK) return nigh_within(ctx, status, "Taylor series at %.6g", (double)out->centre);
     for (int i = 0; i <= POINTS; i++) {
         nigh_f128 v = low + (high - low) * i / POINTS, value, weight, sum = 0;
         function_domain_at(domain, v, &value, &weight);
@@ -46,7 +46,15 @@ static const function_approach approach = {
 
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {
-    return function_approach_supports(ctx, &approach, problem, settings);
+    nigh_status status = function_approach_supports(ctx, &approach, problem, settings);
+    if (status != NIGH_OK) return status;
+    function_domain domain;
+    nigh_f128 low, high, first[2];
+    const function_target *target = function_target_of(problem);
+    status = function_domain_new(ctx, target, nigh_setting(&nigh_method_taylor, settings, "reduction") != 0, true, &domain);
+    if (status != NIGH_OK) return status;
+    function_domain_range(&domain, &low, &high); /* not every function has a series there */
+    return function_domain_jet(ctx, &domain, middle(&domain, low, high), 1, first);
 }
 
 static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,

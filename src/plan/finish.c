@@ -49,7 +49,7 @@ static nigh_status time_beside(plan_run *run, const char *key, const nigh_plan *
     const sample_set *inputs = run->test.n ? &run->test : &run->screen;
     nigh_status status = timed_work_new(run->ctx, run->arena, run->problem, other, inputs, &a);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, plan, inputs, &b);
-    nigh_timed first = {timed_work_run, &a, 1, !other && run->problem->child}, second = {timed_work_run, &b, 1, false};
+    nigh_timed first = {timed_work_run, &a, 1, other ? other->ops->child : run->problem->child}, second = {timed_work_run, &b, 1, plan->ops->child};
     double cap = run->request->seconds > 0 ? run->request->seconds / 10 : 20;
     nigh_timing timing;
     if (!status) status = nigh_time_pair(run->ctx, &first, &second, cap, &timing);
@@ -98,36 +98,23 @@ static nigh_status find_shortcut(plan_run *run, int *index)
 
 /* ---- envelope ---- */
 
-/* Lower envelope of fit + uses x apply over the proven candidates and the exact computation. */
+/* Over the proven candidates, with the exact computation in front where it is the cheapest. */
 static nigh_status envelope_make(plan_run *run)
 {
     nigh_outcome *outcome = run->outcome;
+    int *index = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *index);
+    double *where = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *where);
     outcome->envelope = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 2) * sizeof *outcome->envelope);
-    if (!outcome->envelope) return NIGH_MEMORY;
-    double uses = 1;
-    for (int now = -2; outcome->rows < outcome->count + 2;) {
-        int best = -2;
-        double best_cost = INFINITY, best_slope = INFINITY;
-        for (int i = -1; i < outcome->count; i++) {
-            const nigh_candidate *c = i < 0 ? NULL : &outcome->candidates[i];
-            if (c ? c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN : !(outcome->exact_seconds > 0)) continue;
-            double slope = c ? c->apply_seconds : outcome->exact_seconds, cost = (c ? c->fit_seconds : 0) + uses * slope;
-            if (cost < best_cost || (cost == best_cost && slope < best_slope)) best = i, best_cost = cost, best_slope = slope;
-        }
-        if (best == -2) break;
-        if (best != now) outcome->envelope[outcome->rows++] = (nigh_envelope_row){uses, best};
-        now = best;
-        double next = INFINITY, fit = best < 0 ? 0 : outcome->candidates[best].fit_seconds;
-        for (int i = 0; i < outcome->count; i++) { /* the next crossing with a flatter line */
-            const nigh_candidate *c = &outcome->candidates[i];
-            if ((c->state != NIGH_CANDIDATE_PROVED && c->state != NIGH_CANDIDATE_CHOSEN) || c->apply_seconds >= best_slope) continue;
-            double at = (c->fit_seconds - fit) / (best_slope - c->apply_seconds);
-            if (at > uses * (1 + 1e-9) && at < next) next = at;
-        }
-        if (best >= 0 && outcome->exact_seconds > 0 && outcome->exact_seconds < best_slope) break; /* exact has no fit: it came first */
-        if (!isfinite(next)) break;
-        uses = next * (1 + 2e-9);
+    if (!index || !where || !outcome->envelope) return NIGH_MEMORY;
+    int count = cost_envelope(outcome, 1u << NIGH_CANDIDATE_PROVED | 1u << NIGH_CANDIDATE_CHOSEN, index, where);
+    double exact = outcome->exact_seconds, from = exact > 0 ? INFINITY : 1;
+    for (int i = 0; i < count && exact > 0; i++) { /* the first crossing below the exact computation's line */
+        const nigh_candidate *c = &outcome->candidates[index[i]];
+        if (exact > c->apply_seconds) from = fmin(from, fmax(1, c->fit_seconds / (exact - c->apply_seconds)));
     }
+    if (from > 1) outcome->envelope[outcome->rows++] = (nigh_envelope_row){1, -1};
+    for (int i = 0; i < count && isfinite(from); i++)
+        if (i + 1 == count || where[i + 1] > from) outcome->envelope[outcome->rows++] = (nigh_envelope_row){fmax(where[i], from), index[i]};
     return NIGH_OK;
 }
 
@@ -208,31 +195,41 @@ static nigh_status receipt_of_run(plan_run *run, const test_figures *figures, co
     return r->tests_from ? NIGH_OK : NIGH_MEMORY;
 }
 
+/* Why the error is not met: the figure, or the share of outliers. */
+static nigh_status words_unmet(const nigh_receipt *shown, const char *label, const char *figure, double decides, double allowed, char **words, nigh_arena *arena)
+{
+    if (decides <= shown->error && shown->outliers.high > allowed)
+        *words = nigh_arena_format(arena, "%s comes nearest, but up to %.2g%% of inputs may have an error above %.3g; %.2g%% are allowed.", label,
+                                   100 * shown->outliers.high, shown->clip, 100 * allowed);
+    else if (isfinite(decides))
+        *words = nigh_arena_format(arena, "%s comes nearest, but its %s %.3g is not shown to be <= %.3g.", label, figure, decides, shown->error);
+    else
+        *words = nigh_arena_format(arena, "%s comes nearest, but nothing proves its %s to be <= %.3g.", label, figure, shown->error);
+    return *words ? NIGH_OK : NIGH_MEMORY;
+}
+
 static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_receipt *r)
 {
-    int proved = 0;
-    for (int i = 0; i < run->outcome->count; i++) proved += run->outcome->candidates[i].state == NIGH_CANDIDATE_PROVED;
+    int proved = 1;
+    for (int i = 0; i < run->outcome->count; i++) proved += i != run->shown && run->outcome->candidates[i].state == NIGH_CANDIDATE_PROVED;
     nigh_statistic which = r->statistic;
-    double decides = nigh_receipt_decides(r, &which);
+    nigh_receipt shown = nigh_receipt_shown(r); /* two digits only where test rows were read */
+    double decides = nigh_receipt_decides(&shown, &which);
     const char *figure = which == NIGH_MEAN ? "mean error at most" : which == NIGH_P95 ? "95% of errors at most" : "worst error";
-    if (!r->met) {
-        r->words = nigh_arena_format(r->arena, "%s comes nearest, but its %s %.3g is not shown to be <= %.3g.", c->label, figure, decides, r->error);
-        return r->words ? NIGH_OK : NIGH_MEMORY;
-    }
-    double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
-    char outliers[96] = "";
+    if (!r->met) return words_unmet(&shown, c->label, figure, decides, run->request->outliers, &r->words, r->arena);
+    char outliers[112] = "", speed[160] = "";
     if (r->outliers.high > 0.05 && which == NIGH_MEAN)
-        snprintf(outliers, sizeof outliers, " Beware: up to %.0f%% of inputs may have an error above %.3g.", 100 * r->outliers.high, r->clip);
-    const char *among = proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test";
-    const char *uses = run->request->uses > 0 ? "" : " (10^6 uses assumed)";
-    if (gain > 1)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g, %.3g times faster than the exact computation.%s", c->label, among, uses,
-                                     figure, decides, gain, outliers);
+        snprintf(outliers, sizeof outliers, " Beware: up to %.2g%% of inputs may have an error above %.3g.", 100 * shown.outliers.high, r->clip);
+    double gain = r->beside_exact.pairs ? r->beside_exact.ratio : r->plan_seconds > 0 ? r->exact_seconds / r->plan_seconds : 0;
+    if (gain > 1 && r->exact_seconds * run->uses < c->cost)
+        snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation; but what it costs to make is not won back in %.3g uses", gain, run->uses);
+    else if (gain > 1)
+        snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation", gain);
     else if (gain > 0)
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g. The exact computation is cheaper (%.3g of the plan's time): use that.%s",
-                                     c->label, among, uses, figure, decides, gain, outliers);
-    else
-        r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g.%s", c->label, among, uses, figure, decides, outliers);
+        snprintf(speed, sizeof speed, ". The exact computation is cheaper (%.3g of the plan's time): use that", gain);
+    r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s", c->label,
+                                 proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test",
+                                 run->request->uses > 0 ? "" : " (10^6 uses assumed)", figure, decides, speed, outliers);
     return r->words ? NIGH_OK : NIGH_MEMORY;
 }
 

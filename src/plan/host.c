@@ -109,22 +109,23 @@ static void sum(int64_t n, const double *x)
         sum_sink = host_sum_f64_scalar(n, x);
 }
 
-/* A multiply-add over an array in L1, and a sum over one far larger than the caches. */
+/* A multiply-add over an array in L1, and a sum over one in L2: batches of samples and plans live in the caches. */
 static void measure_rates(nigh_context *ctx, double *flops, double *bytes)
 {
-    enum { SMALL = 2048, ROUNDS = 2000, LARGE = 1 << 23 };
+    enum { SMALL = 2048, ROUNDS = 1000, LARGE = 1 << 14, PASSES = 200 };
     *flops = PLAIN_FLOPS;
     *bytes = PLAIN_BYTES;
     float *small = nigh_alloc_zero(ctx, SMALL, sizeof *small);
     double *large = nigh_alloc_zero(ctx, LARGE, sizeof *large);
     if (small && large) {
-        double start = nigh_clock();
-        spin(ROUNDS, SMALL, small);
-        *flops = 16.0 * ROUNDS * SMALL / fmax(nigh_clock() - start, 1e-6);
-        sum(LARGE, large);
-        start = nigh_clock();
-        sum(LARGE, large);
-        *bytes = 8.0 * LARGE / fmax(nigh_clock() - start, 1e-6);
+        for (int r = 0; r < 5; r++) { /* CPU time and the best of five: what the core can do when it is ours */
+            double start = nigh_clock_cpu();
+            spin(ROUNDS, SMALL, small);
+            *flops = fmax(*flops, 16.0 * ROUNDS * SMALL / fmax(nigh_clock_cpu() - start, 1e-6));
+            start = nigh_clock_cpu();
+            for (int pass = 0; pass < PASSES; pass++) sum(LARGE, large);
+            *bytes = fmax(*bytes, 8.0 * LARGE * PASSES / fmax(nigh_clock_cpu() - start, 1e-6));
+        }
     }
     nigh_free(ctx, large);
     nigh_free(ctx, small);

@@ -173,6 +173,35 @@ static void line_expect(plan_run *run, plan_line *line)
     line->expected_cost = fit + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
 }
 
+/* One row of the table per method and reason. */
+static nigh_status note_unsupported(plan_run *run, const plan_line *line, const nigh_settings *settings)
+{
+    const char *why = nigh_message(run->ctx);
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        if (c->method == line->method && c->state == NIGH_CANDIDATE_UNSUPPORTED && strcmp(c->why, why) == 0) return NIGH_OK;
+    }
+    plan_line one = *line;
+    one.base = *settings, one.refine = -1, one.estimate = NULL;
+    return line_note(run, &one, NIGH_CANDIDATE_UNSUPPORTED, why);
+}
+
+/* Keeps the points of the grid that the method supports; the reasons of the others stand in the table. */
+static nigh_status line_supports(plan_run *run, plan_line *line)
+{
+    int kept = 0;
+    for (int i = 0; i < line->count && line->method->supports; i++) {
+        nigh_settings settings = line->base;
+        if (line->refine >= 0) settings.value[line->refine] = line->grid[i];
+        nigh_status status = line->method->supports(run->ctx, run->problem, &settings);
+        if (status == NIGH_UNSUPPORTED) status = note_unsupported(run, line, &settings);
+        else if (!status) line->grid[kept++] = line->grid[i];
+        if (status) return status;
+    }
+    if (line->method->supports) line->count = kept, line->open = kept > 0;
+    return NIGH_OK;
+}
+
 static nigh_status line_make(plan_run *run, const nigh_method *method, const axes *a, const int *digit, plan_line *line)
 {
     *line = (plan_line){.method = method, .refine = a->refine, .count = 1, .expected = -1, .open = true};
@@ -188,14 +217,7 @@ static nigh_status line_make(plan_run *run, const nigh_method *method, const axe
         line->grid[i] = a->refine >= 0 ? a->values[a->refine][i] : 0;
         line->candidate[i] = -1;
     }
-    nigh_settings first = line->base;
-    if (line->refine >= 0) first.value[line->refine] = line->grid[0];
-    nigh_status status = method->supports ? method->supports(run->ctx, run->problem, &first) : NIGH_OK;
-    if (status == NIGH_UNSUPPORTED) {
-        line->open = false;
-        return line_note(run, line, NIGH_CANDIDATE_UNSUPPORTED, nigh_message(run->ctx));
-    }
-    return status;
+    return line_supports(run, line);
 }
 
 /* All combinations of the values of the options that do not refine. */

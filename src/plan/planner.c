@@ -56,8 +56,9 @@ nigh_status nigh_plan_make(nigh_context *ctx, const nigh_problem *problem, const
     }
     outcome->arena = arena;
     outcome->chosen = -1;
-    plan_run run = {.ctx = ctx, .problem = problem, .request = request, .services = nigh_context_services(ctx), .outcome = outcome,
+    plan_run run = {.ctx = ctx, .known = *problem, .request = request, .services = nigh_context_services(ctx), .outcome = outcome,
                     .arena = arena, .uses = request->uses > 0 ? request->uses : 1e6, .shown = -1, .started = nigh_clock()};
+    run.problem = &run.known;
     run.in_count = nigh_shape_count(&problem->in), run.out_count = nigh_shape_count(&problem->out);
     run.in_bytes = (size_t)run.in_count * nigh_dtype_size(problem->in.dtype);
     run.out_bytes = (size_t)run.out_count * nigh_dtype_size(problem->out.dtype);

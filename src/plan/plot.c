@@ -261,8 +261,9 @@ void nigh_plot_level(nigh_plot *plot, const char *classes, double y, const char 
     double py = y_at(plot, y);
     put(plot, "<path class=\"rule %s\" d=\"M%s %sH%s\"/>", classes, at(plot->area.left).text, at(py).text, at(plot->area.right).text);
     if (!text) return;
-    double left = plot->area.right - letter_width * (double)letters_of(text) - 3;
-    if (!label_at(plot, classes, left, py - 5, text, true)) label_at(plot, classes, left, py + 14, text, true);
+    double width = letter_width * (double)letters_of(text);
+    for (double left = plot->area.right - width - 3; left > plot->area.left; left -= 20) /* above or below the line, as far right as there is room */
+        if (label_at(plot, classes, left, py - 5, text, true) || label_at(plot, classes, left, py + 14, text, true)) break;
     take(plot, (nigh_plot_box){plot->area.left, py - 1, plot->area.right, py + 1});
 }
 

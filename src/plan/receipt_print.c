@@ -107,8 +107,11 @@ static nigh_status print_verdict(const view *v)
     if (isnan(decides)) return row(v, key, "%s: neither measured nor proved", bound[which]);
     if (which == NIGH_WORST && !r->certificate.how)
         return row(v, key, "worst error seen %s; only a certificate could meet %s", error_text(v, decides).text, asked_text(v).text);
-    return row(v, key, "%s %s %s %s [%s]", bound[which], error_text(v, decides).text, decides <= r->error ? "<=" : ">",
-               asked_text(v).text, nigh_label_name(r->label));
+    nigh_status s = row(v, key, "%s %s %s %s [%s]", bound[which], error_text(v, decides).text, decides <= r->error ? "<=" : ">",
+                        asked_text(v).text, nigh_label_name(r->label));
+    if (!s && !r->met && decides <= r->error)
+        s = row(v, "", "but more inputs than allowed may have errors above %s: see outliers", error_text(v, r->clip).text);
+    return s;
 }
 
 static nigh_status print_mean(const view *v)
@@ -192,8 +195,9 @@ static nigh_status print_speed(const view *v)
     char plan[FIGURE_ROOM], exact[FIGURE_ROOM], ratio[FIGURE_ROOM];
     bool timed = r->beside_exact.pairs > 0, known = r->exact_seconds > 0, counted = r->plan_seconds > 0;
     nigh_status s = row(v, "time", "%s per use%s; exact %s%s", counted ? nigh_figure_seconds(r->plan_seconds, plan) : "not timed",
-                        timed ? " [measured]" : counted ? " (not timed beside the exact one)" : "",
-                        known ? nigh_figure_seconds(r->exact_seconds, exact) : "not known", !known ? "" : timed ? " [measured]" : " [stated]");
+                        timed ? " [measured]" : counted ? " (not timed in pairs)" : "",
+                        known ? nigh_figure_seconds(r->exact_seconds, exact) : "not known",
+                        !known ? "" : timed ? " [measured]" : " (not timed in pairs)");
     if (s) return s;
     if (timed) return print_ratio(v, "speed-up", &r->beside_exact, "the exact computation", "");
     if (!known || !counted)
@@ -207,7 +211,7 @@ static nigh_status print_shortcut(const view *v)
 {
     const nigh_receipt *r = v->r;
     if (r->is_shortcut) return row(v, "", "the plan IS the best classical shortcut that may use the same error");
-    if (!r->shortcut) return row(v, "", "no classical shortcut met the same error");
+    if (!r->shortcut) return row(v, "", "no classical shortcut was shown to meet the same error");
     if (r->beside_shortcut.pairs <= 0)
         return row(v, "", "beside the best classical shortcut, %s: not timed (no clock, or the counted costs differ more than twofold)", r->shortcut);
     return print_ratio(v, "", &r->beside_shortcut, "the best classical shortcut, ", r->shortcut);

@@ -49,7 +49,7 @@ static nigh_status recheck_run(plan_run *run, const nigh_plan *plan, nigh_receip
     timed_work exact, mine;
     status = timed_work_new(run->ctx, run->arena, run->problem, NULL, &run->test, &exact);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, plan, &run->test, &mine);
-    nigh_timed a = {timed_work_run, &exact, 1, run->problem->child}, b = {timed_work_run, &mine, 1, false};
+    nigh_timed a = {timed_work_run, &exact, 1, run->problem->child}, b = {timed_work_run, &mine, 1, plan->ops->child};
     nigh_timing timing;
     if (!status) status = nigh_time_pair(run->ctx, &a, &b, 20, &timing);
     if (status) return status;

@@ -72,7 +72,7 @@ static void beside_exact(nigh_page *page, const nigh_receipt *r)
 static void beside_shortcut(nigh_page *page, const nigh_receipt *r)
 {
     if (r->is_shortcut) nigh_page_raw(page, "<span class=\"soft\">is that shortcut itself</span>");
-    else if (!r->shortcut) nigh_page_raw(page, "<span class=\"soft\">no shortcut met it</span>");
+    else if (!r->shortcut) nigh_page_raw(page, "<span class=\"soft\">no shortcut shown to meet it</span>");
     else if (r->beside_shortcut.pairs > 0) ratio_words(page, &r->beside_shortcut);
     else nigh_page_raw(page, "<span class=\"soft\">not timed</span>");
 }

@@ -333,7 +333,7 @@ void nigh_report_errors(nigh_page *page, const nigh_report_outcome *o)
         nigh_status status = nigh_plot_ecdf(page->html, "Share of test inputs with an error below each value", error_axis(o, label, sizeof label, "error"),
                                             o->quantiles, o->quantile, asked(o), "asked");
         if (!page->status) page->status = status;
-        end_figure(page, "How large the errors of the chosen plan were on inputs that nothing was fitted to or chosen by.");
+        end_figure(page, "The errors of the chosen plan on the test inputs; nothing was fitted to them or screened on them.");
     } else if (o->receipt && o->receipt->reads > 0) {
         nigh_page_raw(page, "<figure class=\"note\"><h3>Errors on the test rows</h3><p>Not shown. These rows were read %lld time%s; showing "
                       "their errors would tell about them and spoil later tests.</p></figure>\n", (long long)o->receipt->reads,

@@ -43,5 +43,5 @@ const char nigh_report_style[] =
     "table,tbody,tr,th,td{display:block}thead{display:none}tr{border:1px solid var(--line);border-radius:10px;background:var(--card);padding:.6rem .8rem;margin-bottom:.8rem}"
     "th,td{border:0;padding:.12rem 0;text-align:left}tbody th{font-weight:600}td.number{text-align:left;white-space:normal}td.number .soft{display:inline}"
     "td[data-name]:not([data-name=\"\"]){position:relative;padding-left:7.6rem;min-height:1.55em}td[data-name]:not([data-name=\"\"])::before{content:attr(data-name);position:absolute;left:0;color:var(--soft);font-size:.85rem;line-height:1.55rem}.candidates td[data-name]:not([data-name=\"\"])::before{line-height:1.36rem}.candidates td.why{max-width:none}td:empty{display:none}}\n"
-    "@media print{:root{--paper:#fff}body{font-size:10.5pt}main{max-width:none;padding:0}section{break-before:page;border:0;margin:0;padding:0}details>*{display:table}"
+    "@media print{:root{--paper:#fff}body{font-size:10.5pt}main{max-width:none;padding:0}section{break-before:page;border:0;margin:0;padding:0}details:not([open]){display:none}"
     ".figures{grid-template-columns:1fr 1fr}a{color:inherit}}\n";

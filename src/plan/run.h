@@ -6,7 +6,9 @@
  *   lines.c      methods x settings, ordered by expected cost
  *   screen.c     fits and screens one candidate
  *   search.c     which candidates to try
- *   walk.c       chain, test walk, ledger
+ *   finalists.c  timing of those that may be chosen, their envelope over the number of uses
+ *   walk.c       chain, test walk
+ *   ledger.c     how often test rows were read
  *   finish.c     timing of the chosen, envelope, words, receipt, record
  */
 #ifndef NIGH_PLAN_RUN_H
@@ -39,7 +41,8 @@ typedef struct plan_line {
 
 typedef struct plan_run {
     nigh_context *ctx;
-    const nigh_problem *problem;
+    const nigh_problem *problem; /* &known */
+    nigh_problem known;          /* the caller's, with exact_seconds filled in once measured */
     const nigh_request *request;
     const nigh_services *services;
     nigh_outcome *outcome;
@@ -107,8 +110,17 @@ nigh_status screen_failure(plan_run *run, int index, nigh_status status);
 /* ---- search.c ---- */
 nigh_status search_all(plan_run *run);
 
-/* ---- walk.c ---- */
+/* ---- finalists.c ---- */
 nigh_status finalists_time(plan_run *run);
+nigh_status finalist_plan(plan_run *run, int index); /* fits it again when the log knew its figures */
+
+/*
+ * Those of the candidates in `states` (bits 1 << state) that cost least for some number of uses >= 1: the lower envelope
+ * of fit + uses x apply, in the order of uses; where[] (may be NULL) is where each begins. Returns how many.
+ */
+int cost_envelope(const nigh_outcome *outcome, unsigned states, int *index, double *where);
+
+/* ---- walk.c ---- */
 nigh_status chain_walk(plan_run *run);
 
 /* Figures of one plan on the test set, at the walk's level. */

@@ -91,6 +91,10 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
 {
     double best = best_cost(run, 0), shortcut = best_cost(run, NIGH_METHOD_SHORTCUT);
     const nigh_estimate *finest = &line->estimate[line->count - 1];
+    if (finest->error.low == INFINITY) {
+        snprintf(text, size, "it cannot be fitted with %lld samples", (long long)run->fit.n);
+        return text;
+    }
     if (finest->error.low > run->request->error) {
         snprintf(text, size, "its error is at least %.2g by formula, even at the end of its grid", finest->error.low);
         return text;

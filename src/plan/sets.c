@@ -145,6 +145,7 @@ nigh_status sets_make(plan_run *run)
         return status;
     }
     if ((status = exact_cost(run))) return status;
+    run->known.exact_seconds = outcome->exact_seconds;
     if ((status = choose_sizes(run, &outcome->n_fit, &outcome->n_screen, &outcome->n_test))) return status;
     if ((status = set_draw(run, "exact answers to fit", STREAM_FIT, outcome->n_fit, &run->fit))) return status;
     return set_draw(run, "exact answers to screen", STREAM_SCREEN, outcome->n_screen, &run->screen);

@@ -167,7 +167,7 @@ nigh_status nigh_option_grid(nigh_context *ctx, const nigh_option *option, doubl
     int n = 0;
     if (!option->grid) {
         values[n++] = option->value;
-    } else if (option->type == NIGH_OPTION_CHOICE) {
+    } else if (option->type == NIGH_OPTION_CHOICE && choice_index(option->choices, option->grid, strcspn(option->grid, ",")) >= 0) {
         for (const char *p = option->grid; n < MOST_GRID;) {
             size_t size = strcspn(p, ",");
             int index = choice_index(option->choices, p, size);

@@ -1,7 +1,7 @@
 /*
- * The finalists are timed, those that pass form a chain from safest to cheapest, and the test set walks it once: each
+ * Candidates that passed the screen form a chain from safest to cheapest, and the test set walks it once: each
  * link is tested at the same level and the first failure ends the walk (fixed-sequence testing: no correction is needed
- * for the number of links). A certificate is no test: chains for the worst error are walked from the cheap end.
+ * for the number of links). A certificate is no test: for the worst error every candidate of the envelope is proved.
  */
 #include "plan/run.h"
 
@@ -10,83 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINKS = 12, TIMING_ROUNDS = 5, MOST_FINALISTS = 64 };
-static const double COUNT_TRUST = 2;
+enum { MOST_LINKS = 12 };
 static const double SAFE_ENOUGH = 12; /* standard errors below E: nothing safer is needed behind it */
-
-static nigh_status ensure_plan(plan_run *run, int index)
-{
-    nigh_candidate *c = &run->outcome->candidates[index];
-    double seconds;
-    return c->plan ? NIGH_OK : candidate_fit(run, index, &c->plan, &seconds);
-}
 
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
-}
-
-static double cheapest(const plan_run *run)
-{
-    double best = INFINITY;
-    for (int i = 0; i < run->outcome->count; i++) {
-        const nigh_candidate *c = &run->outcome->candidates[i];
-        if (c->state == NIGH_CANDIDATE_PASSED && c->apply_seconds < best) best = c->apply_seconds;
-    }
-    return best;
-}
-
-/* Rounds over all finalists, so that a change of the machine's speed meets all of them; the median of each. */
-static nigh_status time_rounds(plan_run *run, const int *finalist, int count)
-{
-    timed_work *work = nigh_arena_alloc_zero(run->arena, (size_t)count, sizeof *work);
-    double *seconds = nigh_arena_alloc_zero(run->arena, (size_t)count * TIMING_ROUNDS, sizeof *seconds);
-    if (!work || !seconds) return NIGH_MEMORY;
-    nigh_status status = NIGH_OK;
-    for (int i = 0; i < count && !status; i++) {
-        status = ensure_plan(run, finalist[i]);
-        if (!status)
-            status = timed_work_new(run->ctx, run->arena, run->problem, run->outcome->candidates[finalist[i]].plan, &run->screen, &work[i]);
-    }
-    for (int r = 0; r < TIMING_ROUNDS && !status; r++)
-        for (int i = 0; i < count && !status; i++) {
-            nigh_progress(run->ctx, "timing finalists", r * count + i, TIMING_ROUNDS * count);
-            status = timed_work_seconds(run->ctx, &work[i], 1, &seconds[i * TIMING_ROUNDS + r]);
-        }
-    for (int i = 0; i < count && !status; i++) {
-        nigh_candidate *c = &run->outcome->candidates[finalist[i]];
-        char key[512];
-        snprintf(key, sizeof key, "apply %s", c->label);
-        qsort(seconds + i * TIMING_ROUNDS, TIMING_ROUNDS, sizeof *seconds, by_value);
-        double median = seconds[i * TIMING_ROUNDS + TIMING_ROUNDS / 2];
-        status = clocklog_put_real(run->clock, key, median);
-        wisdom_learn(run, c->method, host_seconds(run, &c->estimate.apply), median);
-    }
-    return status;
-}
-
-/* The clock only for those within a factor of two of the cheapest by count. */
-nigh_status finalists_time(plan_run *run)
-{
-    nigh_outcome *outcome = run->outcome;
-    int finalist[MOST_FINALISTS], count = 0;
-    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), seconds;
-    char key[512];
-    for (int i = 0; i < outcome->count && count < MOST_FINALISTS && !clocklog_frozen(run); i++) {
-        const nigh_candidate *c = &outcome->candidates[i];
-        snprintf(key, sizeof key, "apply %s", c->label);
-        if (c->state == NIGH_CANDIDATE_PASSED && c->apply_seconds <= limit && !clocklog_get_real(run->clock, key, &seconds))
-            finalist[count++] = i;
-    }
-    nigh_status status = count ? time_rounds(run, finalist, count) : NIGH_OK;
-    for (int i = 0; i < outcome->count && !status; i++) {
-        nigh_candidate *c = &outcome->candidates[i];
-        snprintf(key, sizeof key, "apply %s", c->label);
-        if (c->state == NIGH_CANDIDATE_PASSED && clocklog_get_real(run->clock, key, &c->apply_seconds)) c->timed = true;
-        c->cost = c->fit_seconds + run->uses * c->apply_seconds;
-    }
-    return status;
 }
 
 /* ---- the chain ---- */
@@ -126,28 +56,40 @@ static int nearest_miss(const plan_run *run)
     return best;
 }
 
-/* From cheapest to safest: each is safer than all that are cheaper. */
+static bool in_chain(const plan_run *run, int index)
+{
+    for (int i = 0; i < run->chain_count; i++)
+        if (run->chain[i] == index) return true;
+    return false;
+}
+
+/*
+ * Those that are cheapest for some number of uses, then from the cheapest at the uses asked for: each that is safer than
+ * all that are cheaper. Walked from the safest to the least safe, an order that the screen set alone decides.
+ */
 static nigh_status chain_make(plan_run *run)
 {
     nigh_outcome *outcome = run->outcome;
     int count, *order = sort_by_cost(run, &count);
+    int *best = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *best);
     run->chain = nigh_arena_alloc(run->arena, MOST_LINKS * sizeof *run->chain);
-    if (!order || !run->chain) return NIGH_MEMORY;
+    if (!order || !best || !run->chain) return NIGH_MEMORY;
+    int cheapest = cost_envelope(outcome, 1u << NIGH_CANDIDATE_PASSED, best, NULL);
     run->chain_count = 0;
+    for (int i = 0; i < cheapest && run->chain_count < MOST_LINKS / 2; i++) run->chain[run->chain_count++] = best[i];
     double safest = -INFINITY;
-    for (int i = 0; i < count && run->chain_count < MOST_LINKS; i++) {
+    for (int i = 0; i < count && run->chain_count < MOST_LINKS && safest < SAFE_ENOUGH; i++) {
         double s = safety(run, &outcome->candidates[order[i]]);
         if (s <= safest) continue;
-        run->chain[run->chain_count++] = order[i];
+        if (!in_chain(run, order[i])) run->chain[run->chain_count++] = order[i];
         safest = s;
-        if (s >= SAFE_ENOUGH && run->request->statistic != NIGH_WORST) break;
     }
     if (run->chain_count == 0 && nearest_miss(run) >= 0) run->chain[run->chain_count++] = nearest_miss(run);
-    if (run->request->statistic != NIGH_WORST) /* safest first */
-        for (int i = 0, j = run->chain_count - 1; i < j; i++, j--) {
-            int swap = run->chain[i];
-            run->chain[i] = run->chain[j], run->chain[j] = swap;
-        }
+    for (int i = 1; i < run->chain_count; i++) { /* safest first */
+        int moved = run->chain[i], at = i;
+        for (; at > 0 && safety(run, &outcome->candidates[run->chain[at - 1]]) < safety(run, &outcome->candidates[moved]); at--) run->chain[at] = run->chain[at - 1];
+        run->chain[at] = moved;
+    }
     for (int i = 0; i < run->chain_count; i++) outcome->candidates[run->chain[i]].link = i;
     return NIGH_OK;
 }
@@ -233,7 +175,7 @@ static nigh_status walk_link(plan_run *run, int index, double *errors, test_figu
 {
     nigh_candidate *c = &run->outcome->candidates[index];
     figures->certificate = (nigh_certificate){0};
-    nigh_status status = ensure_plan(run, index);
+    nigh_status status = finalist_plan(run, index);
     if (!status && run->request->statistic == NIGH_WORST) {
         status = certified(run, c->plan, c->label, &figures->certificate);
         if (status == NIGH_UNSUPPORTED) {
@@ -243,34 +185,70 @@ static nigh_status walk_link(plan_run *run, int index, double *errors, test_figu
     }
     if (!status) status = test_plan(run, c->plan, errors, figures);
     if (!status) c->state = figures->met ? NIGH_CANDIDATE_PROVED : NIGH_CANDIDATE_REFUSED;
+    if (run->request->watch) run->request->watch(run->request->watch_user, run->outcome);
     return status;
 }
 
-/* The last link that passed is chosen; its errors (sorted later) and figures go into the receipt. */
+/* A certificate is no test: those that are cheapest for some number of uses are proved, until all of them are. */
+static nigh_status certify_envelope(plan_run *run, double *errors)
+{
+    nigh_outcome *outcome = run->outcome;
+    int *best = nigh_arena_alloc(run->arena, ((size_t)outcome->count + 1) * sizeof *best), links = 0;
+    if (!best) return NIGH_MEMORY;
+    for (;;) {
+        int count = cost_envelope(outcome, 1u << NIGH_CANDIDATE_PASSED | 1u << NIGH_CANDIDATE_PROVED, best, NULL), next = -1;
+        for (int i = 0; i < count && next < 0; i++)
+            if (outcome->candidates[best[i]].state == NIGH_CANDIDATE_PASSED) next = best[i];
+        if (next < 0) return NIGH_OK;
+        test_figures figures = {0};
+        outcome->candidates[next].link = links++;
+        nigh_status status = walk_link(run, next, errors, &figures);
+        if (status) return status;
+    }
+}
+
+static nigh_status walk_safest_first(plan_run *run, double *errors)
+{
+    nigh_status status = NIGH_OK;
+    bool met = true;
+    for (int i = 0; i < run->chain_count && met && !status; i++) {
+        test_figures figures = {0};
+        nigh_progress(run->ctx, "testing", i, run->chain_count);
+        status = walk_link(run, run->chain[i], errors, &figures);
+        met = figures.met;
+    }
+    return status;
+}
+
+/* The cheapest of those that passed; else the safest, of which the receipt says that it failed. */
+static int walk_result(plan_run *run)
+{
+    nigh_outcome *outcome = run->outcome;
+    for (int i = 0; i < outcome->count; i++) {
+        const nigh_candidate *c = &outcome->candidates[i];
+        if (c->state == NIGH_CANDIDATE_PROVED && (outcome->chosen < 0 || c->cost < outcome->candidates[outcome->chosen].cost)) outcome->chosen = i;
+    }
+    if (outcome->chosen >= 0) return outcome->chosen;
+    for (int i = 0; i < outcome->count; i++)
+        if (outcome->candidates[i].link == 0) return i;
+    return run->chain[0];
+}
+
 nigh_status chain_walk(plan_run *run)
 {
     nigh_status status = chain_make(run);
     if (status || run->chain_count == 0) return status;
     if ((status = open_walk(run))) return status;
     size_t n = (size_t)run->test.n;
-    double *errors = nigh_arena_alloc(run->arena, 2 * n * sizeof *errors), *kept = errors ? errors + n : NULL;
+    double *errors = nigh_arena_alloc(run->arena, n * sizeof *errors);
     if (!errors) return NIGH_MEMORY;
-    test_figures now = {0}, best = {0};
-    int shown = run->chain[0];
-    for (int i = 0; i < run->chain_count && !status; i++) {
-        nigh_progress(run->ctx, "testing", i, run->chain_count);
-        if ((status = walk_link(run, run->chain[i], errors, &now))) break;
-        if (now.met || i == 0) {
-            best = now, shown = run->chain[i];
-            memcpy(kept, errors, n * sizeof *kept);
-        }
-        if (now.met) run->outcome->chosen = run->chain[i];
-        if (run->request->watch) run->request->watch(run->request->watch_user, run->outcome);
-        if (now.met == (run->request->statistic == NIGH_WORST)) break;
-    }
+    bool any = run->outcome->candidates[run->chain[0]].state == NIGH_CANDIDATE_PASSED;
+    status = run->request->statistic == NIGH_WORST && any ? certify_envelope(run, errors) : walk_safest_first(run, errors);
     if (status) return status;
-    qsort(kept, n, sizeof *kept, by_value);
-    run->outcome->histogram = kept;
-    run->shown = shown;
-    return run_finish(run, &best);
+    run->shown = walk_result(run);
+    test_figures figures = {0};
+    if ((status = walk_link(run, run->shown, errors, &figures))) return status; /* its figures once more: certificates are in the log */
+    qsort(errors, n, sizeof *errors, by_value);
+    run->outcome->histogram = errors;
+    return run_finish(run, &figures);
 }

@@ -131,7 +131,7 @@ static void the_text_says_what_is_missing(void **state)
     char *text = printed(ctx, &r);
     assert_has(text, "only a certificate could meet");
     assert_has(text, "AS STATED");
-    assert_has(text, "no classical shortcut met the same error");
+    assert_has(text, "no classical shortcut was shown to meet the same error");
     assert_has(text, "it cannot be run here and its time is not known");
     assert_has(text, "when it pays off is not known");
     nigh_free(ctx, text);
@@ -144,6 +144,11 @@ static void the_text_says_what_is_missing(void **state)
     assert_has(text, "machine busy");
     assert_has(text, "a tie");
     assert_null(strstr(text, "0.00834"));
+    nigh_free(ctx, text);
+    r = sample_receipt();
+    r.met = false; /* by --outliers */
+    text = printed(ctx, &r);
+    assert_has(text, "more inputs than allowed may have errors above 0.05");
     nigh_free(ctx, text);
     memset(&r, 0, sizeof r);
     text = printed(ctx, &r);

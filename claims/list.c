@@ -1,0 +1,9 @@
+/* All claims, one line each. */
+#include "common.h"
+
+extern const nigh_claim claim_adaptive_data_analysis;
+
+const nigh_claim *const claims_all[] = {
+    &claim_adaptive_data_analysis,
+    NULL,
+};

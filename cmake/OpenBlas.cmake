@@ -1,0 +1,30 @@
+# Which OpenBLAS? With OpenMP in nigh it must be the OpenMP build: then one thread pool serves both. Debian keeps several
+# builds beside each other under one soname, and an "alternative" chooses; so nigh names the OpenMP build's folder when it is
+# there, at link time and as run path, and asks the library itself which build it is. -> target nigh_openblas
+add_library(nigh_openblas INTERFACE)
+if(NIGH_OPENMP)
+  find_library(NIGH_OPENBLAS_OPENMP_LIBRARY openblas PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-openmp NO_DEFAULT_PATH)
+endif()
+if(NIGH_OPENMP AND NIGH_OPENBLAS_OPENMP_LIBRARY)
+  target_link_libraries(nigh_openblas INTERFACE ${NIGH_OPENBLAS_OPENMP_LIBRARY})
+  target_include_directories(nigh_openblas INTERFACE ${OPENBLAS_INCLUDE_DIRS})
+  get_filename_component(openblas_folder ${NIGH_OPENBLAS_OPENMP_LIBRARY} DIRECTORY)
+  set(CMAKE_INSTALL_RPATH ${openblas_folder})
+else()
+  target_link_libraries(nigh_openblas INTERFACE PkgConfig::OPENBLAS)
+endif()
+
+if(NIGH_OPENMP)
+  include(CheckCSourceRuns)
+  set(CMAKE_REQUIRED_LIBRARIES nigh_openblas)
+  set(CMAKE_REQUIRED_QUIET ON)
+  check_c_source_runs("int openblas_get_parallel(void); int main(void) { return openblas_get_parallel() != 2; }" NIGH_OPENBLAS_IS_OPENMP)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  unset(CMAKE_REQUIRED_QUIET)
+  if(NIGH_OPENBLAS_IS_OPENMP)
+    message(STATUS "nigh: OpenBLAS is the OpenMP build, ${NIGH_OPENBLAS_OPENMP_LIBRARY}")
+  else()
+    message(WARNING "OpenBLAS is not the OpenMP build: two thread pools will compete and timings suffer. On Debian install "
+                    "libopenblas-openmp-dev; or build with -DNIGH_OPENMP=OFF")
+  endif()
+endif()

@@ -1,0 +1,114 @@
+/*
+ * Those that may be chosen are timed by the clock, and the lower envelope of their cost over the number of uses is found.
+ */
+#include "plan/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TIMING_ROUNDS = 5, MOST_FINALISTS = 64 };
+static const double COUNT_TRUST = 2;
+
+nigh_status finalist_plan(plan_run *run, int index)
+{
+    nigh_candidate *c = &run->outcome->candidates[index];
+    double seconds;
+    return c->plan ? NIGH_OK : candidate_fit(run, index, &c->plan, &seconds);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double cheapest(const plan_run *run)
+{
+    double best = INFINITY;
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        if (c->state == NIGH_CANDIDATE_PASSED && c->apply_seconds < best) best = c->apply_seconds;
+    }
+    return best;
+}
+
+/* Rounds over all finalists, so that a change of the machine's speed meets all of them; the median of each. */
+static nigh_status time_rounds(plan_run *run, const int *finalist, int count)
+{
+    timed_work *work = nigh_arena_alloc_zero(run->arena, (size_t)count, sizeof *work);
+    double *seconds = nigh_arena_alloc_zero(run->arena, (size_t)count * TIMING_ROUNDS, sizeof *seconds);
+    if (!work || !seconds) return NIGH_MEMORY;
+    nigh_status status = NIGH_OK;
+    for (int i = 0; i < count && !status; i++) {
+        status = finalist_plan(run, finalist[i]);
+        if (!status)
+            status = timed_work_new(run->ctx, run->arena, run->problem, run->outcome->candidates[finalist[i]].plan, &run->screen, &work[i]);
+    }
+    for (int r = 0; r < TIMING_ROUNDS && !status; r++)
+        for (int i = 0; i < count && !status; i++) {
+            nigh_progress(run->ctx, "timing finalists", r * count + i, TIMING_ROUNDS * count);
+            status = timed_work_seconds(run->ctx, &work[i], 1, &seconds[i * TIMING_ROUNDS + r]);
+        }
+    for (int i = 0; i < count && !status; i++) {
+        nigh_candidate *c = &run->outcome->candidates[finalist[i]];
+        char key[512];
+        snprintf(key, sizeof key, "apply %s", c->label);
+        qsort(seconds + i * TIMING_ROUNDS, TIMING_ROUNDS, sizeof *seconds, by_value);
+        double median = seconds[i * TIMING_ROUNDS + TIMING_ROUNDS / 2];
+        status = clocklog_put_real(run->clock, key, median);
+        wisdom_learn(run, c->method, host_seconds(run, &c->estimate.apply), median);
+    }
+    return status;
+}
+
+/* The clock only for those within a factor of two of the cheapest by count. */
+nigh_status finalists_time(plan_run *run)
+{
+    nigh_outcome *outcome = run->outcome;
+    int finalist[MOST_FINALISTS], count = 0;
+    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), seconds;
+    char key[512];
+    for (int i = 0; i < outcome->count && count < MOST_FINALISTS && !clocklog_frozen(run); i++) {
+        const nigh_candidate *c = &outcome->candidates[i];
+        snprintf(key, sizeof key, "apply %s", c->label);
+        if (c->state == NIGH_CANDIDATE_PASSED && c->apply_seconds <= limit && !clocklog_get_real(run->clock, key, &seconds))
+            finalist[count++] = i;
+    }
+    nigh_status status = count ? time_rounds(run, finalist, count) : NIGH_OK;
+    for (int i = 0; i < outcome->count && !status; i++) {
+        nigh_candidate *c = &outcome->candidates[i];
+        snprintf(key, sizeof key, "apply %s", c->label);
+        if (c->state == NIGH_CANDIDATE_PASSED && clocklog_get_real(run->clock, key, &c->apply_seconds)) c->timed = true;
+        c->cost = c->fit_seconds + run->uses * c->apply_seconds;
+    }
+    return status;
+}
+
+int cost_envelope(const nigh_outcome *outcome, unsigned states, int *index, double *where)
+{
+    int count = 0;
+    double uses = 1;
+    for (;;) {
+        int best = -1;
+        for (int i = 0; i < outcome->count; i++) {
+            const nigh_candidate *c = &outcome->candidates[i];
+            if (!(states >> c->state & 1)) continue;
+            const nigh_candidate *b = best < 0 ? NULL : &outcome->candidates[best];
+            double cost = c->fit_seconds + uses * c->apply_seconds, least = b ? b->fit_seconds + uses * b->apply_seconds : INFINITY;
+            if (cost < least || (b && cost == least && c->apply_seconds < b->apply_seconds)) best = i;
+        }
+        if (best < 0) return count;
+        const nigh_candidate *b = &outcome->candidates[best];
+        if (where) where[count] = uses;
+        index[count++] = best;
+        double next = INFINITY; /* the nearest crossing with a flatter line */
+        for (int i = 0; i < outcome->count; i++) {
+            const nigh_candidate *c = &outcome->candidates[i];
+            if (!(states >> c->state & 1) || c->apply_seconds >= b->apply_seconds) continue;
+            next = fmin(next, (c->fit_seconds - b->fit_seconds) / (b->apply_seconds - c->apply_seconds));
+        }
+        if (!isfinite(next)) return count;
+        uses = fmax(next, uses) * (1 + 1e-9);
+    }
+}

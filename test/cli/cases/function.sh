@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# Functions: plan, receipt, apply, export, report, replay, and what can be wrong with them.
+run 0 nigh plan exp --on -1:1 --error 1e-4 -o e.nigh --no-clock
+out 'exp'
+out '1e-0?4'
+check test -s e.nigh
+check missing e.nigh.journal
+run 0 nigh plan exp --on -1:1 --error 1e-4 -o again.nigh --no-clock
+check cmp e.nigh again.nigh
+run 0 nigh plan exp --on -1:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
+run 0 nigh receipt e.nigh
+out 'AS STATED'
+run 0 nigh receipt e.nigh --json
+out '"as_stated": *true'
+check python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$stdout"
+run 0 nigh receipt e.nigh --recheck
+no_out 'AS STATED'
+
+printf -- '-1\n0\n0.5\n1\n' >in.csv
+run 0 nigh apply e.nigh in.csv -o out.csv
+check awk 'NR == 3 { exit !($1 - 1.6487213 < 1e-4 && 1.6487213 - $1 < 1e-4) }' out.csv
+printf '5\n' >far.csv
+run 0 nigh apply e.nigh far.csv -o far-out.csv
+err 'warning: .*outside the range'
+run 2 nigh apply e.nigh far.csv -o strict-out.csv --strict
+err 'outside the range'
+check missing strict-out.csv
+printf '1,2\n' >wide.csv
+run 2 nigh apply e.nigh wide.csv -o wide-out.csv
+err 'wide.csv has 2 numbers a sample; the plan takes 1'
+run 2 nigh apply e.nigh nothing.csv -o x.csv
+err 'nothing.csv'
+run 2 nigh apply nothing.nigh in.csv -o x.csv
+err 'nothing.nigh'
+head -c 200 e.nigh >cut.nigh
+run 2 nigh apply cut.nigh in.csv -o x.csv
+err 'cut.nigh'
+run 2 nigh apply in.csv in.csv -o x.csv
+err 'in.csv'
+run 2 nigh apply e.nigh in.csv
+err '-o OUT is missing'
+
+run 0 nigh export e.nigh -o e.c
+for compiler in gcc clang; do
+    command -v $compiler >/dev/null || continue
+    check $compiler -std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off -O2 -c e.c -o e.o
+done
+run 0 nigh export e.nigh -o -
+out 'void approximation\(long n'
+
+run 0 nigh plan 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-7 --no-clock --json
+cp "$stdout" outcome.json
+check python3 -c 'import json; json.load(open("outcome.json"))'
+run 0 nigh report outcome.json -o page.html
+check grep -qi '<svg' page.html
+check fails grep -Eq '(src|href)="http' page.html
+run 2 nigh report e.c -o bad.html
+check missing bad.html
+
+run 1 nigh plan exp --on -1:1 --error 1e-30 --no-clock
+err 'no method met the error 1e-30'
+run 2 nigh plan exp --on -1:1 --error -1
+err 'error is -1; a finite number above 0 is needed'
+run 2 nigh plan exp --on -1:1 --error inf
+err 'a finite number above 0 is needed'
+run 2 nigh plan exp --on -1:1 --error nan
+err 'a finite number above 0 is needed'
+run 2 nigh plan exp --on -1:1 --error wide
+err "--error is 'wide'; a number is needed"
+run 2 nigh plan exp --on -1:1
+err 'which error is allowed'
+run 2 nigh plan --on -1:1 --error 1e-3
+err 'what is to be approximated'
+run 2 nigh plan exp --error 1e-3
+err 'Say --on A:B'
+run 2 nigh plan exp --on 1:-1 --error 1e-3
+err '.'
+run 2 nigh plan exp --on 1 --error 1e-3
+err "--on is '1'"
+run 2 nigh plan log --on -1:1 --error 1e-3
+err 'not finite|domain'
+run 2 nigh plan tanhh --on -1:1 --error 1e-3
+err "tanh"
+run 2 nigh plan 'exp(x' --on -1:1 --error 1e-3
+err '.'
+run 2 nigh plan exp --on -1:1 --type f16 --error 1e-3
+err "--type is 'f16'; f32 or f64 is allowed"
+run 2 nigh plan exp --on -1:1 --measure metres --error 1e-3
+err "metres"
+run 2 nigh plan exp --on -1:1 --error 1e-3 --statistic median
+err "--statistic is 'median'; mean, p95 or worst is allowed"
+run 2 nigh plan exp --on -1:1 --error 1e-3 --confidence 2
+err 'confidence is 2'
+run 2 nigh plan exp --on -1:1 --error 1e-3 --methods minmax
+err 'minimax'
+run 2 nigh plan exp --on -1:1 --error 1e-3 --settings degree
+err "'degree' is no setting"
+run 2 nigh plan exp --on -1:1 --error 1e-3 --threads 0
+err '--threads is 0'

@@ -1,0 +1,81 @@
+#!/bin/bash
+# kill.sh NIGH [KILLS] [SEED]: plans of a function, a program and a file are killed (SIGKILL) at KILLS random moments in all and
+# run again until they end; the plan files must be those of undisturbed runs, to the byte, and nothing may be left behind.
+set -u
+nigh=$1 kills=${2:-8} RANDOM=${3:-1}
+source=$(cd "$(dirname "$0")/../.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+mkdir tmp
+export TMPDIR=$folder/tmp HOME=$folder
+
+python3 - >table.csv <<'PY'
+import math, random
+random.seed(3)
+print('a,b,y,z')
+for _ in range(3000):
+    a, b = random.uniform(-1, 1), random.uniform(0, 2)
+    print('%.17g,%.17g,%.17g,%.17g' % (a, b, math.sin(3 * a) + 0.3 * b * a, math.exp(-b) * (1 + a)))
+PY
+program="python3 $source/test/cli/programs/slow.py 0.01 {1} {2}"
+words_of() { # NAME OUT: the command of one plan, in words
+    case $1 in
+    function) words=("$nigh" plan 'exp(-x*x)*cos(3*x)' --on 0:4 --error 3e-6) ;;
+    program) words=("$nigh" plan --exact "$program" --box 0:1,1:2 --error 0.01 --fit 60 --screen 40 --test 59) ;;
+    file) words=("$nigh" plan table.csv --outputs y,z --error 0.02) ;;
+    esac
+    words+=(--no-clock --quiet -o "$2")
+}
+
+# Processes that work below our folder for temporary things, or hold it.
+left_behind() {
+    local pid
+    for pid in /proc/[0-9]*; do
+        case $(readlink "$pid/cwd" 2>/dev/null) in "$folder"/tmp/*) echo "process ${pid#/proc/}: $(tr '\0' ' ' <"$pid/cmdline")" ;; esac
+    done
+}
+
+failures=0 done_kills=0
+for name in function program file; do
+    export XDG_CACHE_HOME=$folder/calm-cache-$name XDG_STATE_HOME=$folder/calm-state-$name
+    began=$(date +%s%N)
+    words_of $name calm-$name.nigh
+    "${words[@]}" >calm-$name.txt || { echo "FAILED: $name: the undisturbed run"; exit 1; }
+    took=$((($(date +%s%N) - began) / 1000000))
+    echo "$name: $took ms undisturbed"
+    case $name in function) share=$((kills / 4)) ;; program) share=$((kills / 2)) ;; file) share=$((kills - done_kills)) ;; esac
+    mine=0 round=0
+    while [ $mine -lt "$share" ] && [ $round -lt 200 ]; do
+        round=$((round + 1))
+        rm -f torn-$name.nigh torn-$name.nigh.*
+        export XDG_CACHE_HOME=$folder/torn-cache-$name-$round XDG_STATE_HOME=$folder/torn-state-$name-$round
+        words_of $name torn-$name.nigh
+        # Up to three kills within one plan, then to the end.
+        for _ in 1 2 3; do
+            [ $mine -lt "$share" ] || break
+            "${words[@]}" >/dev/null 2>&1 &
+            pid=$!
+            at=$((RANDOM % (took + 1)))
+            sleep "$((at / 1000)).$(printf %03d $((at % 1000)))"
+            if kill -KILL $pid 2>/dev/null; then mine=$((mine + 1)); fi
+            wait $pid 2>/dev/null
+        done
+        "${words[@]}" >torn-$name.txt 2>torn-$name.err || { echo "FAILED: $name: run after a kill: $(cat torn-$name.err)"; failures=$((failures + 1)); }
+        cmp -s calm-$name.nigh torn-$name.nigh || { echo "FAILED: $name: after kills the plan file differs"; cmp calm-$name.nigh torn-$name.nigh; failures=$((failures + 1)); }
+        diff calm-$name.txt torn-$name.txt >difference || { echo "FAILED: $name: after kills the receipt differs"; head -n 10 difference; failures=$((failures + 1)); }
+        [ ! -e torn-$name.nigh.journal ] || { echo "FAILED: $name: the journal is still there"; failures=$((failures + 1)); }
+    done
+    done_kills=$((done_kills + mine))
+done
+for _ in $(seq 20); do
+    left=$(left_behind)
+    [ "$left" ] || break
+    sleep 0.25
+done
+[ ! "$left" ] || { echo "FAILED: left behind: $left"; failures=$((failures + 1)); }
+# Folders of killed runs go with the next run that makes one; those few of the last rounds may be young.
+"$nigh" plan exp --on 0:1 --error 1e-3 --no-clock --quiet >/dev/null
+folders=$(find tmp -mindepth 1 -maxdepth 1 | wc -l)
+echo "$done_kills kills, $failures failures, $folders private folders left"
+[ $failures = 0 ]
