@@ -307,6 +307,10 @@ NIGH_API nigh_status nigh_plan_apply(const nigh_plan *plan, int64_t n, const voi
 NIGH_API nigh_status nigh_plan_save(nigh_context *ctx, const nigh_plan *plan, const char *path);
 NIGH_API nigh_status nigh_plan_load(nigh_context *ctx, const char *path, nigh_plan **plan);
 
+/* The same from and to memory; name stands in messages. What is formatted is added to `bytes`. */
+NIGH_API nigh_status nigh_plan_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_plan **plan);
+NIGH_API nigh_status nigh_plan_format(nigh_context *ctx, const nigh_plan *plan, nigh_buffer *bytes);
+
 /* One dependency-free C99 file with the receipt as the comment on top. */
 NIGH_API nigh_status nigh_plan_export(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);
 

@@ -74,8 +74,10 @@ for _ in $(seq 20); do
     sleep 0.25
 done
 [ ! "$left" ] || { echo "FAILED: left behind: $left"; failures=$((failures + 1)); }
-# Folders of killed runs go with the next run that makes one; those few of the last rounds may be young.
-"$nigh" plan exp --on 0.25:1 --error 1e-3 --no-clock --quiet >/dev/null
+# A killed run cannot remove its private folder; a later run removes those that nobody holds and that are over an hour old.
+find tmp -mindepth 1 -maxdepth 1 -exec touch -d '2 hours ago' {} +
+"$nigh" sample --exact "$program" --box 0:1,1:2 -n 1 -o one.npz --quiet --no-cache
 folders=$(find tmp -mindepth 1 -maxdepth 1 | wc -l)
-echo "$done_kills kills, $failures failures, $folders private folders left"
+[ "$folders" = 0 ] || { echo "FAILED: $folders private folders left"; failures=$((failures + 1)); }
+echo "$done_kills kills, $failures failures"
 [ $failures = 0 ]

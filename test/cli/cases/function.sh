@@ -48,6 +48,25 @@ done
 run 0 nigh export e.nigh -o -
 out 'void approximation\(long n'
 
+# Each method by itself, exported, compiled and run beside the library: the same numbers to the last bit that is printed.
+printf '1\n1.5\n2\n2.75\n' >points.csv
+for method in taylor chebyshev minimax minimax-rational table-linear table-cubic; do
+    run 0 nigh plan 'log(1+x)*sin(2*x)' --on 1:3 --type f64 --error 1e-3 --methods "$method" --no-clock -o m.nigh
+    out "plan +$method "
+    run 0 nigh export m.nigh -o m.c
+    run 0 nigh apply m.nigh points.csv -o m.csv
+    printf '%s\n' '#include <stdio.h>' 'void m(long n, const double *in, double *out);' \
+        'int main(void) { const double x[4] = {1, 1.5, 2, 2.75}; double y[4]; m(4, x, y);' \
+        'for (int i = 0; i < 4; i++)' 'printf("%.12g\n", y[i]);' 'return 0; }' >main.c
+    for compiler in gcc clang; do
+        command -v $compiler >/dev/null || continue
+        check $compiler -std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off -O2 main.c m.c -o m -lm
+        ./m >exported.txt
+        awk '{ printf "%.12g\n", $1 }' m.csv >applied.txt
+        check diff exported.txt applied.txt
+    done
+done
+
 run 0 nigh plan 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-7 --no-clock --json
 cp "$stdout" outcome.json
 check python3 -c 'import json; json.load(open("outcome.json"))'
