@@ -18,14 +18,13 @@ plan() { # NAME TITLE WORDS...: one problem
     printf '\n== %d. %s\n\n$ nigh plan' $number "$title"
     printf ' %q' "$@"
     printf '\n\n'
-    "$nigh" plan "$@" -o "$out/$name.nigh" --json >"$out/$name.json" || code=$?
+    "$nigh" plan "$@" -o "$out/$name.nigh" --outcome "$out/$name.json" || code=$?
     if [ $code -gt 1 ]; then
         echo "nigh plan ended with exit code $code" >&2
         exit $code
     fi
     [ $code = 0 ] || failed=$((failed + 1))
     pages+=("$out/$name.json")
-    [ ! -s "$out/$name.nigh" ] || "$nigh" receipt "$out/$name.nigh"
 }
 
 echo "nigh replaces an expensive computation by a cheap one that is near enough, and says how near. Eight problems:"
