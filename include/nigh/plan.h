@@ -285,7 +285,7 @@ struct nigh_plan {
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
 };
 
-/* For methods: a plan with its own arena; copies the problem's shapes and box. Freed by nigh_plan_free. */
+/* For methods: a plan with its own arena, without a box; low, high, work, bytes and state are the method's to fill. Freed by nigh_plan_free. */
 NIGH_API nigh_status nigh_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings,
                                    const nigh_shape *in, const nigh_shape *out, const nigh_plan_ops *ops, nigh_plan **plan);
 NIGH_API void nigh_plan_free(nigh_context *ctx, nigh_plan *plan); /* NULL is fine */
@@ -306,6 +306,10 @@ NIGH_API nigh_status nigh_plan_apply(const nigh_plan *plan, int64_t n, const voi
 /* Writes or reads a plan file (safetensors with JSON metadata). Reading runs nothing and trusts nothing. */
 NIGH_API nigh_status nigh_plan_save(nigh_context *ctx, const nigh_plan *plan, const char *path);
 NIGH_API nigh_status nigh_plan_load(nigh_context *ctx, const char *path, nigh_plan **plan);
+
+/* The same from and to memory; name stands in messages. What is formatted is added to `bytes`. */
+NIGH_API nigh_status nigh_plan_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_plan **plan);
+NIGH_API nigh_status nigh_plan_format(nigh_context *ctx, const nigh_plan *plan, nigh_buffer *bytes);
 
 /* One dependency-free C99 file with the receipt as the comment on top. */
 NIGH_API nigh_status nigh_plan_export(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);

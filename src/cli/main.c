@@ -45,13 +45,11 @@ const cli_command cli_commands[] = {
      "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},
     {"list", "[methods|problems|papers|measures]", "what nigh knows", "", cli_list},
     {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
-#ifdef NIGH_HAVE_RELEASE
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",
      cli_release},
-#endif
-#if NIGH_HAVE_CLAIMS_NOW
+#ifdef NIGH_HAVE_CLAIMS
     {"claims", "[--quick] [--sabotage] [SLUG...]", "run the papers' claims beside their baselines", "", cli_claims},
 #endif
     {"help", "[COMMAND]", "this overview, or the help of a command; --man, --completion for their files", "", cli_help},

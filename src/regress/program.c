@@ -99,7 +99,7 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
 static int slot_count(const program_state *s)
 {
     int count = (s->in_place != NULL) + (s->out_place != NULL) + (s->knob != NULL);
-    char place[8];
+    char place[24];
     for (int64_t j = 0; j < s->d && j < MOST_NUMBERS; j++) {
         snprintf(place, sizeof place, "%lld", (long long)(j + 1));
         count += nigh_program_has(s->program, place);

@@ -305,10 +305,10 @@ static void hostile_files(void **state)
 /* A fit with allocation k failing, for every k: a message, nothing left. */
 static void failing_memory(void **state)
 {
-    const char *names[] = {"minimax", "minimax-rational", "table-cubic", "taylor", "chebyshev"};
+    const char *names[] = {"minimax", "minimax-rational", "table-linear", "table-cubic", "taylor", "chebyshev"};
     nigh_context *outer = test_context_new();
     nigh_problem *problem = problem_new(outer, "log(1+x)", 0, 1, NIGH_F32, NULL);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         for (long k = 1;; k++) {
             test_allocator allocator = {.fail_at = k};
             nigh_context *ctx = test_context_failing(&allocator);
