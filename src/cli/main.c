@@ -39,7 +39,7 @@ const cli_command cli_commands[] = {
      "The file has a function `void NAME(long n, const T *in, T *out)` and the receipt as the comment on top. It carries no licence\n"
      "of nigh's.",
      cli_export},
-    {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --json`",
+    {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --outcome`",
      "The page needs no network, works on a phone, in light and dark.", cli_report},
     {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz", "exact inputs and outputs of a problem, as a file of pairs",
      "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},

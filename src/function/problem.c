@@ -1,5 +1,6 @@
 /* The problem kind "function": text, interval, type and measure become a nigh_problem. Declared in nigh/function.h. */
 #include "core/json.h"
+#include "core/words.h"
 #include "function/target.h"
 
 #include <float.h>
@@ -139,14 +140,6 @@ static const named_function *named_of(const nigh_expr *expr)
 }
 
 /* Shortest decimal that reads back as the same double. */
-static void shortest(double value, char text[32])
-{
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
-    }
-}
-
 /* How to make it again, for plan files. */
 static nigh_status describe(nigh_context *ctx, nigh_problem *problem, const function_target *target)
 {
@@ -168,8 +161,8 @@ static nigh_status describe(nigh_context *ctx, nigh_problem *problem, const func
 static nigh_status name_problem(nigh_context *ctx, nigh_problem *problem, const function_target *target)
 {
     char low[32], high[32], hex[65], ends[80];
-    shortest(target->low, low);
-    shortest(target->high, high);
+    number_text(target->low, target->type == NIGH_F32, low);
+    number_text(target->high, target->type == NIGH_F32, high);
     const char *type = nigh_dtype_name(target->type);
     if (!(problem->name = nigh_format(ctx, "%.2000s on [%s, %s], %s", target->text, low, high, type))) return NIGH_MEMORY;
     nigh_sha256 hash;
