@@ -147,16 +147,18 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
     nigh_status status = read_request(ctx, w, problem, &request);
     if (!status && w->out && !w->replay && !(journal = nigh_format(ctx, "%s.journal", w->out))) status = NIGH_MEMORY;
     if (!status && w->replay) status = nigh_plan_load(ctx, w->replay, &replay);
-    request.journal = journal, request.replay = replay;
+    request.journal = journal, request.keep_journal = true, request.replay = replay;
     if (!cli_quiet && !cli_json) request.watch = watch, request.watch_user = &shown;
     if (!status) status = nigh_plan_make(ctx, problem, &request, &outcome);
-    if (!status || status == NIGH_UNMET) {
-        nigh_status shown_status = show(ctx, w, problem, outcome);
-        if (!status) status = shown_status;
-    }
-    if (!status && w->out) {
+    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET;
+    if (met && w->out) { /* before anything is shown: a full disk or a closed pipe there must not cost the plan */
         status = nigh_plan_save(ctx, outcome->plan, w->out);
         if (!status && w->uses == 0) status = save_envelope(ctx, outcome, w->out);
+    }
+    if (journal && (unmet || (met && !status))) remove(journal);
+    if (unmet || (met && !status)) {
+        nigh_status shown_status = show(ctx, w, problem, outcome);
+        if (!status) status = shown_status;
     }
     nigh_plan_free(ctx, replay);
     nigh_outcome_free(ctx, outcome);

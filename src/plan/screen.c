@@ -108,7 +108,8 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
 {
     json_t *value;
     if (!clocklog_get(run->clock, key, &value)) return false;
-    bool right = json_is_array(value) && json_array_size(value) == 7;
+    json_int_t state = json_integer_value(json_array_get(value, 6));
+    bool right = json_is_array(value) && json_array_size(value) == 7 && (state == NIGH_CANDIDATE_PASSED || state == NIGH_CANDIDATE_MISSED);
     if (right) {
         c->fit_seconds = real_or_infinity(json_array_get(value, 0));
         c->screen_mean = real_or_infinity(json_array_get(value, 1));
@@ -116,7 +117,7 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
         c->screen_p95 = real_or_infinity(json_array_get(value, 3));
         c->screen_worst = real_or_infinity(json_array_get(value, 4));
         c->decides = real_or_infinity(json_array_get(value, 5));
-        c->state = (nigh_candidate_state)json_integer_value(json_array_get(value, 6));
+        c->state = (nigh_candidate_state)state;
     }
     json_decref(value);
     return right;

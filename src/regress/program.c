@@ -7,6 +7,7 @@
 #include "regress/program_text.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ typedef struct program_state {
     nigh_arena *arena;
     nigh_program *program;
     nigh_cache *cache;
+    nigh_context *home;    /* the cache's; a plan that runs the program may be applied in other contexts and threads */
+    pthread_mutex_t guard; /* of cache and home */
     nigh_limits limits;
     int64_t d, m, rows;
     double *inputs; /* [rows, d] */
@@ -62,9 +65,11 @@ static bool from_cache(run_batch *b, int64_t i)
     size_t size = 0, wanted = (size_t)b->s->m * sizeof(double);
     if (!b->s->cache || !b->cached || b->s->m == 0) return false;
     batch_key(b, i, key);
+    pthread_mutex_lock(&b->s->guard);
     bool there = nigh_cache_get(b->s->cache, key, &bytes, &size) == NIGH_OK && bytes && size == wanted;
     if (there) memcpy(b->out + i * b->s->m, bytes, wanted);
-    nigh_free(b->ctx, bytes);
+    nigh_free(b->s->home, bytes);
+    pthread_mutex_unlock(&b->s->guard);
     return there;
 }
 
@@ -99,9 +104,10 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
 static int slot_count(const program_state *s)
 {
     int count = (s->in_place != NULL) + (s->out_place != NULL) + (s->knob != NULL);
-    char place[24];
-    for (int64_t j = 0; j < s->d && j < MOST_NUMBERS; j++) {
-        snprintf(place, sizeof place, "%lld", (long long)(j + 1));
+    char place[16];
+    int numbers = s->d < MOST_NUMBERS ? (int)s->d : MOST_NUMBERS;
+    for (int j = 0; j < numbers; j++) {
+        snprintf(place, sizeof place, "%d", j + 1);
         count += nigh_program_has(s->program, place);
     }
     return count;
@@ -134,7 +140,11 @@ static nigh_status take_answer(void *user, int64_t run, nigh_status status, nigh
         char key[65];
         memcpy(b->out + i * s->m, values, (size_t)s->m * sizeof *values);
         batch_key(b, i, key);
-        if (s->cache && b->cached) nigh_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
+        if (s->cache && b->cached) {
+            pthread_mutex_lock(&s->guard);
+            nigh_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
+            pthread_mutex_unlock(&s->guard);
+        }
     }
     nigh_free(b->ctx, values);
     return status;
@@ -207,6 +217,7 @@ static void free_problem(nigh_context *ctx, nigh_problem *problem)
     program_state *s = state_of(problem);
     nigh_program_free(s->program);
     nigh_cache_close(s->cache);
+    pthread_mutex_destroy(&s->guard);
     nigh_arena_free(s->arena);
 }
 
@@ -362,7 +373,8 @@ nigh_status nigh_program_problem_new(nigh_context *ctx, const nigh_program_probl
         nigh_arena_free(arena);
         return NIGH_MEMORY;
     }
-    s->arena = arena, s->limits = spec->limits;
+    s->arena = arena, s->limits = spec->limits, s->home = ctx;
+    pthread_mutex_init(&s->guard, NULL);
     const char *measure = spec->measure ? spec->measure : "relative-l2";
     s->problem = (nigh_problem){.size = sizeof(nigh_problem), .kind = "map", .child = true, .measure = nigh_measure_find(measure), .self = s,
                                 .ops = spec->inputs ? &row_ops : &drawn_ops};

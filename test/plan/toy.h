@@ -26,7 +26,7 @@ static nigh_status toy_exact(nigh_context *ctx, const nigh_problem *problem, int
 static const nigh_problem_ops toy_ops = {.draw = toy_draw, .exact = toy_exact};
 static const double toy_low[] = {0}, toy_high[] = {1};
 
-static nigh_problem toy_problem(void)
+static inline nigh_problem toy_problem(void)
 {
     return (nigh_problem){.size = sizeof(nigh_problem), .kind = "toy", .name = "e^x on [0, 1]", .identity = "toy-1",
                           .in = {NIGH_F64, 0, {0}}, .out = {NIGH_F64, 0, {0}}, .measure = nigh_measure_find("absolute"),
