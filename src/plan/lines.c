@@ -278,7 +278,8 @@ static nigh_status check_names(plan_run *run)
         for (int i = 0; nigh_method_at(run->ctx, i); i++)
             for (const nigh_option *o = nigh_method_at(run->ctx, i)->options; o && o->name; o++)
                 known = known || (strlen(o->name) == name && strncmp(o->name, p, name) == 0);
-        if (!known || p[name] != '=')
+        if (p[name] != '=') return nigh_fail(run->ctx, NIGH_INVALID, "'%.*s' is no setting; write NAME=VALUE", (int)word, p);
+        if (!known)
             return nigh_fail(run->ctx, NIGH_INVALID, "setting '%.*s' is known to no method; see `nigh explain METHOD`", (int)word, p);
         p += word + (p[word] == ',');
     }
