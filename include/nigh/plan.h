@@ -396,7 +396,7 @@ typedef struct nigh_timed {
 } nigh_timed;
 
 /*
- * a beside b, in the order ABBA, batches of >= 1 ms, 15 pairs at first, doubled up to 120 while the 95% interval of
+ * a beside b, in the orders ABBA and BAAB in turn, batches of >= 1 ms, 15 pairs at first, doubled up to 120 while the 95% interval of
  * the median ratio is wider than +-5%. `seconds` caps the whole (0: none); at least 5 pairs are made.
  * out->ratios is allocated (nigh_free).
  */
