@@ -285,7 +285,7 @@ struct nigh_plan {
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
 };
 
-/* For methods: a plan with its own arena; copies the problem's shapes and box. Freed by nigh_plan_free. */
+/* For methods: a plan with its own arena, without a box; low, high, work, bytes and state are the method's to fill. Freed by nigh_plan_free. */
 NIGH_API nigh_status nigh_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings,
                                    const nigh_shape *in, const nigh_shape *out, const nigh_plan_ops *ops, nigh_plan **plan);
 NIGH_API void nigh_plan_free(nigh_context *ctx, nigh_plan *plan); /* NULL is fine */

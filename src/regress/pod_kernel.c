@@ -26,6 +26,8 @@ static const nigh_option options[] = {
      .help = "samples to use, spread out by farthest points; 0: all, at most 4000"},
     {.name = NULL}};
 
+static const map_radial kinds[] = {MAP_GAUSSIAN, MAP_MATERN32, MAP_MATERN52, MAP_CUBIC}; /* by the choice of kernel */
+
 static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
@@ -37,15 +39,15 @@ static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, cons
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_pod_kernel, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
     double r = map_guess_components(d, n), q = map_guess_components(m, n), few = fmin(most, 500);
-    double apply = 2 * d + (d >= MAP_FEW ? 2 * d * r : 0) + most * (3 * r + 48 + 2 * q) + (m >= MAP_FEW ? 2 * q * m : 0);
     double fit = 6 * n * (d * fmin(n, d) + m * fmin(n, m)) + 8 * (9 * few * few * few + 74 * few * few * q) + most * most * most;
-    map_estimate(problem, fit, apply, 8 * (d * r + most * (r + q) + q * m), out);
+    map_radial kind = kinds[(int)nigh_setting(&nigh_method_pod_kernel, settings, "kernel")];
+    map_model like = {.body = MAP_POINTS, .radial = kind, .d = (int64_t)d, .r = (int64_t)r, .q = (int64_t)q, .m = (int64_t)m, .count = (int64_t)most};
+    map_estimate_model(problem, fit, &like, d >= MAP_FEW, map_has_tail(kind), m >= MAP_FEW, out);
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    static const map_radial kinds[] = {MAP_GAUSSIAN, MAP_MATERN32, MAP_MATERN52, MAP_CUBIC};
     map_model *model = &fit->model;
     map_pca in, out;
     nigh_status status = map_fit_components(ctx, fit, MOST_COMPONENTS, &in, &out);

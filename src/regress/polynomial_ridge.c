@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { MOST_TERMS = 4000, MOST_DEGREE = 8 };
+enum { MOST_TERMS = 4000, MOST_DEGREE = 8, WIDE = 64 /* more outputs are reduced without loss */ };
 
 static const nigh_option options[] = {
     {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = MOST_DEGREE, .value = 3, .grid = "1:8", .order = NIGH_ORDER_NONE,
@@ -35,15 +35,14 @@ static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, cons
     int64_t d = nigh_shape_count(&problem->in);
     int degree = (int)nigh_setting(&nigh_method_polynomial_ridge, settings, "degree");
     double m = (double)nigh_shape_count(&problem->out), p = (double)map_terms_count(d, d, degree, MOST_TERMS), n = (double)n_fit;
-    double q = fmin(m, 64), apply = 2 * (double)d + 3 * (double)(d * degree) + p + 2 * p * m;
-    map_estimate(problem, 14 * n * p * p + 74 * n * p * q, apply, 8 * p * m, out);
+    map_model like = {.body = MAP_TERMS, .degree = degree, .d = d, .r = d, .q = (int64_t)m, .m = (int64_t)m, .count = (int64_t)p};
+    map_estimate_model(problem, 14 * n * p * p + 74 * n * p * fmin(m, WIDE), &like, false, false, false, out);
     if (p + 1 > n) out->error.low = INFINITY; /* it will refuse: more terms than samples */
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    enum { WIDE = 64 };
     map_model *model = &fit->model;
     int degree = (int)map_setting(fit, "degree");
     int64_t most = fit->n < MOST_TERMS ? fit->n : MOST_TERMS, d = fit->d, count = map_terms_count(d, d, degree, most);

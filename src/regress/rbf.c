@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { MOST_POINTS = 4000, MOST_INPUTS = 50 };
+enum { MOST_POINTS = 4000, MOST_INPUTS = 50, WIDE = 64 };
 
 static const nigh_option options[] = {
     {.name = "basis", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cubic,thin-plate", .grid = "cubic,thin-plate", .help = "function of distance"},
@@ -33,13 +33,16 @@ static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, cons
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_rbf, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
     double q = fmin(m, map_guess_components(m, n)), few = fmin(most, 600);
-    map_estimate(problem, 9 * few * few * few + 6 * most * most * most, most * (3 * d + 30 + 2 * q) + 2 * q * m, 8 * most * (d + q), out);
+    bool reduce = m > WIDE;
+    map_radial kind = nigh_setting(&nigh_method_rbf, settings, "basis") > 0 ? MAP_THIN_PLATE : MAP_CUBIC;
+    map_model like = {.body = MAP_POINTS, .radial = kind, .d = (int64_t)d, .r = (int64_t)d, .q = (int64_t)(reduce ? q : m), .m = (int64_t)m,
+                      .count = (int64_t)most};
+    map_estimate_model(problem, 9 * few * few * few + 6 * most * most * most, &like, false, true, reduce, out);
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    enum { WIDE = 64 };
     map_model *model = &fit->model;
     map_pca in, out;
     int64_t most = (int64_t)map_setting(fit, "centres"), count;
