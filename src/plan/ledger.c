@@ -40,7 +40,7 @@ static nigh_status ledger_store(nigh_context *ctx, const char *path, const char 
 {
     json_t *ledger = json_pack("{s:s,s:O}", "identity", identity, "reads", reads);
     nigh_buffer text = {.ctx = ctx};
-    nigh_status status = ledger ? nj_dump(ctx, ledger, JSON_INDENT(1), &text) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for the ledger");
+    nigh_status status = ledger ? nj_dump(ctx, ledger, NJ_INDENTED, &text) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for the ledger");
     if (!status) status = nigh_file_write(ctx, path, text.data, text.size);
     nigh_buffer_free(&text);
     json_decref(ledger);

@@ -326,7 +326,7 @@ static nigh_status describe(nigh_context *ctx, program_state *s, const nigh_prog
     if (!status) status = nj_set_bool(ctx, origin, "drawn", !spec->inputs);
     if (!status) status = nj_set(ctx, origin, "low", json_incref(low));
     if (!status) status = nj_set(ctx, origin, "high", json_incref(high));
-    if (!status) status = nj_dump(ctx, origin, JSON_COMPACT | JSON_SORT_KEYS, &text);
+    if (!status) status = nj_dump(ctx, origin, NJ_SORTED, &text);
     if (!status && !(s->problem.origin = nigh_arena_strdup(s->arena, text.data))) status = NIGH_MEMORY;
     nigh_buffer_free(&text);
     json_decref(low), json_decref(high), json_decref(origin);
