@@ -55,7 +55,7 @@ valgrind:
 fuzz:
 	@scripts/setup build fuzz
 	@scripts/configure fuzz
-	@cmake --build build-fuzz -j $(JOBS)
+	@cmake --build build-fuzz -j $(JOBS) --target fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz build-fuzz
 
 clean:

@@ -7,13 +7,13 @@
  *   3     m random +-1 queries, then the sign of their sum weighted by the answers (the monitor attack)
  *   4     1000 adaptive queries beside a hold-out cut into 1000 parts
  *   5     which of plain reuse, Thresholdout and the ledger of walks picks best among 40 candidates, and which is honest
+ *         (adaptive_data_analysis/climb.c)
  *
  * All data are drawn in columns that are drawn again when needed, so nothing of size attributes x rows is ever stored.
  */
-#include "common.h"
+#include "adaptive_data_analysis/arms.h"
 
 #include "nigh/random.h"
-#include "nigh/release.h"
 #include "nigh/special.h"
 
 #include <math.h>
@@ -21,51 +21,6 @@
 #include <string.h>
 
 static const char *const saboteurs[] = {"holdout-only", "train-only", "no-noise", NULL};
-
-/* What stands in for Thresholdout: itself, or one of its fakes. */
-typedef enum stand_in { HONEST, HOLDOUT_ONLY, TRAIN_ONLY } stand_in;
-
-static stand_in stand_in_of(const claim_run *run)
-{
-    return claim_sabotaged(run, "holdout-only") ? HOLDOUT_ONLY : claim_sabotaged(run, "train-only") ? TRAIN_ONLY : HONEST;
-}
-
-/* One query to Thresholdout or its fake. */
-static nigh_status ask(nigh_holdout *h, stand_in fake, double train, double held, double *value)
-{
-    nigh_holdout_answer answer;
-    nigh_status status = nigh_holdout_ask(h, NULL, train, held, &answer);
-    *value = fake == TRAIN_ONLY ? train : fake == HOLDOUT_ONLY ? held : answer.value;
-    return status;
-}
-
-/* Each task gets a context of its own; the first failure in order of tasks is the one reported. */
-typedef nigh_status task_fn(nigh_context *ctx, int index, void *user);
-
-static nigh_status run_tasks(claim_run *run, int count, task_fn *task, void *user)
-{
-    nigh_status *status = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *status);
-    char (*message)[256] = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *message);
-    nigh_status result = status && message ? NIGH_OK : NIGH_MEMORY;
-    int threads = nigh_context_threads(run->ctx);
-    (void)threads;
-    if (!result) {
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-        for (int i = 0; i < count; i++) {
-            nigh_context *ctx = NULL;
-            status[i] = nigh_context_new(&ctx);
-            if (status[i]) continue;
-            status[i] = task(ctx, i, user);
-            snprintf(message[i], sizeof message[i], "%s", nigh_message(ctx));
-            nigh_context_free(ctx);
-        }
-        for (int i = 0; i < count && !result; i++)
-            if (status[i]) result = nigh_fail(run->ctx, status[i], "%s", message[i]);
-    }
-    nigh_free(run->ctx, message);
-    nigh_free(run->ctx, status);
-    return result;
-}
 
 /* ---- 1 and 2: picking attributes ------------------------------------------------------------------------- */
 
@@ -428,7 +383,7 @@ static nigh_status attack_mean(claim_run *run, nigh_holdout_kind kind, int n, in
         for (int i = 0; i < ATTACK_REPS; i++)
             tasks[i] = (attack){.kind = kind, .n = n, .m = m, .scale = kind == NIGH_HOLDOUT_GAUSSIAN && claim_sabotaged(run, "no-noise") ? 0 : NAN,
                                 .seed = nigh_seed_split(claim_seed(run), 50000000 + 1000 * (uint64_t)m + (uint64_t)i)};
-        status = run_tasks(run, ATTACK_REPS, attack_task, tasks);
+        status = claim_tasks(run, ATTACK_REPS, attack_task, tasks);
         for (int i = 0; i < ATTACK_REPS && !status; i++) kept[0] += tasks[i].last / ATTACK_REPS, kept[1] += tasks[i].worst / ATTACK_REPS;
         if (!status) status = claim_keep(run, key, 2, kept);
     }
@@ -546,178 +501,13 @@ static nigh_status contest_bar(claim_run *run)
     for (int i = 0; i < 2 * REPS; i++)
         tasks[i] = (contest){.split = i % 2, .fake = stand_in_of(run), .n = n, .m = m, .seed = nigh_seed_split(claim_seed(run), 60000000 + (uint64_t)i / 2)};
     nigh_status status = claim_progress(run, "beside splitting", 0, 0);
-    if (!status) status = run_tasks(run, 2 * REPS, contest_task, tasks);
+    if (!status) status = claim_tasks(run, 2 * REPS, contest_task, tasks);
     if (status) return status;
     for (int i = 0; i < 2 * REPS; i++) worst[i % 2] += tasks[i].worst / REPS;
     char name[96];
     snprintf(name, sizeof name, "m=%d queries, n=%d: Thresholdout's largest error over splitting's", m, n);
     claim_bar(run, name, worst[0] / worst[1], CLAIM_AT_MOST, run->quick ? 0.5 : 0.3, NULL);
     claim_note(run, "m=%d n=%d: largest error of Thresholdout (n/2 + n/2 rows) %.3f, of splitting %.3f", m, n, worst[0], worst[1]);
-    return NIGH_OK;
-}
-
-/* ---- 5: which picks best ------------------------------------------------------------------------------------ */
-
-/*
- * A climb of 40 rounds. Each round offers a candidate that answers a tenth of the rows anew and is truly better or worse by
- * less than 0.015; it is taken when the arm says that it is better. n rows in all:
- *   PLAIN         compares means over all n rows, every round
- *   THRESHOLDOUT  n/2 rows as S_t, n/2 as S_h with T = 4/sqrt(n/2); compares its answers
- *   LEDGER        compares means over n/2 rows; every 10 rounds one walk over the other n/2 tests, by the exact sign test at
- *                 level 5%/(k(k+1)), whether the pick beats the one that passed last; only what passed counts in the end
- */
-enum { ROUNDS = 40, WALK_EVERY = 10, ARMS = 3, ARM_PLAIN = 0, ARM_THRESHOLDOUT = 1, ARM_LEDGER = 2 };
-
-typedef struct climb {
-    int arm, n;
-    stand_in fake;
-    uint64_t seed;
-    double regret, bias; /* true accuracy of always right decisions less the pick's; reported less true */
-    double screened;     /* LEDGER: regret of the pick that only the screening half speaks for */
-    bool wrong;          /* LEDGER: a bound that was given out does not hold */
-} climb;
-
-/* Accuracies and rows of one model. */
-typedef struct model {
-    double truth;
-    uint8_t *right; /* [n] */
-} model;
-
-static void offer(const climb *c, int round, double change, const model *from, model *to)
-{
-    const double share = 0.1;
-    double anew = fmin(fmax(from->truth + change / share, 0), 1);
-    nigh_rng rng = nigh_rng_new(c->seed, 10 + (uint64_t)round);
-    for (int i = 0; i < c->n; i++) {
-        double u = nigh_rng_f64(&rng);
-        to->right[i] = u >= share ? from->right[i] : u / share < anew;
-    }
-    to->truth = (1 - share) * from->truth + share * anew;
-}
-
-static double share_right(const model *m, int from, int to)
-{
-    int count = 0;
-    for (int i = from; i < to; i++) count += m->right[i];
-    return (double)count / (to - from);
-}
-
-/* One walk over the test half: does the pick beat what passed before? Then it is what counts, with two digits and a bound. */
-static nigh_status walk(nigh_context *ctx, climb *c, int k, const model *pick, model *passed, double *report)
-{
-    int half = c->n / 2, wins = 0, losses = 0, right = 0;
-    for (int i = half; i < c->n; i++) {
-        wins += pick->right[i] > passed->right[i];
-        losses += pick->right[i] < passed->right[i];
-        right += pick->right[i];
-    }
-    double level = nigh_ledger_level(k, 0.05);
-    if (!(nigh_binomial_tail(wins + losses, 0.5, wins - 1) <= level)) return NIGH_OK;
-    memcpy(passed->right, pick->right, (size_t)c->n);
-    passed->truth = pick->truth;
-    *report = nearbyint(100.0 * right / (c->n - half)) / 100;
-    nigh_figure wrong_share;
-    nigh_status status = nigh_bound_share(ctx, c->n - half - right, c->n - half, 1 - level, false, &wrong_share);
-    if (!status && pick->truth < 1 - wrong_share.high) c->wrong = true;
-    return status;
-}
-
-static nigh_status climb_rounds(nigh_context *ctx, climb *c, nigh_holdout *h, model *pick, model *next, model *passed)
-{
-    int half = c->n / 2;
-    nigh_rng rng = nigh_rng_new(c->seed, 0);
-    nigh_rng start = nigh_rng_new(c->seed, 1);
-    double ideal = 0.6, report, best;
-    pick->truth = passed->truth = ideal;
-    for (int i = 0; i < c->n; i++) pick->right[i] = passed->right[i] = nigh_rng_f64(&start) < ideal;
-    best = c->arm == ARM_PLAIN ? share_right(pick, 0, c->n) : share_right(pick, 0, half);
-    nigh_status status = NIGH_OK;
-    if (c->arm == ARM_THRESHOLDOUT) status = ask(h, c->fake, best, share_right(pick, half, c->n), &best);
-    report = c->arm == ARM_LEDGER ? nearbyint(100 * share_right(passed, half, c->n)) / 100 : best;
-    for (int round = 0; round < ROUNDS && !status; round++) {
-        double change = 0.015 * (2 * nigh_rng_f64(&rng) - 1), score;
-        ideal += fmax(change, 0);
-        offer(c, round, change, pick, next);
-        score = c->arm == ARM_PLAIN ? share_right(next, 0, c->n) : share_right(next, 0, half);
-        if (c->arm == ARM_THRESHOLDOUT) status = ask(h, c->fake, score, share_right(next, half, c->n), &score);
-        if (score > best) {
-            best = score;
-            model other = *pick;
-            *pick = *next, *next = other;
-            if (c->arm != ARM_LEDGER) report = best;
-        }
-        if (c->arm == ARM_LEDGER && (round + 1) % WALK_EVERY == 0)
-            status = walk(ctx, c, (round + 1) / WALK_EVERY, pick, passed, &report);
-    }
-    double truth = c->arm == ARM_LEDGER ? passed->truth : pick->truth;
-    c->regret = ideal - truth;
-    c->screened = ideal - pick->truth;
-    c->bias = report - truth;
-    return status;
-}
-
-static nigh_status climb_task(nigh_context *ctx, int index, void *user)
-{
-    climb *c = (climb *)user + index;
-    nigh_holdout_options o = nigh_holdout_options_default(c->n / 2);
-    o.queries = ROUNDS + 1, o.seed = c->seed;
-    nigh_holdout *h = NULL;
-    uint8_t *rows = nigh_alloc(ctx, 3 * (size_t)c->n);
-    nigh_status status = rows ? nigh_holdout_new(ctx, &o, &h) : NIGH_MEMORY;
-    if (!status) status = climb_rounds(ctx, c, h, &(model){.right = rows}, &(model){.right = rows + c->n}, &(model){.right = rows + 2 * c->n});
-    nigh_holdout_free(h);
-    nigh_free(ctx, rows);
-    return status;
-}
-
-/* Mean regret and bias of one arm with their intervals; how often a bound was wrong. */
-static nigh_status climb_figures(claim_run *run, int arm, int n, int reps, nigh_figure *regret, nigh_figure *bias, double *screened, int *wrong)
-{
-    climb *tasks = nigh_alloc_zero(run->ctx, (size_t)reps, sizeof *tasks);
-    double *x = nigh_alloc(run->ctx, (size_t)reps * sizeof *x);
-    nigh_status status = tasks && x ? NIGH_OK : NIGH_MEMORY;
-    for (int i = 0; i < reps && !status; i++)
-        tasks[i] = (climb){.arm = arm, .n = n, .fake = stand_in_of(run), .seed = nigh_seed_split(claim_seed(run), 70000000 + (uint64_t)i)};
-    if (!status) status = run_tasks(run, reps, climb_task, tasks);
-    for (int i = 0; i < reps && !status; i++) x[i] = tasks[i].regret;
-    if (!status) status = nigh_mean_student(run->ctx, reps, x, 0.95, regret);
-    for (int i = 0; i < reps && !status; i++) x[i] = tasks[i].bias;
-    if (!status) status = nigh_mean_student(run->ctx, reps, x, 0.95, bias);
-    *wrong = 0;
-    *screened = 0;
-    for (int i = 0; i < reps && !status; i++) *wrong += tasks[i].wrong, *screened += tasks[i].screened / reps;
-    nigh_free(run->ctx, x);
-    nigh_free(run->ctx, tasks);
-    return status;
-}
-
-static nigh_status climb_bars(claim_run *run)
-{
-    static const char *const names[ARMS] = {"plain reuse", "Thresholdout", "ledger"};
-    int sizes[] = {100, 1000, 10000}, count = run->quick ? 2 : 3, reps = run->quick ? 100 : 400;
-    for (int s = 0; s < count; s++) {
-        nigh_figure regret[ARMS], bias[ARMS];
-        int wrong = 0;
-        double screened = 0;
-        for (int arm = 0; arm < ARMS; arm++) {
-            nigh_status status = claim_progress(run, "picking among candidates", s * ARMS + arm, count * ARMS);
-            if (!status) status = climb_figures(run, arm, sizes[s], reps, &regret[arm], &bias[arm], &screened, &wrong);
-            if (status) return status;
-            claim_note(run, "picking n=%-5d %-12s regret %.4f [%.4f, %.4f], reported less true %+.4f [%+.4f, %+.4f]", sizes[s], names[arm],
-                       regret[arm].estimate, regret[arm].low, regret[arm].high, bias[arm].estimate, bias[arm].low, bias[arm].high);
-        }
-        claim_note(run, "picking n=%-5d %-12s regret %.4f: the same climb without the walks", sizes[s], "half the rows", screened);
-        char name[96];
-        nigh_figure share;
-        nigh_status status = nigh_bound_share(run->ctx, wrong, reps, 0.95, true, &share);
-        if (status) return status;
-        snprintf(name, sizeof name, "picking n=%d: share of runs where a ledger's bound is wrong", sizes[s]);
-        claim_bar_interval(run, name, &share, CLAIM_AT_MOST, 0.05, NULL);
-        snprintf(name, sizeof name, "picking n=%d: the ledger's report off the truth", sizes[s]);
-        claim_bar(run, name, fabs(bias[ARM_LEDGER].estimate), CLAIM_AT_MOST, 0.02, NULL);
-        snprintf(name, sizeof name, "picking n=%d: plain reuse's regret less the ledger's", sizes[s]);
-        claim_bar(run, name, regret[ARM_PLAIN].estimate - regret[ARM_LEDGER].estimate, CLAIM_AT_MOST, 0, "to pick, all rows; to report, rows of their own");
-    }
     return NIGH_OK;
 }
 

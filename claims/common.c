@@ -275,3 +275,28 @@ nigh_status claims_main(nigh_context *ctx, const nigh_claim *const *claims, cons
     if (!status && any) status = nigh_fail(ctx, NIGH_UNMET, "a claim fell short");
     return status;
 }
+
+nigh_status claim_tasks(claim_run *run, int count, claim_task_fn *task, void *user)
+{
+    nigh_status *status = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *status);
+    char (*message)[256] = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *message);
+    nigh_status result = status && message ? NIGH_OK : NIGH_MEMORY;
+    int threads = nigh_context_threads(run->ctx);
+    (void)threads;
+    if (!result) {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+        for (int i = 0; i < count; i++) {
+            nigh_context *ctx = NULL;
+            status[i] = nigh_context_new(&ctx);
+            if (status[i]) continue;
+            status[i] = task(ctx, i, user);
+            snprintf(message[i], sizeof message[i], "%s", nigh_message(ctx));
+            nigh_context_free(ctx);
+        }
+        for (int i = 0; i < count && !result; i++)
+            if (status[i]) result = nigh_fail(run->ctx, status[i], "%s", message[i]);
+    }
+    nigh_free(run->ctx, message);
+    nigh_free(run->ctx, status);
+    return result;
+}

@@ -64,6 +64,11 @@ uint64_t claim_tuning_seed(const claim_run *run);
 /* True when the saboteur of this name is at work. */
 bool claim_sabotaged(const claim_run *run, const char *name);
 
+/* Runs task(ctx, index, user) for index 0 .. count-1 on all threads; each task gets a context of its own, and the first
+ * failure in the order of tasks is the one reported. */
+typedef nigh_status claim_task_fn(nigh_context *ctx, int index, void *user);
+nigh_status claim_tasks(claim_run *run, int count, claim_task_fn *task, void *user);
+
 /* Progress to the context's callback; NIGH_INTERRUPTED when cancelled, NIGH_RESOURCE when the time budget is over: return it. */
 nigh_status claim_progress(claim_run *run, const char *what, double done, double total);
 

@@ -16,7 +16,7 @@ endif()
 
 if(NIGH_OPENMP)
   include(CheckCSourceRuns)
-  set(CMAKE_REQUIRED_LIBRARIES nigh_openblas)
+  set(CMAKE_REQUIRED_LIBRARIES ${NIGH_OPENBLAS_OPENMP_LIBRARY})
   set(CMAKE_REQUIRED_QUIET ON)
   check_c_source_runs("int openblas_get_parallel(void); int main(void) { return openblas_get_parallel() != 2; }" NIGH_OPENBLAS_IS_OPENMP)
   unset(CMAKE_REQUIRED_LIBRARIES)

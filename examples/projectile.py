@@ -4,7 +4,7 @@
   projectile.py SPEED ANGLE DRAG WIND [RATE]
 
 SPEED in m/s, ANGLE in degrees above the ground, DRAG = density * area * coefficient / (2 * mass) in 1/m, WIND along the
-throw in m/s at 10 m height (it grows with height by the 1/7 power law); RATE is the number of time steps in a second (default 1000).
+throw in m/s at 10 m height (it grows with height by the 1/7 power law); RATE is the number of time steps in a second (default 400).
 Drag is quadratic in the speed relative to the air, air thins with height. Classical Runge-Kutta of order four; the
 landing is found by Hermite interpolation in the last step. The three numbers are printed.
 """
@@ -65,7 +65,7 @@ def main():
     if len(sys.argv) not in (5, 6):
         sys.exit('usage: projectile.py SPEED ANGLE DRAG WIND [RATE]')
     speed, angle, drag, wind = map(float, sys.argv[1:5])
-    rate = float(sys.argv[5]) if len(sys.argv) == 6 else 1000.0
+    rate = float(sys.argv[5]) if len(sys.argv) == 6 else 400.0
     if not (speed > 0 and 0 < angle < 90 and drag >= 0 and rate > 0):
         sys.exit('projectile: speed and rate above 0, drag of at least 0 and an angle between 0 and 90 are needed')
     print('%.12g %.12g %.12g' % throw(speed, angle, drag, wind, 1.0 / rate))

@@ -18,29 +18,28 @@ plan() { # NAME TITLE WORDS...: one problem
     printf '\n== %d. %s\n\n$ nigh plan' $number "$title"
     printf ' %q' "$@"
     printf '\n\n'
-    "$nigh" plan "$@" -o "$out/$name.nigh" --json >"$out/$name.json" || code=$?
+    "$nigh" plan "$@" -o "$out/$name.nigh" --outcome "$out/$name.json" || code=$?
     if [ $code -gt 1 ]; then
         echo "nigh plan ended with exit code $code" >&2
         exit $code
     fi
     [ $code = 0 ] || failed=$((failed + 1))
     pages+=("$out/$name.json")
-    [ ! -s "$out/$name.nigh" ] || "$nigh" receipt "$out/$name.nigh"
 }
 
 echo "nigh replaces an expensive computation by a cheap one that is near enough, and says how near. Eight problems:"
 
-plan exp 'exp on [-10, 10] in f32, every float within 1e-6 relative' exp --on -10:10 --error 1e-6 --measure relative --time 20
-plan wave 'an expression in f64, p95 of the error within 1e-9' 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-9 --statistic p95 --time 20
-plan tanh 'tanh in f32, every float within 1e-5' tanh --on -5:5 --error 1e-5 --time 20
-plan gelu 'gelu, an activation of neural networks, in f32, within 1e-4' gelu --on -6:6 --error 1e-4 --time 20
-plan rsqrt '1/sqrt(x) in f64, mean relative error within 1e-8' rsqrt --on 0.25:4 --type f64 --measure relative --error 1e-8 --time 20
+plan tanh 'tanh in f32: every one of two billion floats within 1e-5' tanh --on -5:5 --error 1e-5 --time 10
+plan log 'log in f32: every float within 1e-6' log --on 0.1:10 --error 1e-6 --time 10
+plan softplus 'softplus in f64: 95% of errors within 1e-8' softplus --on -8:8 --type f64 --error 1e-8 --statistic p95 --time 10
+plan sine 'sin in f64 over many periods: the mean error within 1e-8' sin --on -30:30 --type f64 --error 1e-8 --time 10
+plan expression 'an expression of your own, in f64' 'log(1+exp(sin(5*x)))/(1+x*x)' --on 0:3 --type f64 --error 1e-7 --time 10
 
 cc -O2 examples/heat_exchanger.c -o $out/heat_exchanger -lm
 plan exchanger 'your own program: a heat exchanger in C; its coarser grids compete too' \
     --exact "$out/heat_exchanger {in} {out} {n}" --knob n=32:256 --box 50:90,10:30,0.2:0.8,0.2:0.8 --error 0.005 --time 60
 plan projectile 'your own program: a throw with drag and wind in Python' \
-    --exact 'python3 examples/projectile.py {1} {2} {3} {4}' --box 15:60,20:70,0.001:0.01,-8:8 --error 0.01 --time 60
+    --exact 'python3 examples/projectile.py {1} {2} {3} {4}' --box 20:40,30:60,0.002:0.008,-5:5 --error 0.01 --time 60
 
 python3 examples/moist_air.py 4000 >$out/moist_air.csv
 plan moist_air 'a file of pairs: states of moist air' $out/moist_air.csv --outputs dew_point,wet_bulb,enthalpy --error 0.01 --time 20
@@ -48,7 +47,7 @@ plan moist_air 'a file of pairs: states of moist air' $out/moist_air.csv --outpu
 printf '\n== A plan at work\n\n'
 printf '70,15,0.5,0.4\n80,20,0.3,0.3\n' >$out/designs.csv
 if [ -s $out/exchanger.nigh ]; then
-    echo "\$ nigh apply $out/exchanger.nigh $out/designs.csv -o -        (hot outlet, cold outlet, duty)"
+    echo "\$ nigh apply $out/exchanger.nigh $out/designs.csv -o $out/answers.csv        (hot outlet, cold outlet, duty)"
     "$nigh" apply $out/exchanger.nigh $out/designs.csv -o $out/answers.csv
     cat $out/answers.csv
     echo "the exact program:"

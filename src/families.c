@@ -1,4 +1,5 @@
 /* All families, in one place above them: their methods and the services they give the planner. */
+#include "nigh/release.h"
 #include "plan/registry.h"
 
 extern const nigh_method *const nigh_function_methods[];
@@ -6,4 +7,4 @@ extern const nigh_method *const nigh_regress_methods[];
 
 const nigh_method *const *const nigh_families[] = {nigh_function_methods, nigh_regress_methods, NULL};
 
-void nigh_families_serve(nigh_services *services) { (void)services; }
+void nigh_families_serve(nigh_services *services) { services->holdout_level = nigh_release_holdout_level; }

@@ -11,6 +11,7 @@
 #include "nigh/progress.h"
 #include "nigh/random.h"
 #include "nigh/regress.h"
+#include "nigh/release.h"
 #include "nigh/roots.h"
 #include "nigh/special.h"
 #include "nigh/stats.h"

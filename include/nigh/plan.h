@@ -203,15 +203,17 @@ struct nigh_method {
     const char *when;    /* when to prefer it, one or two sentences */
     unsigned flags;
     const nigh_option *options; /* ended by a name of NULL; NULL: none */
+    const void *family; /* what code shared by several methods needs to know of this one; NULL: nothing. The calls below are
+                           handed their own descriptor, so that methods can share them. */
 
     /* NIGH_OK, or NIGH_UNSUPPORTED with the reason as message, shown to the user. NULL: always. */
-    nigh_status (*supports)(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings);
+    nigh_status (*supports)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
 
     /* Cheap (microseconds to a few milliseconds); no fitting. n_fit: samples that the fit will get. */
-    nigh_status (*estimate)(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
+    nigh_status (*estimate)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
                             nigh_estimate *out);
 
-    nigh_status (*start)(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples,
+    nigh_status (*start)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
                          const nigh_settings *settings, void **fit);
 
     /* `units` more units of work; deterministic in units however they are cut; polls the cancel flag. */
@@ -222,13 +224,13 @@ struct nigh_method {
 
     /* State of the fit as bytes, and back. NULL for one-shot methods: they start again. */
     nigh_status (*checkpoint)(nigh_context *ctx, void *fit, nigh_buffer *bytes);
-    nigh_status (*restore)(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples,
+    nigh_status (*restore)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
                            const nigh_settings *settings, const void *bytes, size_t size, void **fit);
 
     void (*abandon)(nigh_context *ctx, void *fit); /* NULL fit is fine */
 
     /* A plan from its file: every array's name, type, shape and finiteness is checked by the getters used. */
-    nigh_status (*load)(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan);
+    nigh_status (*load)(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan);
 };
 
 /* Adds a method from outside to this context; it must outlive it. NIGH_INVALID: wrong size or abi, name taken. */
@@ -285,7 +287,7 @@ struct nigh_plan {
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
 };
 
-/* For methods: a plan with its own arena; copies the problem's shapes and box. Freed by nigh_plan_free. */
+/* For methods: a plan with its own arena, without a box; low, high, work, bytes and state are the method's to fill. Freed by nigh_plan_free. */
 NIGH_API nigh_status nigh_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings,
                                    const nigh_shape *in, const nigh_shape *out, const nigh_plan_ops *ops, nigh_plan **plan);
 NIGH_API void nigh_plan_free(nigh_context *ctx, nigh_plan *plan); /* NULL is fine */
@@ -306,6 +308,10 @@ NIGH_API nigh_status nigh_plan_apply(const nigh_plan *plan, int64_t n, const voi
 /* Writes or reads a plan file (safetensors with JSON metadata). Reading runs nothing and trusts nothing. */
 NIGH_API nigh_status nigh_plan_save(nigh_context *ctx, const nigh_plan *plan, const char *path);
 NIGH_API nigh_status nigh_plan_load(nigh_context *ctx, const char *path, nigh_plan **plan);
+
+/* The same from and to memory; name stands in messages. What is formatted is added to `bytes`. */
+NIGH_API nigh_status nigh_plan_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_plan **plan);
+NIGH_API nigh_status nigh_plan_format(nigh_context *ctx, const nigh_plan *plan, nigh_buffer *bytes);
 
 /* One dependency-free C99 file with the receipt as the comment on top. */
 NIGH_API nigh_status nigh_plan_export(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);
@@ -412,6 +418,7 @@ typedef struct nigh_request {
     const char *methods;       /* only these, comma between; NULL: all */
     const char *settings;      /* options fixed for all methods that have them: "degree=5"; NULL: none */
     const char *journal;       /* file that keeps finished steps, so that a killed run resumes; NULL: none */
+    bool keep_journal;         /* leave it there when done: for callers that save the plan first and remove it then */
     const char *state;         /* folder of ledger and wisdom; NULL: XDG; "": none (ledger then starts anew) */
     bool no_clock;             /* choose by counted cost, time nothing: same bits on every run */
     bool brute;                /* try every setting of every declared grid (for regret) */

@@ -39,19 +39,17 @@ const cli_command cli_commands[] = {
      "The file has a function `void NAME(long n, const T *in, T *out)` and the receipt as the comment on top. It carries no licence\n"
      "of nigh's.",
      cli_export},
-    {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --json`",
+    {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --outcome`",
      "The page needs no network, works on a phone, in light and dark.", cli_report},
     {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz", "exact inputs and outputs of a problem, as a file of pairs",
      "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},
     {"list", "[methods|problems|papers|measures]", "what nigh knows", "", cli_list},
     {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
-#ifdef NIGH_HAVE_RELEASE
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",
      cli_release},
-#endif
-#if NIGH_HAVE_CLAIMS_NOW
+#ifdef NIGH_HAVE_CLAIMS
     {"claims", "[--quick] [--sabotage] [SLUG...]", "run the papers' claims beside their baselines", "", cli_claims},
 #endif
     {"help", "[COMMAND]", "this overview, or the help of a command; --man, --completion for their files", "", cli_help},

@@ -11,7 +11,7 @@ typedef struct plan_words {
     problem_words problem;
     double error, confidence, outliers, uses, time;
     int64_t fit, screen, test;
-    const char *statistic, *methods, *settings, *out, *replay, *report, *state, *journal;
+    const char *statistic, *methods, *settings, *out, *replay, *report, *state, *outcome;
     bool no_clock, brute, table;
 } plan_words;
 
@@ -109,6 +109,7 @@ static nigh_status show(nigh_context *ctx, const plan_words *w, const nigh_probl
         if (!status && w->uses == 0 && o->rows > 1) status = print_envelope(o, &text);
         if (!status && text.size && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     }
+    if (!status && w->outcome) status = nigh_file_write(ctx, w->outcome, json.data, json.size);
     if (!status && w->report) {
         const char *one = json.data;
         status = nigh_report_html(ctx, 1, &one, &html);
@@ -146,16 +147,18 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
     nigh_status status = read_request(ctx, w, problem, &request);
     if (!status && w->out && !w->replay && !(journal = nigh_format(ctx, "%s.journal", w->out))) status = NIGH_MEMORY;
     if (!status && w->replay) status = nigh_plan_load(ctx, w->replay, &replay);
-    request.journal = journal, request.replay = replay;
+    request.journal = journal, request.keep_journal = true, request.replay = replay;
     if (!cli_quiet && !cli_json) request.watch = watch, request.watch_user = &shown;
     if (!status) status = nigh_plan_make(ctx, problem, &request, &outcome);
-    if (!status || status == NIGH_UNMET) {
-        nigh_status shown_status = show(ctx, w, problem, outcome);
-        if (!status) status = shown_status;
-    }
-    if (!status && w->out) {
+    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET;
+    if (met && w->out) { /* before anything is shown: a full disk or a closed pipe there must not cost the plan */
         status = nigh_plan_save(ctx, outcome->plan, w->out);
         if (!status && w->uses == 0) status = save_envelope(ctx, outcome, w->out);
+    }
+    if (journal && (unmet || (met && !status))) remove(journal);
+    if (unmet || (met && !status)) {
+        nigh_status shown_status = show(ctx, w, problem, outcome);
+        if (!status) status = shown_status;
     }
     nigh_plan_free(ctx, replay);
     nigh_outcome_free(ctx, outcome);
@@ -184,6 +187,7 @@ int cli_plan(nigh_context *ctx, int argc, char **argv)
         {"settings", 0, CLI_TEXT, &w.settings, "LIST", "fix options of methods: degree=5,reduction=native", 0, 0},
         {"replay", 0, CLI_TEXT, &w.replay, "PLAN", "repeat the decisions recorded in a plan, without timing", 0, 0},
         {"report", 0, CLI_TEXT, &w.report, "HTML", "write the report page here", 0, 0},
+        {"outcome", 0, CLI_TEXT, &w.outcome, "JSON", "write the outcome here, for nigh report", 0, 0},
         {"table", 0, CLI_SWITCH, &w.table, NULL, "show all candidates, also those left out", 0, 0},
         {"no-clock", 0, CLI_SWITCH, &w.no_clock, NULL, "choose by counted cost and time nothing: same bits on every run", 0, 0},
         {"brute", 0, CLI_SWITCH, &w.brute, NULL, "try every setting of every grid", 0, 0},

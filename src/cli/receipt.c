@@ -87,7 +87,7 @@ int cli_report(nigh_context *ctx, int argc, char **argv)
     const cli_flag flags[] = {{"out", 'o', CLI_TEXT, &out, "HTML", "the page (default report.html)", 0, 0}, {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
     int code = cli_parse(ctx, "report", argc, argv, flags, words, MOST, &count);
     if (code >= 0) return code;
-    if (count < 1) return cli_misuse(ctx, "nigh report OUTCOME.json...: which outcomes? `nigh plan ... --json > outcome.json` makes one");
+    if (count < 1) return cli_misuse(ctx, "nigh report OUTCOME.json...: which outcomes? `nigh plan ... --outcome outcome.json` makes one");
     nigh_buffer html = {.ctx = ctx};
     nigh_status status = NIGH_OK;
     for (int i = 0; i < count && !status; i++) {

@@ -324,12 +324,24 @@ nigh_status nj_add_real(nigh_context *ctx, json_t *array, double value)
     return number && json_array_append_new(array, number) == 0 ? NIGH_OK : no_memory(ctx);
 }
 
-static int append(const char *bytes, size_t size, void *user) { return nigh_buffer_add(user, bytes, size) ? -1 : 0; }
+/* Jansson does not look at what the callback returns for the key of an object: a failure is kept here. */
+typedef struct dump_sink {
+    nigh_buffer *text;
+    bool failed;
+} dump_sink;
+
+static int append(const char *bytes, size_t size, void *user)
+{
+    dump_sink *sink = user;
+    sink->failed = sink->failed || nigh_buffer_add(sink->text, bytes, size) != NIGH_OK;
+    return sink->failed ? -1 : 0;
+}
 
 nigh_status nj_dump(nigh_context *ctx, const json_t *json, unsigned flags, nigh_buffer *text)
 {
     size_t options = JSON_ENCODE_ANY | JSON_REAL_PRECISION(17);
     options |= flags & NJ_SORTED ? JSON_SORT_KEYS : JSON_PRESERVE_ORDER;
     options |= flags & NJ_INDENTED ? JSON_INDENT(2) : JSON_COMPACT;
-    return json_dump_callback(json, append, text, options) == 0 ? NIGH_OK : no_memory(ctx);
+    dump_sink sink = {text, false};
+    return json_dump_callback(json, append, &sink, options) == 0 && !sink.failed ? NIGH_OK : no_memory(ctx);
 }

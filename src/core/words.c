@@ -1,6 +1,8 @@
 /* See words.h. Damerau-Levenshtein distance, optimal string alignment. */
 #include "core/words.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 64 };
@@ -31,4 +33,12 @@ const char *word_nearer(const char *word, size_t size, const char *other, const 
     int far = (int)size / 3 + 1;
     if (distance > far) return best;
     return !best || distance < word_distance(word, size, best, strlen(best)) ? other : best;
+}
+
+void number_text(double value, bool single, char text[32])
+{
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, 32, "%.*g", digits, value);
+        if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value) return;
+    }
 }

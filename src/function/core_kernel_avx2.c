@@ -16,7 +16,7 @@ typedef uint64_t vector_u64 __attribute__((vector_size(32)));
 #define V __m256
 #define U vector_u32
 #define LANES 8
-#define CHAINS 6
+#define CHAINS CHAINS_OF(6)
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
 #define SET(x) _mm256_set1_ps(x)
@@ -39,7 +39,7 @@ typedef uint64_t vector_u64 __attribute__((vector_size(32)));
 #define V __m256d
 #define U vector_u64
 #define LANES 4
-#define CHAINS 6
+#define CHAINS CHAINS_OF(6)
 #define LOAD(p) _mm256_loadu_pd(p)
 #define STORE(p, v) _mm256_storeu_pd(p, v)
 #define SET(x) _mm256_set1_pd(x)

@@ -16,7 +16,7 @@ typedef uint64_t vector_u64 __attribute__((vector_size(64)));
 #define V __m512
 #define U vector_u32
 #define LANES 16
-#define CHAINS 8
+#define CHAINS CHAINS_OF(8)
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
 #define SET(x) _mm512_set1_ps(x)
@@ -39,7 +39,7 @@ typedef uint64_t vector_u64 __attribute__((vector_size(64)));
 #define V __m512d
 #define U vector_u64
 #define LANES 8
-#define CHAINS 8
+#define CHAINS CHAINS_OF(8)
 #define LOAD(p) _mm512_loadu_pd(p)
 #define STORE(p, v) _mm512_storeu_pd(p, v)
 #define SET(x) _mm512_set1_pd(x)

@@ -17,7 +17,7 @@ ALWAYS_INLINE double real_f64(uint64_t u) { double x; memcpy(&x, &u, sizeof x); 
 #define V float
 #define U uint32_t
 #define LANES 1
-#define CHAINS 4
+#define CHAINS CHAINS_OF(4)
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
 #define SET(x) (x)
@@ -40,7 +40,7 @@ ALWAYS_INLINE double real_f64(uint64_t u) { double x; memcpy(&x, &u, sizeof x); 
 #define V double
 #define U uint64_t
 #define LANES 1
-#define CHAINS 4
+#define CHAINS CHAINS_OF(4)
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
 #define SET(x) (x)

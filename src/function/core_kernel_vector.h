@@ -5,11 +5,19 @@
 
 #include "function/core_kernel.h"
 
+#if defined(NIGH_SANITIZED)
+/* One general function instead of one for each combination: sanitizers take minutes for those. */
+#define ALWAYS_INLINE static __attribute__((noinline, unused))
+#define UNROLL
+#define CHAINS_OF(n) 2
+#else
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define CHAINS_OF(n) n
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 8")
+#endif
 #endif
 /* Bits of the numbers next below sqrt(1/2). */
 #define HALF_ROOT_F32 UINT32_C(0x3f3504f3)

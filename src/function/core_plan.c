@@ -7,9 +7,14 @@
 
 /* ---- the plan --------------------------------------------------------------------------------------------- */
 
+typedef struct state {
+    function_core core;
+    const char *text; /* of the function, for whoever reads the file */
+} state;
+
 static void apply(const nigh_plan *plan, int64_t n, const void *in, void *out, void *workspace)
 {
-    function_core_apply(plan->state, n, in, out);
+    function_core_apply(&((const state *)plan->state)->core, n, in, out);
 }
 
 static void apply_f32(const void *user, int64_t n, const float *in, float *out)
@@ -24,7 +29,7 @@ static nigh_status certify(nigh_context *ctx, const nigh_plan *plan, const nigh_
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "a certificate needs the function of the plan, in its type");
     if (target->type != NIGH_F32) return nigh_fail(ctx, NIGH_UNSUPPORTED, "f64 has too many numbers to check one by one");
     nigh_certificate certificate = {0};
-    nigh_status status = function_exhaustive_f32(ctx, target, apply_f32, plan->state, &certificate, NULL);
+    nigh_status status = function_exhaustive_f32(ctx, target, apply_f32, &((const state *)plan->state)->core, &certificate, NULL);
     if (status != NIGH_OK) return status;
     certificate.how = "every f32 of the interval";
     *out = certificate;
@@ -35,37 +40,40 @@ enum { HEADER = 15 };
 
 static nigh_status save(nigh_context *ctx, const nigh_plan *plan, nigh_planfile *file)
 {
-    const function_core *core = plan->state;
+    const state *own = plan->state;
+    const function_core *core = &own->core;
     double header[HEADER] = {core->form, core->reduction, core->square, core->factor, core->affine, core->scale, core->shift,
                              core->upper, core->lower};
     memcpy(header + 9, core->constant, sizeof core->constant);
     nigh_shape shape = {NIGH_F64, 1, {HEADER}}, data = {core->type, 1, {function_core_numbers(core)}};
     nigh_status status = nigh_planfile_put(file, "core", &shape, header);
-    return status == NIGH_OK ? nigh_planfile_put(file, "coefficients", &data, core->data) : status;
+    if (status == NIGH_OK) status = nigh_planfile_put(file, "coefficients", &data, core->data);
+    return status == NIGH_OK ? nigh_planfile_put_text(file, "function", own->text) : status;
 }
 
 static nigh_status export_c(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text)
 {
-    return function_core_export(ctx, plan->state, name, text);
+    return function_core_export(ctx, &((const state *)plan->state)->core, name, text);
 }
 
 static const nigh_plan_ops ops = {.apply = apply, .certify = certify, .save = save, .export_c = export_c};
 
 static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
-                            const nigh_shape *out, const function_core *core, nigh_plan **result)
+                            const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result)
 {
     nigh_plan *plan;
     nigh_status status = nigh_plan_new(ctx, method, settings, in, out, &ops, &plan);
     if (status != NIGH_OK) return status;
     size_t bytes = (size_t)function_core_numbers(core) * nigh_dtype_size(core->type);
-    function_core *own = nigh_arena_alloc(plan->arena, sizeof *own);
+    state *own = nigh_arena_alloc(plan->arena, sizeof *own);
     void *data = nigh_arena_alloc(plan->arena, bytes);
-    if (!own || !data) {
+    char *copy = nigh_arena_strdup(plan->arena, text);
+    if (!own || !data || !copy) {
         nigh_plan_free(ctx, plan);
         return NIGH_MEMORY;
     }
-    *own = *core;
-    own->data = memcpy(data, core->data, bytes);
+    *own = (state){*core, copy};
+    own->core.data = memcpy(data, core->data, bytes);
     plan->state = own;
     plan->work = (nigh_work){.flops = function_core_flops(core), .bytes = 2.0 * (double)nigh_dtype_size(core->type)};
     plan->bytes = (double)(bytes + sizeof *own);
@@ -88,18 +96,18 @@ static bool whole(double x, int low, int high, int *out)
     return true;
 }
 
-static nigh_status parse_header(nigh_context *ctx, const function_approach *approach, nigh_dtype type, const double *header,
+static nigh_status parse_header(nigh_context *ctx, const nigh_method *method, nigh_dtype type, const double *header,
                                 function_core *core)
 {
-    int form, reduction, square, factor, affine, table = approach->form == FUNCTION_TABLE;
-    if (!whole(header[0], 0, FUNCTION_FORMS - 1, &form) || form != (int)approach->form) return bad(ctx, "the form");
+    int form, reduction, square, factor, affine, table = function_approach_of(method)->form == FUNCTION_TABLE;
+    if (!whole(header[0], 0, FUNCTION_FORMS - 1, &form) || form != (int)function_approach_of(method)->form) return bad(ctx, "the form");
     if (!whole(header[1], 0, FUNCTION_REDUCTIONS - 1, &reduction)) return bad(ctx, "the reduction");
     if (!whole(header[2], 0, 1, &square) || !whole(header[3], 0, 1, &factor) || !whole(header[4], 0, 1, &affine))
         return bad(ctx, "a flag");
     *core = (function_core){type, (function_form)form, (function_reduction)reduction, square, factor, affine, .scale = header[5], .shift = header[6]};
     if (!whole(header[7], 1, table ? 1 << 16 : REMEZ_MAX_DEGREE + 1, &core->upper)) return bad(ctx, "the number of coefficients");
-    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : 1;
-    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : RATIONAL_MAX_DEGREE + 1;
+    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : 1;
+    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : RATIONAL_MAX_DEGREE + 1;
     if (!whole(header[8], least, most, &core->lower)) return bad(ctx, "the number of coefficients");
     for (int i = 5; i < HEADER; i++)
         if ((i < 7 || i > 8) && header[i] != function_round(type, header[i])) return bad(ctx, "a constant");
@@ -107,51 +115,53 @@ static nigh_status parse_header(nigh_context *ctx, const function_approach *appr
     return NIGH_OK;
 }
 
-nigh_status function_approach_load(nigh_context *ctx, const function_approach *approach, nigh_planfile *file, nigh_plan **plan)
+nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
 {
     const nigh_shape *in = nigh_planfile_in(file), *out = nigh_planfile_out(file);
     if ((in->dtype != NIGH_F32 && in->dtype != NIGH_F64) || out->dtype != in->dtype || nigh_shape_count(in) != 1 || nigh_shape_count(out) != 1)
         return nigh_fail(ctx, NIGH_FORMAT, "plan file: a function maps one f32 or f64 number to one of the same type");
     const void *header, *data;
+    const char *text;
     int64_t length = HEADER;
     function_core core;
     nigh_status status = nigh_planfile_get(file, "core", NIGH_F64, 1, &length, &header);
-    if (status == NIGH_OK) status = parse_header(ctx, approach, in->dtype, header, &core);
+    if (status == NIGH_OK) status = parse_header(ctx, method, in->dtype, header, &core);
     if (status != NIGH_OK) return status;
     length = function_core_numbers(&core);
     status = nigh_planfile_get(file, "coefficients", in->dtype, 1, &length, &data);
+    if (status == NIGH_OK) status = nigh_planfile_get_text(file, "function", &text);
     if (status != NIGH_OK) return status;
     core.data = (void *)data;
-    return plan_new(ctx, approach->method, nigh_planfile_settings(file), in, out, &core, plan);
+    return plan_new(ctx, method, nigh_planfile_settings(file), in, out, &core, text, plan);
 }
 
 /* ---- the fit ------------------------------------------------------------------------------------------------ */
 
 typedef struct fit {
-    const function_approach *approach;
+    const nigh_method *method;
     const nigh_problem *problem;
     nigh_settings settings;
     bool done;
     function_fitted fitted;
 } fit;
 
-nigh_status function_approach_start(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                    const nigh_settings *settings, void **out)
+nigh_status function_fit_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
+                               const nigh_settings *settings, void **out)
 {
-    nigh_status status = function_approach_supports(ctx, approach, problem, settings);
+    nigh_status status = function_supports(ctx, method, problem, settings);
     if (status != NIGH_OK) return status;
     fit *f = nigh_alloc_zero(ctx, 1, sizeof *f);
     if (!f) return NIGH_MEMORY;
-    *f = (fit){.approach = approach, .problem = problem, .settings = *settings};
+    *f = (fit){.method = method, .problem = problem, .settings = *settings};
     *out = f;
     return NIGH_OK;
 }
 
-nigh_status function_fit_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
+nigh_status function_fit_advance(nigh_context *ctx, void *user, int64_t units, nigh_progress_point *point)
 {
-    fit *f = state;
+    fit *f = user;
     if (!f->done && units > 0) {
-        nigh_status status = function_approach_fit(ctx, f->approach, function_target_of(f->problem), &f->settings, &f->fitted);
+        nigh_status status = function_approach_fit(ctx, f->method, function_target_of(f->problem), &f->settings, &f->fitted);
         if (status != NIGH_OK) return status;
         f->done = true;
     }
@@ -159,12 +169,13 @@ nigh_status function_fit_advance(nigh_context *ctx, void *state, int64_t units, 
     return NIGH_OK;
 }
 
-nigh_status function_fit_finish(nigh_context *ctx, void *state, nigh_plan **plan)
+nigh_status function_fit_finish(nigh_context *ctx, void *user, nigh_plan **plan)
 {
-    fit *f = state;
+    fit *f = user;
     if (!f->done) return nigh_fail(ctx, NIGH_INVALID, "the fit is not done; advance it by one unit");
     nigh_plan *made;
-    nigh_status status = plan_new(ctx, f->approach->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core, &made);
+    nigh_status status = plan_new(ctx, f->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core,
+                                  function_target_of(f->problem)->text, &made);
     if (status != NIGH_OK) return status;
     double *box = nigh_arena_alloc(made->arena, 2 * sizeof *box);
     if (!box) {
@@ -179,14 +190,14 @@ nigh_status function_fit_finish(nigh_context *ctx, void *state, nigh_plan **plan
     return NIGH_OK;
 }
 
-const function_fitted *function_fit_result(const void *state)
+const function_fitted *function_fit_result(const void *user)
 {
-    return &((const fit *)state)->fitted;
+    return &((const fit *)user)->fitted;
 }
 
-void function_fit_abandon(nigh_context *ctx, void *state)
+void function_fit_abandon(nigh_context *ctx, void *user)
 {
-    fit *f = state;
+    fit *f = user;
     if (!f) return;
     nigh_free(ctx, f->fitted.core.data);
     nigh_free(ctx, f);

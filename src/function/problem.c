@@ -1,4 +1,6 @@
 /* The problem kind "function": text, interval, type and measure become a nigh_problem. Declared in nigh/function.h. */
+#include "core/json.h"
+#include "core/words.h"
 #include "function/target.h"
 
 #include <float.h>
@@ -90,6 +92,7 @@ static void free_problem(nigh_context *ctx, nigh_problem *problem)
     nigh_free(ctx, (void *)target->text);
     nigh_free(ctx, (void *)problem->name);
     nigh_free(ctx, (void *)problem->identity);
+    nigh_free(ctx, (void *)problem->origin);
     nigh_free(ctx, problem);
 }
 
@@ -137,19 +140,29 @@ static const named_function *named_of(const nigh_expr *expr)
 }
 
 /* Shortest decimal that reads back as the same double. */
-static void shortest(double value, char text[32])
+/* How to make it again, for plan files. */
+static nigh_status describe(nigh_context *ctx, nigh_problem *problem, const function_target *target)
 {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
-    }
+    nigh_buffer text = {.ctx = ctx};
+    json_t *origin = json_object();
+    nigh_status status = origin ? nj_set_text(ctx, origin, "kind", "function") : nigh_fail(ctx, NIGH_MEMORY, "out of memory for a description");
+    if (!status) status = nj_set_text(ctx, origin, "text", target->text);
+    if (!status) status = nj_set_text(ctx, origin, "type", nigh_dtype_name(target->type));
+    if (!status) status = nj_set_text(ctx, origin, "measure", target->measure->name);
+    if (!status) status = nj_set_real(ctx, origin, "low", target->low);
+    if (!status) status = nj_set_real(ctx, origin, "high", target->high);
+    if (!status) status = nj_dump(ctx, origin, JSON_COMPACT | JSON_SORT_KEYS, &text);
+    json_decref(origin);
+    if (status) nigh_buffer_free(&text);
+    problem->origin = text.data;
+    return status;
 }
 
 static nigh_status name_problem(nigh_context *ctx, nigh_problem *problem, const function_target *target)
 {
     char low[32], high[32], hex[65], ends[80];
-    shortest(target->low, low);
-    shortest(target->high, high);
+    number_text(target->low, target->type == NIGH_F32, low);
+    number_text(target->high, target->type == NIGH_F32, high);
     const char *type = nigh_dtype_name(target->type);
     if (!(problem->name = nigh_format(ctx, "%.2000s on [%s, %s], %s", target->text, low, high, type))) return NIGH_MEMORY;
     nigh_sha256 hash;
@@ -158,7 +171,7 @@ static nigh_status name_problem(nigh_context *ctx, nigh_problem *problem, const 
     const char *parts[] = {"function", target->text, ends, type, target->measure->name};
     for (int i = 0; i < 5; i++) nigh_sha256_text(&hash, parts[i]);
     nigh_sha256_hex(&hash, hex);
-    return (problem->identity = nigh_strdup(ctx, hex)) ? NIGH_OK : NIGH_MEMORY;
+    return (problem->identity = nigh_strdup(ctx, hex)) ? describe(ctx, problem, target) : NIGH_MEMORY;
 }
 
 /* ---- checks ---- */

@@ -133,12 +133,12 @@ nigh_status finalists_time(plan_run *run)
 int cost_envelope(const nigh_outcome *outcome, unsigned states, int *index, double *where)
 {
     int count = 0;
-    double uses = 1;
+    double uses = 1, flattest = INFINITY; /* each is flatter than the last: rounding cannot choose one twice */
     for (;;) {
         int best = -1;
         for (int i = 0; i < outcome->count; i++) {
             const nigh_candidate *c = &outcome->candidates[i];
-            if (!(states >> c->state & 1)) continue;
+            if (!(states >> c->state & 1) || !(c->apply_seconds < flattest)) continue;
             const nigh_candidate *b = best < 0 ? NULL : &outcome->candidates[best];
             double cost = c->fit_seconds + uses * c->apply_seconds, least = b ? b->fit_seconds + uses * b->apply_seconds : INFINITY;
             if (cost < least || (b && cost == least && c->apply_seconds < b->apply_seconds)) best = i;
@@ -147,6 +147,7 @@ int cost_envelope(const nigh_outcome *outcome, unsigned states, int *index, doub
         const nigh_candidate *b = &outcome->candidates[best];
         if (where) where[count] = uses;
         index[count++] = best;
+        flattest = b->apply_seconds;
         double next = INFINITY; /* the nearest crossing with a flatter line */
         for (int i = 0; i < outcome->count; i++) {
             const nigh_candidate *c = &outcome->candidates[i];

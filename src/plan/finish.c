@@ -259,7 +259,7 @@ static nigh_status record_make(plan_run *run, const nigh_receipt *receipt, char 
     if (!status) status = nj_set(ctx, record, "clock", json_deep_copy(clocklog_all(run->clock)));
     if (!status) status = nigh_receipt_to_json(ctx, receipt, &object);
     if (!status) status = nj_set(ctx, record, "receipt", object);
-    if (!status) status = nj_dump(ctx, record, JSON_COMPACT | JSON_SORT_KEYS, &buffer);
+    if (!status) status = nj_dump(ctx, record, NJ_SORTED, &buffer);
     json_decref(chain);
     json_decref(record);
     *text = buffer.data;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Used when nothing may be timed: a modest core. */
 static const double PLAIN_FLOPS = 1e10, PLAIN_BYTES = 1e10;
@@ -48,43 +49,52 @@ static nigh_status wisdom_path(plan_run *run, char **path)
     return *path ? NIGH_OK : NIGH_MEMORY;
 }
 
-/* The wisdom of this machine (a new reference; an empty object when there is none). */
+/* The whole wisdom file, of all machines (a new reference; an empty object when there is none). */
 static json_t *wisdom_load(plan_run *run, const char *path)
 {
-    char key[65], *text = NULL;
+    char *text = NULL;
     size_t size;
     json_error_t error;
-    wisdom_key(key);
     json_t *all = NULL;
-    FILE *there = path ? fopen(path, "rb") : NULL;
-    if (there) {
-        fclose(there);
-        if (nigh_file_read(run->ctx, path, 1 << 22, &text, &size) == NIGH_OK) {
-            all = json_loadb(text, size, 0, &error);
-            if (!all) nigh_log(run->ctx, NIGH_LOG_WARNING, "%s is corrupt (%s); it is ignored and will be written anew", path, error.text);
-        }
+    if (path && access(path, F_OK) == 0 && nigh_file_read(run->ctx, path, 1 << 22, &text, &size) == NIGH_OK) {
+        all = json_loadb(text, size, 0, &error);
+        if (!json_is_object(all))
+            nigh_log(run->ctx, NIGH_LOG_WARNING, "%s is corrupt (%s); it is ignored and will be written anew", path, all ? "no object" : error.text);
         nigh_free(run->ctx, text);
     }
-    json_t *mine = json_incref(json_object_get(all, key));
+    if (json_is_object(all)) return all;
     json_decref(all);
-    return json_is_object(mine) ? mine : (json_decref(mine), json_object());
+    return json_object();
 }
 
-/* Best effort: planning does not depend on it. */
-static void wisdom_store(plan_run *run, const char *path, json_t *mine)
+/* The object `key` of `parent`, made when there is none (borrowed; NULL when memory is short). */
+static json_t *object_of(json_t *parent, const char *key)
+{
+    json_t *there = json_object_get(parent, key);
+    if (json_is_object(there)) return there;
+    return json_object_set_new(parent, key, json_object()) ? NULL : json_object_get(parent, key);
+}
+
+/*
+ * Lets `change` alter what is known of this machine, under a lock, so that of two writers both are heard. Best effort:
+ * planning does not depend on it.
+ */
+static void wisdom_change(plan_run *run, const char *path, void (*change)(json_t *mine, const void *user), const void *user)
 {
     char key[65];
-    wisdom_key(key);
-    json_t *all = json_pack("{s:O}", key, mine);
-    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
     nigh_lock *lock = NULL;
     char *lock_path = nigh_format(run->ctx, "%s.lock", path);
-    if (text && lock_path && nigh_lock_take(run->ctx, lock_path, 1, &lock) == NIGH_OK)
-        nigh_file_write(run->ctx, path, text, strlen(text));
+    if (lock_path && nigh_lock_take(run->ctx, lock_path, 1, &lock) == NIGH_OK) {
+        wisdom_key(key);
+        json_t *all = wisdom_load(run, path), *mine = object_of(all, key);
+        if (mine) change(mine, user);
+        char *text = mine ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+        if (text) nigh_file_write(run->ctx, path, text, strlen(text));
+        free(text);
+        json_decref(all);
+    }
     nigh_lock_release(lock);
     nigh_free(run->ctx, lock_path);
-    free(text);
-    json_decref(all);
 }
 
 static void spin(int rounds, int64_t n, float *x)
@@ -97,7 +107,7 @@ static void spin(int rounds, int64_t n, float *x)
         host_spin_f32_scalar(rounds, n, x);
 }
 
-static volatile double sum_sink; /* so that the sum is made */
+static _Thread_local volatile double sum_sink; /* so that the sum is made */
 
 static void sum(int64_t n, const double *x)
 {
@@ -131,24 +141,31 @@ static void measure_rates(nigh_context *ctx, double *flops, double *bytes)
     nigh_free(ctx, small);
 }
 
+static void put_rates(json_t *mine, const void *user)
+{
+    const double *rates = user;
+    json_object_set_new(mine, "flops", json_real(rates[0]));
+    json_object_set_new(mine, "bytes", json_real(rates[1]));
+}
+
 nigh_status host_calibrate(plan_run *run)
 {
-    if (clocklog_get_real(run->clock, "host flops", &run->flops_rate) && clocklog_get_real(run->clock, "host bytes", &run->bytes_rate))
+    if (clocklog_get_real(run->clock, "host flops", &run->flops_rate) && clocklog_get_real(run->clock, "host bytes", &run->bytes_rate) &&
+        run->flops_rate > 0 && run->bytes_rate > 0)
         return NIGH_OK;
     run->flops_rate = PLAIN_FLOPS, run->bytes_rate = PLAIN_BYTES;
     if (clocklog_frozen(run)) return NIGH_OK;
-    char *path = NULL;
+    char *path = NULL, machine[65];
     nigh_status status = wisdom_path(run, &path);
     if (status) return status;
-    json_t *wisdom = wisdom_load(run, path);
-    json_t *flops = json_object_get(wisdom, "flops"), *bytes = json_object_get(wisdom, "bytes");
-    if (json_number_value(flops) > 0 && json_number_value(bytes) > 0) {
-        run->flops_rate = json_number_value(flops), run->bytes_rate = json_number_value(bytes);
+    wisdom_key(machine);
+    json_t *all = wisdom_load(run, path), *wisdom = json_object_get(all, machine);
+    double known[2] = {json_number_value(json_object_get(wisdom, "flops")), json_number_value(json_object_get(wisdom, "bytes"))};
+    if (known[0] > 0 && known[1] > 0) {
+        run->flops_rate = known[0], run->bytes_rate = known[1];
     } else {
         measure_rates(run->ctx, &run->flops_rate, &run->bytes_rate);
-        json_object_set_new(wisdom, "flops", json_real(run->flops_rate));
-        json_object_set_new(wisdom, "bytes", json_real(run->bytes_rate));
-        if (path) wisdom_store(run, path, wisdom);
+        if (path) wisdom_change(run, path, put_rates, (double[]){run->flops_rate, run->bytes_rate});
     }
     const char *name;
     json_t *factor, *factors = json_object_get(wisdom, "factors");
@@ -158,7 +175,7 @@ nigh_status host_calibrate(plan_run *run)
         snprintf(key, sizeof key, "factor %s", name);
         if (json_is_number(factor) && !status) status = clocklog_put_real(run->clock, key, json_number_value(factor));
     }
-    json_decref(wisdom);
+    json_decref(all);
     nigh_free(run->ctx, path);
     if (!status) status = clocklog_put_real(run->clock, "host flops", run->flops_rate);
     if (!status) status = clocklog_put_real(run->clock, "host bytes", run->bytes_rate);
@@ -178,18 +195,25 @@ double wisdom_factor(const plan_run *run, const nigh_method *method)
     return clocklog_get_real(run->clock, key, &factor) && factor > 0 && isfinite(factor) ? factor : 1;
 }
 
+typedef struct lesson {
+    const char *method;
+    double factor;
+} lesson;
+
+static void put_factor(json_t *mine, const void *user)
+{
+    const lesson *l = user;
+    json_t *factors = object_of(mine, "factors");
+    double old = json_number_value(json_object_get(factors, l->method));
+    if (factors) json_object_set_new(factors, l->method, json_real(old > 0 ? sqrt(old * l->factor) : l->factor)); /* settles slowly: timings scatter */
+}
+
 void wisdom_learn(plan_run *run, const nigh_method *method, double counted, double measured)
 {
     char *path = NULL, name[128];
-    if (!(counted > 0 && measured > 0) || clocklog_frozen(run) || wisdom_path(run, &path) || !path) return;
-    json_t *wisdom = wisdom_load(run, path);
-    json_t *factors = json_object_get(wisdom, "factors");
-    if (!factors) json_object_set_new(wisdom, "factors", factors = json_object());
+    if (!(counted > 0 && measured > 0 && isfinite(measured / counted)) || clocklog_frozen(run) || wisdom_path(run, &path) || !path) return;
     snprintf(name, sizeof name, "%s/%s", method->problem, method->name);
-    double old = json_number_value(json_object_get(factors, name)), now = measured / counted;
-    json_object_set_new(factors, name, json_real(old > 0 ? sqrt(old * now) : now)); /* settles slowly: timings scatter */
-    wisdom_store(run, path, wisdom);
-    json_decref(wisdom);
+    wisdom_change(run, path, put_factor, &(lesson){name, measured / counted});
     nigh_free(run->ctx, path);
 }
 

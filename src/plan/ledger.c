@@ -27,7 +27,9 @@ static nigh_status ledger_load(nigh_context *ctx, const char *path, json_t **rea
     nigh_free(ctx, text);
     *reads = json_incref(json_object_get(ledger, "reads"));
     json_decref(ledger);
-    if (json_is_array(*reads)) return NIGH_OK;
+    bool right = json_is_array(*reads);
+    for (size_t i = 0; i < json_array_size(*reads); i++) right = right && json_is_string(json_array_get(*reads, i));
+    if (right) return NIGH_OK;
     json_decref(*reads);
     *reads = NULL;
     /* A count that cannot be read must not start anew by itself: the bound would not hold. */
@@ -38,7 +40,7 @@ static nigh_status ledger_store(nigh_context *ctx, const char *path, const char 
 {
     json_t *ledger = json_pack("{s:s,s:O}", "identity", identity, "reads", reads);
     nigh_buffer text = {.ctx = ctx};
-    nigh_status status = ledger ? nj_dump(ctx, ledger, JSON_INDENT(1), &text) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for the ledger");
+    nigh_status status = ledger ? nj_dump(ctx, ledger, NJ_INDENTED, &text) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for the ledger");
     if (!status) status = nigh_file_write(ctx, path, text.data, text.size);
     nigh_buffer_free(&text);
     json_decref(ledger);
@@ -57,8 +59,8 @@ static nigh_status count_read(nigh_context *ctx, const char *path, const char *i
     }
     *k = (int64_t)i + 1;
     if (i == count) {
-        json_array_append_new(reads, json_string(request_hash));
-        status = ledger_store(ctx, path, identity, reads);
+        if (json_array_append_new(reads, json_string(request_hash))) status = nigh_fail(ctx, NIGH_MEMORY, "out of memory for the ledger");
+        if (!status) status = ledger_store(ctx, path, identity, reads);
     }
     json_decref(reads);
     return status;
@@ -68,6 +70,8 @@ nigh_status ledger_read(nigh_context *ctx, const char *state, const char *identi
 {
     char *folder = NULL;
     *k = 1;
+    if (!*identity || *identity == '.' || strchr(identity, '/'))
+        return nigh_fail(ctx, NIGH_INVALID, "the problem's identity is '%s'; a hash, which can name a file, is needed to count reads", identity);
     nigh_status status = plan_state_folder(ctx, state, &folder);
     if (status || !folder) return status;
     nigh_lock *lock = NULL;

@@ -50,25 +50,57 @@ static double ulp(int64_t outputs, const double *exact, const double *answer, ni
     return worst;
 }
 
+/*
+ * Euclidean norms of answer - exact and of exact; what is equal and not finite counts in neither. Computed again, scaled,
+ * where squares have overflowed or vanished.
+ */
+static void norms(int64_t outputs, const double *exact, const double *answer, double *difference, double *norm)
+{
+    const double tiny = 1e-280, huge = 1e280;
+    double d = 0, n = 0, largest_d = 0, largest_n = 0;
+    for (int64_t i = 0; i < outputs; i++) {
+        bool equal = same(exact[i], answer[i]);
+        if (equal && !isfinite(exact[i])) continue;
+        double e = equal ? 0 : fabs(answer[i] - exact[i]);
+        if (isnan(e)) e = INFINITY;
+        d += e * e, n += exact[i] * exact[i];
+        largest_d = fmax(largest_d, e), largest_n = fmax(largest_n, fabs(exact[i]));
+    }
+    *difference = largest_d, *norm = largest_n;
+    if (largest_d > 0 && largest_d < INFINITY) {
+        if (!(d > tiny && d < huge)) {
+            d = 0;
+            for (int64_t i = 0; i < outputs; i++)
+                if (!same(exact[i], answer[i])) d += (answer[i] / largest_d - exact[i] / largest_d) * (answer[i] / largest_d - exact[i] / largest_d);
+            *difference = largest_d * sqrt(d);
+        } else
+            *difference = sqrt(d);
+    }
+    if (largest_n > 0 && largest_n < INFINITY) {
+        if (!(n > tiny && n < huge)) {
+            n = 0;
+            for (int64_t i = 0; i < outputs; i++)
+                if (isfinite(exact[i])) n += exact[i] / largest_n * (exact[i] / largest_n);
+            *norm = largest_n * sqrt(n);
+        } else
+            *norm = sqrt(n);
+    }
+}
+
 static double relative_l2(int64_t outputs, const double *exact, const double *answer, nigh_dtype type)
 {
-    double difference = 0, norm = 0;
-    for (int64_t i = 0; i < outputs; i++) {
-        norm += exact[i] * exact[i];
-        if (!same(exact[i], answer[i])) difference += (answer[i] - exact[i]) * (answer[i] - exact[i]);
-    }
+    double difference, norm;
+    norms(outputs, exact, answer, &difference, &norm);
     if (difference == 0) return 0;
-    double e = sqrt(difference / norm);
+    double e = difference / norm;
     return isnan(e) ? INFINITY : e;
 }
 
 static double rms(int64_t outputs, const double *exact, const double *answer, nigh_dtype type)
 {
-    double difference = 0;
-    for (int64_t i = 0; i < outputs; i++)
-        if (!same(exact[i], answer[i])) difference += (answer[i] - exact[i]) * (answer[i] - exact[i]);
-    double e = sqrt(difference / (double)outputs);
-    return isnan(e) ? INFINITY : e;
+    double difference, norm;
+    norms(outputs, exact, answer, &difference, &norm);
+    return difference / sqrt((double)outputs);
 }
 
 const nigh_measure *nigh_measures(void)

@@ -2,8 +2,7 @@
  * Plan files: safetensors whose metadata names format, method, settings and shapes and carries the record (JSON) and
  * a SHA-256 over all of it. Loading runs nothing. Declared in nigh/plan.h.
  */
-#include "nigh/io.h"
-#include "nigh/plan.h"
+#include "plan/planfile.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -12,6 +11,8 @@
 #include <string.h>
 
 #define FORMAT "nigh-plan 1"
+
+enum { MOST_DIMS = NIGH_MAX_DIMS - 1 }; /* of a sample: an array of samples has one more */
 
 struct nigh_planfile {
     nigh_context *ctx;
@@ -121,7 +122,7 @@ static nigh_status shape_parse(nigh_planfile *file, const char *key, nigh_shape 
     for (p++; right && *p != ']';) {
         char *end;
         long long dim = strtoll(p, &end, 10);
-        right = end != p && dim >= 1 && shape->ndim < NIGH_MAX_DIMS && (*end == ',' || *end == ']');
+        right = end != p && dim >= 1 && shape->ndim < MOST_DIMS && (*end == ',' || *end == ']');
         if (right) shape->dim[shape->ndim++] = dim;
         p = *end == ',' ? end + 1 : end;
     }
@@ -186,20 +187,57 @@ static nigh_status save_frame(nigh_planfile *file, const nigh_plan *plan)
     return status;
 }
 
+/* Hash and metadata, the last step before a bundle is written. */
+static nigh_status seal(nigh_planfile *file)
+{
+    nigh_context *ctx = file->ctx;
+    char hex[65];
+    nigh_status status = content_hash(file, hex);
+    if (!status) status = put_text(file, "sha256", hex);
+    char *metadata = status ? NULL : json_dumps(file->texts, JSON_SORT_KEYS);
+    if (!status && !metadata) status = nigh_fail(ctx, NIGH_MEMORY, "out of memory for a plan file");
+    nigh_free(ctx, file->bundle.metadata);
+    file->bundle.metadata = metadata ? nigh_strdup(ctx, metadata) : NULL;
+    if (!status && !file->bundle.metadata) status = NIGH_MEMORY;
+    free(metadata);
+    return status;
+}
+
+nigh_status planfile_seal(nigh_context *ctx, nigh_bundle *bundle)
+{
+    json_error_t error;
+    nigh_planfile file = {.ctx = ctx, .path = "bundle", .bundle = *bundle, .texts = json_loads(bundle->metadata ? bundle->metadata : "", 0, &error)};
+    nigh_status status = json_is_object(file.texts) ? seal(&file) : nigh_fail(ctx, NIGH_FORMAT, "the bundle has no metadata");
+    *bundle = file.bundle;
+    json_decref(file.texts);
+    return status;
+}
+
+/* All of a plan as a sealed bundle. */
+static nigh_status collect(nigh_planfile *file, const nigh_plan *plan)
+{
+    nigh_context *ctx = file->ctx;
+    if (!plan->ops->save) return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s cannot be saved", plan->method->name);
+    file->texts = json_object();
+    nigh_status status = file->texts ? save_frame(file, plan) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for a plan file");
+    if (!status) status = plan->ops->save(ctx, plan, file);
+    return status ? status : seal(file);
+}
+
 nigh_status nigh_plan_save(nigh_context *ctx, const nigh_plan *plan, const char *path)
 {
-    if (!plan->ops->save) return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s cannot be saved", plan->method->name);
-    nigh_planfile file = {.ctx = ctx, .path = path, .bundle = {.ctx = ctx}, .texts = json_object()};
-    char hex[65];
-    char *metadata = NULL;
-    nigh_status status = file.texts ? save_frame(&file, plan) : nigh_fail(ctx, NIGH_MEMORY, "out of memory for a plan file");
-    if (!status) status = plan->ops->save(ctx, plan, &file);
-    if (!status) status = content_hash(&file, hex);
-    if (!status) status = put_text(&file, "sha256", hex);
-    if (!status && !(metadata = json_dumps(file.texts, JSON_SORT_KEYS))) status = nigh_fail(ctx, NIGH_MEMORY, "out of memory for a plan file");
-    if (!status && !(file.bundle.metadata = nigh_strdup(ctx, metadata))) status = NIGH_MEMORY;
+    nigh_planfile file = {.ctx = ctx, .path = path, .bundle = {.ctx = ctx}};
+    nigh_status status = collect(&file, plan);
     if (!status) status = nigh_safetensors_write(ctx, path, &file.bundle);
-    free(metadata);
+    planfile_close(&file);
+    return status;
+}
+
+nigh_status nigh_plan_format(nigh_context *ctx, const nigh_plan *plan, nigh_buffer *bytes)
+{
+    nigh_planfile file = {.ctx = ctx, .path = "plan", .bundle = {.ctx = ctx}};
+    nigh_status status = collect(&file, plan);
+    if (!status) status = nigh_safetensors_format(ctx, &file.bundle, bytes);
     planfile_close(&file);
     return status;
 }
@@ -210,11 +248,18 @@ static nigh_status load_box(nigh_planfile *file, nigh_plan *plan)
     const void *low, *high, *work;
     nigh_status status = nigh_planfile_get(file, "work", NIGH_F64, 1, (int64_t[]){3}, &work);
     if (status) return status;
+    for (int i = 0; i < 3; i++)
+        if (((const double *)work)[i] < 0)
+            return nigh_fail(file->ctx, NIGH_FORMAT, "%s: array 'work' has %g; counts below 0 do not exist", file->path, ((const double *)work)[i]);
     plan->work = (nigh_work){((const double *)work)[0], ((const double *)work)[1], 0};
     plan->bytes = ((const double *)work)[2];
     if (!nigh_bundle_find(&file->bundle, "box.low")) return NIGH_OK;
     status = nigh_planfile_get(file, "box.low", NIGH_F64, 1, (int64_t[]){width}, &low);
     if (!status) status = nigh_planfile_get(file, "box.high", NIGH_F64, 1, (int64_t[]){width}, &high);
+    for (int64_t i = 0; i < width && !status; i++)
+        if (((const double *)low)[i] > ((const double *)high)[i])
+            status = nigh_fail(file->ctx, NIGH_FORMAT, "%s: the box of input number %lld is upside down: %g to %g", file->path, (long long)i,
+                               ((const double *)low)[i], ((const double *)high)[i]);
     if (status) return status;
     double *box = nigh_arena_alloc(plan->arena, 2 * (size_t)width * sizeof *box);
     if (!box) return NIGH_MEMORY;
@@ -257,7 +302,8 @@ static nigh_status load_from(nigh_planfile *file, nigh_plan **out)
     file->texts = json_loads(file->bundle.metadata ? file->bundle.metadata : "", JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->texts)) return nigh_fail(ctx, NIGH_FORMAT, "%s is no plan file (it has no metadata)", file->path);
     nigh_status status = check_frame(file, &method);
-    if (!status) status = method->load(ctx, file, &plan);
+    if (!status && (status = method->load(ctx, method, file, &plan)) && status != NIGH_MEMORY && !strstr(nigh_message(ctx), file->path))
+        status = nigh_within(ctx, status, "%s", file->path); /* methods do not know the name of their file */
     if (!status) status = load_box(file, plan);
     if (!status) status = get_text(file, "record", &record);
     if (!status && !(plan->record = nigh_arena_strdup(plan->arena, record))) status = NIGH_MEMORY;
@@ -272,6 +318,15 @@ nigh_status nigh_plan_load(nigh_context *ctx, const char *path, nigh_plan **plan
 {
     nigh_planfile file = {.ctx = ctx, .path = path, .bundle = {.ctx = ctx}};
     nigh_status status = nigh_safetensors_read(ctx, path, &file.bundle);
+    if (!status) status = load_from(&file, plan);
+    planfile_close(&file);
+    return status;
+}
+
+nigh_status nigh_plan_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_plan **plan)
+{
+    nigh_planfile file = {.ctx = ctx, .path = name, .bundle = {.ctx = ctx}};
+    nigh_status status = nigh_safetensors_parse(ctx, bytes, size, name, &file.bundle);
     if (!status) status = load_from(&file, plan);
     planfile_close(&file);
     return status;

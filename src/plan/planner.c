@@ -24,6 +24,12 @@ static nigh_status check_request(nigh_context *ctx, const nigh_problem *problem,
         return nigh_fail(ctx, NIGH_INVALID, "fit, screen and test are %lld, %lld and %lld samples; 0 (nigh chooses) to 1e9 is allowed",
                          (long long)r->fit, (long long)r->screen, (long long)r->test);
     if (problem->size != sizeof *problem) return nigh_fail(ctx, NIGH_INVALID, "the problem was made for another version of nigh");
+    if (!problem->kind || !problem->name || !problem->identity || !problem->measure || !problem->ops)
+        return nigh_fail(ctx, NIGH_INVALID, "the problem has no %s",
+                         !problem->kind ? "kind" : !problem->name ? "name" : !problem->identity ? "identity" : !problem->measure ? "measure" : "ops");
+    if (problem->rows > 0 ? !problem->ops->rows : !problem->ops->draw || !problem->ops->exact)
+        return nigh_fail(ctx, NIGH_INVALID, "problem %s has no %s", problem->name,
+                         problem->rows > 0 ? "operation that gives its rows" : "operations that draw inputs and compute them exactly");
     if (problem->in.dtype > NIGH_F32 || problem->out.dtype > NIGH_F32)
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "inputs and outputs are %s and %s; f32 and f64 can be planned", nigh_dtype_name(problem->in.dtype),
                          nigh_dtype_name(problem->out.dtype));
@@ -64,7 +70,7 @@ nigh_status nigh_plan_make(nigh_context *ctx, const nigh_problem *problem, const
     run.out_bytes = (size_t)run.out_count * nigh_dtype_size(problem->out.dtype);
     status = run_steps(&run);
     bool finished = status == NIGH_OK;
-    clocklog_close(run.clock, !finished);
+    clocklog_close(run.clock, !finished || request->keep_journal);
     if (!finished) {
         nigh_outcome_free(ctx, outcome);
         return status;

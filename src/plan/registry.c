@@ -25,6 +25,9 @@ nigh_status nigh_register(nigh_context *ctx, const nigh_method *method)
     if (!method->name || !method->problem || !method->start || !method->advance || !method->finish || !method->abandon)
         return nigh_fail(ctx, NIGH_INVALID, "method %s: name, problem, start, advance, finish and abandon must be there",
                          method->name ? method->name : "without a name");
+    int options = 0;
+    while (method->options && options <= NIGH_MAX_OPTIONS && method->options[options].name) options++;
+    if (options > NIGH_MAX_OPTIONS) return nigh_fail(ctx, NIGH_INVALID, "method %s has more than %d options, the most there may be", method->name, NIGH_MAX_OPTIONS);
     for (int i = 0; nigh_method_at(ctx, i); i++)
         if (strcmp(nigh_method_at(ctx, i)->name, method->name) == 0 && strcmp(nigh_method_at(ctx, i)->problem, method->problem) == 0)
             return nigh_fail(ctx, NIGH_INVALID, "a method '%s' for problems of kind '%s' is there already", method->name, method->problem);

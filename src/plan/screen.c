@@ -29,12 +29,12 @@ static nigh_status fit_start(plan_run *run, const nigh_candidate *c, const char 
     size_t size, label = strlen(c->label) + 1;
     if (path && c->method->restore && access(path, R_OK) == 0 && nigh_file_read(run->ctx, path, (size_t)1 << 32, &bytes, &size) == NIGH_OK &&
         size > label && memcmp(bytes, c->label, label) == 0 &&
-        c->method->restore(run->ctx, run->problem, &samples, &c->settings, bytes + label, size - label, fit) == NIGH_OK) {
+        c->method->restore(run->ctx, c->method, run->problem, &samples, &c->settings, bytes + label, size - label, fit) == NIGH_OK) {
         nigh_free(run->ctx, bytes);
         return NIGH_OK;
     }
     nigh_free(run->ctx, bytes);
-    return c->method->start(run->ctx, run->problem, &samples, &c->settings, fit);
+    return c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, fit);
 }
 
 static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
@@ -108,7 +108,8 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
 {
     json_t *value;
     if (!clocklog_get(run->clock, key, &value)) return false;
-    bool right = json_is_array(value) && json_array_size(value) == 7;
+    json_int_t state = json_integer_value(json_array_get(value, 6));
+    bool right = json_is_array(value) && json_array_size(value) == 7 && (state == NIGH_CANDIDATE_PASSED || state == NIGH_CANDIDATE_MISSED);
     if (right) {
         c->fit_seconds = real_or_infinity(json_array_get(value, 0));
         c->screen_mean = real_or_infinity(json_array_get(value, 1));
@@ -116,7 +117,7 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
         c->screen_p95 = real_or_infinity(json_array_get(value, 3));
         c->screen_worst = real_or_infinity(json_array_get(value, 4));
         c->decides = real_or_infinity(json_array_get(value, 5));
-        c->state = (nigh_candidate_state)json_integer_value(json_array_get(value, 6));
+        c->state = (nigh_candidate_state)state;
     }
     json_decref(value);
     return right;

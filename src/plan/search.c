@@ -168,7 +168,7 @@ static nigh_status trial_advance(plan_run *run, trial *t, double share)
     nigh_progress_point point = {0};
     nigh_status status = NIGH_OK;
     if (!t->fit) {
-        status = c->method->start(run->ctx, run->problem, &samples, &c->settings, &t->fit);
+        status = c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, &t->fit);
         if (!status) status = c->method->advance(run->ctx, t->fit, 1, &point);
         t->total = point.total;
     }

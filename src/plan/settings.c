@@ -118,11 +118,8 @@ nigh_status nigh_settings_print(const nigh_method *method, const nigh_settings *
             const char *name = choice_name(option->choices, (int)settings->value[i], &size);
             status = nigh_buffer_print(text, "%s%s=%.*s", space, option->name, size, name);
         } else {
-            char number[32]; /* the shortest text that reads back the same */
-            for (int digits = 1; digits <= 17; digits++) {
-                snprintf(number, sizeof number, "%.*g", digits, settings->value[i]);
-                if (strtod(number, NULL) == settings->value[i]) break;
-            }
+            char number[32];
+            number_text(settings->value[i], false, number);
             status = nigh_buffer_print(text, "%s%s=%s", space, option->name, number);
         }
     }

@@ -151,19 +151,18 @@ nigh_status map_fit_components(nigh_context *ctx, map_fit *fit, int64_t most, ma
 
 nigh_status map_supports_loss(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
-    static const char *const names[] = {"input-loss", "output-loss"};
     nigh_settings standard = nigh_settings_default(method);
-    for (int i = 0; i < 2; i++) {
-        int64_t elements = nigh_shape_count(i ? &problem->out : &problem->in);
-        double loss = nigh_setting(method, settings, names[i]);
-        if (elements < MAP_FEW && loss != nigh_setting(method, &standard, names[i]))
-            return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s is %g, but %s of %lld elements are not reduced; from %d on they are", names[i],
-                             loss, i ? "outputs" : "inputs", (long long)elements, MAP_FEW);
-    }
-    return NIGH_OK;
+    int64_t d = nigh_shape_count(&problem->in);
+    double loss = nigh_setting(method, settings, "input-loss");
+    if (d >= MAP_FEW || loss == nigh_setting(method, &standard, "input-loss")) return NIGH_OK;
+    return nigh_fail(ctx, NIGH_UNSUPPORTED, "input-loss is %g, but inputs of %lld elements are not reduced; from %d on they are", loss,
+                     (long long)d, MAP_FEW);
 }
 
-double map_guess_components(double elements, double samples) { return fmax(1, fmin(elements, fmin(samples - 1, 32))); }
+double map_guess_components(double elements, double samples)
+{
+    return elements < MAP_FEW ? elements : fmax(1, fmin(elements, fmin(samples - 1, 16)));
+}
 
 void map_model_set_input(map_model *model, const map_pca *in, const double *centre, const double *scale)
 {

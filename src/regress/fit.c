@@ -18,14 +18,39 @@ nigh_status map_supports(nigh_context *ctx, const nigh_problem *problem)
     return NIGH_OK;
 }
 
+/* What comes from memory beside inputs and outputs: a plan that no cache holds, once per tile of rows. */
+static double traffic(double bytes)
+{
+    enum { CACHE = 1 << 20, TILE = 32 };
+    return bytes > CACHE ? bytes / TILE : 0;
+}
+
 void map_estimate(const nigh_problem *problem, double fit_flops, double apply_flops, double bytes, nigh_estimate *out)
 {
     double sides = 8 * (double)(nigh_shape_count(&problem->in) + nigh_shape_count(&problem->out));
     *out = (nigh_estimate){.error = {0, INFINITY},
                            .fit = {.flops = fit_flops},
-                           .apply = {.flops = apply_flops, .bytes = sides},
+                           .apply = {.flops = apply_flops, .bytes = sides + traffic(bytes)},
                            .bytes = bytes,
                            .source = "formula"};
+}
+
+void map_estimate_model(const nigh_problem *problem, double fit_flops, const map_model *like, bool project, bool tail, bool decode,
+                        nigh_estimate *out)
+{
+    static double there; /* stands for arrays: only whether they exist matters */
+    map_model model = *like;
+    map_array arrays[MAP_ARRAYS];
+    for (int folded = 0; folded <= decode; folded++) {
+        if (folded) model.q = model.m;
+        int n = map_model_arrays(&model, arrays);
+        for (int i = 0; i < n; i++) *arrays[i].data = &there;
+        if (!project) model.project = model.latent = model.unscale = NULL;
+        if (!tail) model.tail = NULL;
+        if (!decode || folded) model.decode = model.offset = NULL;
+        double flops = map_model_flops(&model);
+        if (!folded || flops < out->apply.flops) map_estimate(problem, fit_flops, flops, map_model_bytes(&model), out);
+    }
 }
 
 nigh_status map_box(nigh_context *ctx, nigh_arena *arena, const nigh_problem *problem, const nigh_samples *samples, double **low_out,
@@ -128,11 +153,9 @@ static const nigh_plan_ops plan_ops = {
 
 static void set_work(nigh_plan *plan, const map_model *model)
 {
-    enum { CACHE = 1 << 20, TILE = 32 }; /* beyond this the numbers come from memory, once per tile */
     plan->state = (void *)model;
     plan->bytes = map_model_bytes(model);
-    plan->work = (nigh_work){.flops = map_model_flops(model), .bytes = 8.0 * (double)(model->d + model->m)};
-    if (plan->bytes > CACHE) plan->work.bytes += plan->bytes / TILE;
+    plan->work = (nigh_work){.flops = map_model_flops(model), .bytes = 8.0 * (double)(model->d + model->m) + traffic(plan->bytes)};
 }
 
 /* The model with all its arrays, copied into the plan's arena. */

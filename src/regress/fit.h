@@ -42,8 +42,12 @@ nigh_status map_box(nigh_context *ctx, nigh_arena *arena, const nigh_problem *pr
 /* Real f64 vectors of 1 to 2^24 elements on both sides, else NIGH_UNSUPPORTED. */
 nigh_status map_supports(nigh_context *ctx, const nigh_problem *problem);
 
-/* Estimate with unknown error from counted work. */
+/* Estimate with unknown error: fit_flops, and the work of applying plans of so many flops and bytes. */
 void map_estimate(const nigh_problem *problem, double fit_flops, double apply_flops, double bytes, nigh_estimate *out);
+
+/* The same for a model of the widths in *like, whose arrays need not exist; folded when that is cheaper. */
+void map_estimate_model(const nigh_problem *problem, double fit_flops, const map_model *like, bool project, bool tail, bool decode,
+                        nigh_estimate *out);
 
 static inline double map_setting(const map_fit *fit, const char *name) { return nigh_setting(fit->method, &fit->settings, name); }
 
@@ -75,7 +79,10 @@ nigh_status map_pca_fit(nigh_context *ctx, nigh_arena *arena, int64_t n, int64_t
  */
 nigh_status map_fit_components(nigh_context *ctx, map_fit *fit, int64_t most, map_pca *in, map_pca *out);
 
-/* NIGH_UNSUPPORTED when a loss other than the default is asked for on a side that is too short to be reduced. */
+/*
+ * NIGH_UNSUPPORTED when an input-loss other than the default is asked for and inputs are too short to be reduced. An
+ * output-loss has no effect on short outputs, but is let pass: it is the option that the planner refines.
+ */
 nigh_status map_supports_loss(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
 
 /* How many components an estimate reckons with before any data were seen. */

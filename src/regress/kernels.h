@@ -27,6 +27,9 @@ typedef struct map_kernels {
     void (*standardise)(int64_t n, const double *x, const double *shift, const double *stretch, double *out);
     double (*squares)(int64_t n, const double *x);
 
+    /* Sum of (a - b)^2 over n elements. Any alignment. */
+    double (*gap)(int64_t n, const double *a, const double *b);
+
     /* c[rows,cols] += a b, a(i,k) = a[i a_row + k a_depth], b[depth,cols]; cols, ldb, ldc multiples of MAP_PAD. */
     void (*product)(int64_t rows, int64_t cols, int64_t depth, const double *a, int64_t a_row, int64_t a_depth, const double *b,
                     int64_t ldb, double *c, int64_t ldc);

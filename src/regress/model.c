@@ -76,7 +76,7 @@ double map_model_flops(const map_model *model)
 {
     double r = (double)map_padded(model->r), q = (double)map_padded(model->q), m = (double)map_padded(model->m);
     double count = (double)model->count, flops = model->r ? 2 * (double)model->d : 0;
-    static const double each[MAP_RADIALS] = {40, 48, 52, 12, 40};
+    static const double each[MAP_RADIALS] = {40, 80, 84, 50, 50}; /* a square root takes as long as some 35 flops */
     if (model->project) flops += 2 * (double)model->d * r;
     if (model->tail) flops += 2 * (double)model->r * q;
     if (model->body == MAP_TERMS) flops += 3 * (double)(model->r * model->degree) + count + 2 * count * q;

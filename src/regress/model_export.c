@@ -85,7 +85,7 @@ static nigh_status points(const map_model *m, nigh_buffer *text)
     static const char *const value[MAP_RADIALS] = {
         [MAP_GAUSSIAN] = "v = exp(-0.5 * (d * scale));",
         [MAP_MATERN32] = "t = sqrt(3 * (d * scale)), v = (1 + t) * exp(-t);",
-        [MAP_MATERN52] = "t = sqrt(5 * (d * scale)), v = (1 + t + t * t / 3) * exp(-t);",
+        [MAP_MATERN52] = "t = sqrt(5 * (d * scale)), v = (1 + t + t * t * (1.0 / 3)) * exp(-t);",
         [MAP_CUBIC] = "v = d * sqrt(d);",
         [MAP_THIN_PLATE] = "v = d > 0 ? 0.5 * (d * log(d)) : 0;",
     };

@@ -6,7 +6,7 @@
  * Samples are kept in the order of a k-d tree (Friedman, Bentley and Finkel, "An algorithm for finding best matches in
  * logarithmic expected time"): the middle of a range is its node, cut along axis[middle]; ranges of LEAF or fewer have no
  * node. Up to TREE_INPUTS inputs the tree is searched, beyond every sample, where the tree prunes nothing. Of equally
- * near samples the one with the smaller position counts, so that both searches agree to the bit.
+ * near samples the one with the smaller position counts.
  */
 #include "nigh/plan.h"
 #include "regress/export.h"
@@ -16,7 +16,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_NEIGHBOURS = 8, LEAF = 12, TREE_INPUTS = 10, MOST_DEPTH = 64 };
+enum { MOST_NEIGHBOURS = 8, LEAF = 12, TREE_INPUTS = 10, MOST_DEPTH = 64, PIECE = 128 };
 
 typedef struct nearest {
     int64_t n, d, m;
@@ -32,14 +32,16 @@ static const nigh_option options[] = {
      .unit = "samples", .help = "how many nearest samples, weighted by inverse distance"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
 
 static double search_flops(double n, double d)
 {
-    return d <= TREE_INPUTS ? 3 * d * fmin(n, 4 * LEAF * pow(2, d)) + 20 * log2(n + 1) : 3 * d * n;
+    const double alone = 6; /* flops of the vector units that one branching scalar operation takes as long as */
+    if (d <= TREE_INPUTS) return alone * (d * fmin(n, 2 * LEAF * pow(1.8, d)) + 20 * log2(n + 1));
+    return n * (3 * d + 100 * alone);
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double k = nigh_setting(&nigh_method_nearest, settings, "neighbours");
@@ -69,17 +71,28 @@ static inline void offer(few *best, double d, int64_t at)
     best->at[i] = at;
 }
 
-/* Squared distance, in the order of the elements; stops early once it can no longer be among the best. */
+/* Squared distance, element by element: for a handful of inputs. */
 static inline void visit(const nearest *s, const double *z, int64_t at, few *best)
 {
     const double *p = s->point + at * s->d;
-    double most = best->found == best->k ? best->distance[best->k - 1] : INFINITY, sum = 0;
-    for (int64_t j = 0; j < s->d; j += 16) {
-        int64_t end = j + 16 < s->d ? j + 16 : s->d;
-        for (int64_t c = j; c < end; c++) sum += (z[c] - p[c]) * (z[c] - p[c]);
-        if (sum > most) return;
-    }
+    double sum = 0;
+    for (int64_t c = 0; c < s->d; c++) sum += (z[c] - p[c]) * (z[c] - p[c]);
     offer(best, sum, at);
+}
+
+/* Every sample, in pieces of PIECE inputs; a sample is left once it can no longer be among the best. */
+static void search_all(const nearest *s, const double *z, few *best)
+{
+    const map_kernels *kernels = map_kernels_get();
+    for (int64_t i = 0; i < s->n; i++) {
+        const double *p = s->point + i * s->d;
+        double most = best->found == best->k ? best->distance[best->k - 1] : INFINITY, sum = 0;
+        for (int64_t j = 0; j < s->d && !(sum > most); j += PIECE) {
+            int64_t part = s->d - j < PIECE ? s->d - j : PIECE;
+            sum += kernels->gap(part, z + j, p + j);
+        }
+        offer(best, sum, i);
+    }
 }
 
 static void search_tree(const nearest *s, const double *z, few *best)
@@ -111,7 +124,7 @@ static void find(const nearest *s, const double *z, few *best)
     if (s->d <= TREE_INPUTS)
         search_tree(s, z, best);
     else
-        for (int64_t i = 0; i < s->n; i++) visit(s, z, i, best);
+        search_all(s, z, best);
 }
 
 static void answer(const nearest *s, const double *z, double *out)
@@ -219,7 +232,7 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return nigh_poll(ctx);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
 {
     void *fit = NULL;
     nigh_status status = map_fit_start(ctx, &nigh_method_nearest, problem, samples, settings, solve, &fit);
@@ -366,7 +379,7 @@ static nigh_status read_state(nigh_context *ctx, nigh_planfile *file, nigh_arena
     return NIGH_OK;
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **out)
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **out)
 {
     nigh_plan *plan = NULL;
     const nigh_shape *in = nigh_planfile_in(file), *shape = nigh_planfile_out(file);

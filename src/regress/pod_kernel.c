@@ -26,26 +26,28 @@ static const nigh_option options[] = {
      .help = "samples to use, spread out by farthest points; 0: all, at most 4000"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static const map_radial kinds[] = {MAP_GAUSSIAN, MAP_MATERN32, MAP_MATERN52, MAP_CUBIC}; /* by the choice of kernel */
+
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     return status ? status : map_supports_loss(ctx, &nigh_method_pod_kernel, problem, settings);
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_pod_kernel, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
     double r = map_guess_components(d, n), q = map_guess_components(m, n), few = fmin(most, 500);
-    double apply = 2 * d + (d >= MAP_FEW ? 2 * d * r : 0) + most * (3 * r + 48 + 2 * q) + (m >= MAP_FEW ? 2 * q * m : 0);
     double fit = 6 * n * (d * fmin(n, d) + m * fmin(n, m)) + 8 * (9 * few * few * few + 74 * few * few * q) + most * most * most;
-    map_estimate(problem, fit, apply, 8 * (d * r + most * (r + q) + q * m), out);
+    map_radial kind = kinds[(int)nigh_setting(&nigh_method_pod_kernel, settings, "kernel")];
+    map_model like = {.body = MAP_POINTS, .radial = kind, .d = (int64_t)d, .r = (int64_t)r, .q = (int64_t)q, .m = (int64_t)m, .count = (int64_t)most};
+    map_estimate_model(problem, fit, &like, d >= MAP_FEW, map_has_tail(kind), m >= MAP_FEW, out);
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    static const map_radial kinds[] = {MAP_GAUSSIAN, MAP_MATERN32, MAP_MATERN52, MAP_CUBIC};
     map_model *model = &fit->model;
     map_pca in, out;
     nigh_status status = map_fit_components(ctx, fit, MOST_COMPONENTS, &in, &out);
@@ -64,12 +66,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return status ? status : map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_pod_kernel, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_kernel, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_kernel, plan); }
 
 const nigh_method nigh_method_pod_kernel = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

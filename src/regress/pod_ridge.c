@@ -15,7 +15,7 @@
 static const nigh_option options[] = {
     {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = 3, .value = 1, .grid = "1:3", .order = NIGH_ORDER_NONE,
      .help = "total degree of the polynomial between the coefficients"},
-    {.name = "input-loss", .type = NIGH_OPTION_REAL, .low = 0, .high = 0.9, .value = 0, .grid = "0.1,0.01,0.001,0", .order = NIGH_ORDER_NONE,
+    {.name = "input-loss", .type = NIGH_OPTION_REAL, .low = 0, .high = 0.9, .value = 0, .grid = "0.05,0", .order = NIGH_ORDER_NONE,
      .help = "share of the inputs' root mean square that their components may leave out; 0 keeps all"},
     {.name = "output-loss", .type = NIGH_OPTION_REAL, .low = 0, .high = 0.9, .value = 0, .grid = "0.1,0.01,0.001,0",
      .order = NIGH_ORDER_REFINES, .help = "share of the outputs' root mean square that their components may leave out; 0 keeps all"},
@@ -25,7 +25,7 @@ static const nigh_option options[] = {
 
 enum { MOST_COMPONENTS = 512, MOST_TERMS = 2000 };
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     return status ? status : map_supports_loss(ctx, &nigh_method_pod_ridge, problem, settings);
@@ -39,16 +39,17 @@ static int64_t full_variables(int64_t r, int degree, int64_t most)
     return full;
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     int degree = (int)nigh_setting(&nigh_method_pod_ridge, settings, "degree");
     double r = map_guess_components(d, n), q = map_guess_components(m, n);
     int64_t most = n_fit / 2 < MOST_TERMS ? n_fit / 2 : MOST_TERMS;
     double p = (double)map_terms_count((int64_t)r, full_variables((int64_t)r, degree, most), degree, most);
-    double apply = 2 * d + 2 * d * r + 2 * p * q + 2 * q * m;
     double fit = 6 * n * (d * fmin(n, d) + m * fmin(n, m) + p * fmin(n, p)) + 74 * n * p * q;
-    map_estimate(problem, fit, apply, 8 * (d * r + p * q + q * m), out);
+    map_model like = {.body = degree > 1 ? MAP_TERMS : MAP_LINEAR, .degree = degree, .d = (int64_t)d, .r = (int64_t)r, .q = (int64_t)q,
+                      .m = (int64_t)m, .count = degree > 1 ? (int64_t)p : 0};
+    map_estimate_model(problem, fit, &like, d >= MAP_FEW, degree == 1, m >= MAP_FEW, out);
     return NIGH_OK;
 }
 
@@ -93,12 +94,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return status ? status : map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_pod_ridge, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_ridge, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_ridge, plan); }
 
 const nigh_method nigh_method_pod_ridge = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

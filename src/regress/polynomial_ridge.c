@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { MOST_TERMS = 4000, MOST_DEGREE = 8 };
+enum { MOST_TERMS = 4000, MOST_DEGREE = 8, WIDE = 64 /* more outputs are reduced without loss */ };
 
 static const nigh_option options[] = {
     {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = MOST_DEGREE, .value = 3, .grid = "1:8", .order = NIGH_ORDER_NONE,
@@ -18,7 +18,7 @@ static const nigh_option options[] = {
      .help = "penalty in units of the terms' mean square, 1e-12 to 1e-2; 0: by leave-one-out, for each output"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     if (status) return status;
@@ -30,20 +30,19 @@ static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, cons
     return NIGH_OK;
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     int64_t d = nigh_shape_count(&problem->in);
     int degree = (int)nigh_setting(&nigh_method_polynomial_ridge, settings, "degree");
     double m = (double)nigh_shape_count(&problem->out), p = (double)map_terms_count(d, d, degree, MOST_TERMS), n = (double)n_fit;
-    double q = fmin(m, 64), apply = 2 * (double)d + 3 * (double)(d * degree) + p + 2 * p * m;
-    map_estimate(problem, 14 * n * p * p + 74 * n * p * q, apply, 8 * p * m, out);
+    map_model like = {.body = MAP_TERMS, .degree = degree, .d = d, .r = d, .q = (int64_t)m, .m = (int64_t)m, .count = (int64_t)p};
+    map_estimate_model(problem, 14 * n * p * p + 74 * n * p * fmin(m, WIDE), &like, false, false, false, out);
     if (p + 1 > n) out->error.low = INFINITY; /* it will refuse: more terms than samples */
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    enum { WIDE = 64 };
     map_model *model = &fit->model;
     int degree = (int)map_setting(fit, "degree");
     int64_t most = fit->n < MOST_TERMS ? fit->n : MOST_TERMS, d = fit->d, count = map_terms_count(d, d, degree, most);
@@ -69,12 +68,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_polynomial_ridge, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
 {
     return map_load(ctx, file, &nigh_method_polynomial_ridge, plan);
 }

@@ -7,6 +7,7 @@
 #include "regress/program_text.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ typedef struct program_state {
     nigh_arena *arena;
     nigh_program *program;
     nigh_cache *cache;
+    nigh_context *home;    /* the cache's; a plan that runs the program may be applied in other contexts and threads */
+    pthread_mutex_t guard; /* of cache and home */
     nigh_limits limits;
     int64_t d, m, rows;
     double *inputs; /* [rows, d] */
@@ -40,8 +43,8 @@ typedef struct run_batch {
     double *out;
     double knob;
     bool cached;
-    int64_t *todo;      /* indices that are not in the cache */
-    nigh_buffer *bytes; /* input file of each run under way, by index in todo */
+    int64_t *missing;      /* indices that are not in the cache */
+    nigh_buffer *bytes; /* input file of each run under way, by index in missing */
     char (*numbers)[32];
     char knob_text[32];
 } run_batch;
@@ -62,9 +65,11 @@ static bool from_cache(run_batch *b, int64_t i)
     size_t size = 0, wanted = (size_t)b->s->m * sizeof(double);
     if (!b->s->cache || !b->cached || b->s->m == 0) return false;
     batch_key(b, i, key);
+    pthread_mutex_lock(&b->s->guard);
     bool there = nigh_cache_get(b->s->cache, key, &bytes, &size) == NIGH_OK && bytes && size == wanted;
     if (there) memcpy(b->out + i * b->s->m, bytes, wanted);
-    nigh_free(b->ctx, bytes);
+    nigh_free(b->s->home, bytes);
+    pthread_mutex_unlock(&b->s->guard);
     return there;
 }
 
@@ -72,7 +77,7 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
 {
     run_batch *b = user;
     program_state *s = b->s;
-    const double *x = b->in + b->todo[run] * s->d;
+    const double *x = b->in + b->missing[run] * s->d;
     int count = 0;
     if (s->in_place) {
         nigh_buffer *bytes = &b->bytes[run];
@@ -99,9 +104,10 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
 static int slot_count(const program_state *s)
 {
     int count = (s->in_place != NULL) + (s->out_place != NULL) + (s->knob != NULL);
-    char place[8];
-    for (int64_t j = 0; j < s->d && j < MOST_NUMBERS; j++) {
-        snprintf(place, sizeof place, "%lld", (long long)(j + 1));
+    char place[16];
+    int numbers = s->d < MOST_NUMBERS ? (int)s->d : MOST_NUMBERS;
+    for (int j = 0; j < numbers; j++) {
+        snprintf(place, sizeof place, "%d", j + 1);
         count += nigh_program_has(s->program, place);
     }
     return count;
@@ -111,7 +117,7 @@ static nigh_status take_answer(void *user, int64_t run, nigh_status status, nigh
 {
     run_batch *b = user;
     program_state *s = b->s;
-    int64_t i = b->todo[run];
+    int64_t i = b->missing[run];
     nigh_buffer_free(&b->bytes[run]);
     if (status) return nigh_within(b->ctx, status, "input %lld", (long long)(i + 1));
     const char *bytes = result->out;
@@ -134,7 +140,11 @@ static nigh_status take_answer(void *user, int64_t run, nigh_status status, nigh
         char key[65];
         memcpy(b->out + i * s->m, values, (size_t)s->m * sizeof *values);
         batch_key(b, i, key);
-        if (s->cache && b->cached) nigh_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
+        if (s->cache && b->cached) {
+            pthread_mutex_lock(&s->guard);
+            nigh_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
+            pthread_mutex_unlock(&s->guard);
+        }
     }
     nigh_free(b->ctx, values);
     return status;
@@ -145,11 +155,11 @@ static nigh_status run_all(nigh_context *ctx, program_state *s, double knob, boo
 {
     run_batch b = {.ctx = ctx, .s = s, .n = n, .in = in, .out = out, .knob = knob, .cached = cached};
     snprintf(b.knob_text, sizeof b.knob_text, "%.17g", knob);
-    b.todo = nigh_alloc(ctx, (size_t)n * sizeof *b.todo);
+    b.missing = nigh_alloc(ctx, (size_t)n * sizeof *b.missing);
     int64_t count = 0;
-    if (!b.todo) return NIGH_MEMORY;
+    if (!b.missing) return NIGH_MEMORY;
     for (int64_t i = 0; i < n; i++)
-        if (!out || !from_cache(&b, i)) b.todo[count++] = i;
+        if (!out || !from_cache(&b, i)) b.missing[count++] = i;
     b.bytes = nigh_alloc_zero(ctx, (size_t)count + 1, sizeof *b.bytes);
     b.numbers = nigh_alloc_zero(ctx, ((size_t)count + 1) * MOST_NUMBERS, sizeof *b.numbers);
     nigh_status status = b.bytes && b.numbers ? NIGH_OK : NIGH_MEMORY;
@@ -158,7 +168,7 @@ static nigh_status run_all(nigh_context *ctx, program_state *s, double knob, boo
     for (int64_t i = 0; b.bytes && i < count; i++) nigh_buffer_free(&b.bytes[i]);
     nigh_free(ctx, b.numbers);
     nigh_free(ctx, b.bytes);
-    nigh_free(ctx, b.todo);
+    nigh_free(ctx, b.missing);
     return status;
 }
 
@@ -207,6 +217,7 @@ static void free_problem(nigh_context *ctx, nigh_problem *problem)
     program_state *s = state_of(problem);
     nigh_program_free(s->program);
     nigh_cache_close(s->cache);
+    pthread_mutex_destroy(&s->guard);
     nigh_arena_free(s->arena);
 }
 
@@ -315,7 +326,7 @@ static nigh_status describe(nigh_context *ctx, program_state *s, const nigh_prog
     if (!status) status = nj_set_bool(ctx, origin, "drawn", !spec->inputs);
     if (!status) status = nj_set(ctx, origin, "low", json_incref(low));
     if (!status) status = nj_set(ctx, origin, "high", json_incref(high));
-    if (!status) status = nj_dump(ctx, origin, JSON_COMPACT | JSON_SORT_KEYS, &text);
+    if (!status) status = nj_dump(ctx, origin, NJ_SORTED, &text);
     if (!status && !(s->problem.origin = nigh_arena_strdup(s->arena, text.data))) status = NIGH_MEMORY;
     nigh_buffer_free(&text);
     json_decref(low), json_decref(high), json_decref(origin);
@@ -362,7 +373,8 @@ nigh_status nigh_program_problem_new(nigh_context *ctx, const nigh_program_probl
         nigh_arena_free(arena);
         return NIGH_MEMORY;
     }
-    s->arena = arena, s->limits = spec->limits;
+    s->arena = arena, s->limits = spec->limits, s->home = ctx;
+    pthread_mutex_init(&s->guard, NULL);
     const char *measure = spec->measure ? spec->measure : "relative-l2";
     s->problem = (nigh_problem){.size = sizeof(nigh_problem), .kind = "map", .child = true, .measure = nigh_measure_find(measure), .self = s,
                                 .ops = spec->inputs ? &row_ops : &drawn_ops};

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { MOST_POINTS = 4000, MOST_INPUTS = 50 };
+enum { MOST_POINTS = 4000, MOST_INPUTS = 50, WIDE = 64 };
 
 static const nigh_option options[] = {
     {.name = "basis", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cubic,thin-plate", .grid = "cubic,thin-plate", .help = "function of distance"},
@@ -18,7 +18,7 @@ static const nigh_option options[] = {
      .help = "samples to use, spread out by farthest points; 0: all, at most 4000"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     int64_t d = nigh_shape_count(&problem->in);
@@ -28,18 +28,21 @@ static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, cons
     return status;
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_rbf, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
     double q = fmin(m, map_guess_components(m, n)), few = fmin(most, 600);
-    map_estimate(problem, 9 * few * few * few + 6 * most * most * most, most * (3 * d + 30 + 2 * q) + 2 * q * m, 8 * most * (d + q), out);
+    bool reduce = m > WIDE;
+    map_radial kind = nigh_setting(&nigh_method_rbf, settings, "basis") > 0 ? MAP_THIN_PLATE : MAP_CUBIC;
+    map_model like = {.body = MAP_POINTS, .radial = kind, .d = (int64_t)d, .r = (int64_t)d, .q = (int64_t)(reduce ? q : m), .m = (int64_t)m,
+                      .count = (int64_t)most};
+    map_estimate_model(problem, 9 * few * few * few + 6 * most * most * most, &like, false, true, reduce, out);
     return NIGH_OK;
 }
 
 static nigh_status solve(nigh_context *ctx, map_fit *fit)
 {
-    enum { WIDE = 64 };
     map_model *model = &fit->model;
     map_pca in, out;
     int64_t most = (int64_t)map_setting(fit, "centres"), count;
@@ -57,13 +60,13 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
-    nigh_status status = supports(ctx, problem, settings);
+    nigh_status status = supports(ctx, method, problem, settings);
     return status ? status : map_fit_start(ctx, &nigh_method_rbf, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_rbf, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_rbf, plan); }
 
 const nigh_method nigh_method_rbf = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

@@ -55,11 +55,23 @@ nigh_status holdout_check_name(nigh_context *ctx, const char *name)
     return status;
 }
 
-static int add_bytes(const char *bytes, size_t size, void *user) { return nigh_buffer_add(user, bytes, size) ? -1 : 0; }
+/* Jansson does not look at what the callback returns for the key of an object: a failure is kept here. */
+typedef struct dump_sink {
+    nigh_buffer *text;
+    bool failed;
+} dump_sink;
+
+static int add_bytes(const char *bytes, size_t size, void *user)
+{
+    dump_sink *sink = user;
+    sink->failed = sink->failed || nigh_buffer_add(sink->text, bytes, size) != NIGH_OK;
+    return sink->failed ? -1 : 0;
+}
 
 static nigh_status dump(nigh_context *ctx, const json_t *object, size_t flags, nigh_buffer *text)
 {
-    if (!object || json_dump_callback(object, add_bytes, text, flags))
+    dump_sink sink = {text, false};
+    if (!object || json_dump_callback(object, add_bytes, &sink, flags) || sink.failed)
         return nigh_fail(ctx, NIGH_MEMORY, "out of memory while writing a hold-out's log");
     return NIGH_OK;
 }

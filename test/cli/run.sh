@@ -10,7 +10,7 @@
 #
 # All cases run; the exit code is 1 when one of them failed.
 set -u
-nigh=$1 cases=$(realpath "$2")
+nigh=$(realpath "$1") cases=$(realpath "$2")
 source=$(cd "$(dirname "$0")/../.." && pwd)
 programs=$source/test/cli/programs
 folder=$(mktemp -d)

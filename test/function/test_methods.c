@@ -32,7 +32,7 @@ static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const 
     nigh_progress_point point = {0};
     void *fit = NULL;
     nigh_status status = nigh_settings_parse(ctx, method, text, &settings);
-    if (status == NIGH_OK) status = method->start(ctx, problem, NULL, &settings, &fit);
+    if (status == NIGH_OK) status = method->start(ctx, method, problem, NULL, &settings, &fit);
     if (status == NIGH_OK) status = method->advance(ctx, fit, 1, &point);
     if (status == NIGH_OK) status = method->finish(ctx, fit, plan);
     method->abandon(ctx, fit);
@@ -93,8 +93,8 @@ static void grids(void **state)
                     nigh_settings settings = nigh_settings_default(method);
                     snprintf(text, sizeof text, "%s=%d,reduction=%s", table ? "entries" : "degree", table ? 16 << 2 * k : 2 + 3 * k, native ? "native" : "none");
                     assert_ok(ctx, nigh_settings_parse(ctx, method, text, &settings));
-                    if (method->supports(ctx, problem, &settings) != NIGH_OK) continue;
-                    assert_ok(ctx, method->estimate(ctx, problem, &settings, 0, &estimate));
+                    if (method->supports(ctx, method, problem, &settings) != NIGH_OK) continue;
+                    assert_ok(ctx, method->estimate(ctx, method, problem, &settings, 0, &estimate));
                     assert_true(estimate.apply.flops > 0 && estimate.error.low <= estimate.error.high);
                     assert_ok(ctx, plan_new(ctx, method, problem, text, &plan, NULL));
                     double error = error_of(plan, problem, 400);
@@ -169,7 +169,7 @@ static void refit(void **state)
             assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_minimax, text, &settings));
             void *fit;
             nigh_progress_point point;
-            assert_ok(ctx, nigh_method_minimax.start(ctx, problem, NULL, &settings, &fit));
+            assert_ok(ctx, nigh_method_minimax.start(ctx, &nigh_method_minimax, problem, NULL, &settings, &fit));
             assert_ok(ctx, nigh_method_minimax.advance(ctx, fit, 1, &point));
             function_fitted fitted = *function_fit_result(fit);
             assert_true(fitted.seen <= fitted.naive && fitted.seen >= .9 * fitted.ideal);
@@ -223,7 +223,7 @@ static void refusals(void **state)
     test_context_free(ctx);
 }
 
-/* Through the file to the same bits; and a file with any one of its header's numbers spoilt never crashes. */
+/* Through the file to the same bits. */
 static void files(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -259,13 +259,56 @@ static void files(void **state)
     test_context_free(ctx);
 }
 
+/* A plan file whose header says anything at all: refused, or a plan that runs. */
+static void hostile_files(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    char *folder = test_folder_new(), path[4096];
+    snprintf(path, sizeof path, "%s/plan.nigh", folder);
+    const double odd[] = {-1, .5, 2, 3, 9, 17, 42, 70000, 1e9, -1e300, 1e-300, 5e8};
+    for (int i = 0; nigh_function_methods[i]; i++) {
+        const nigh_method *found;
+        if (nigh_method_find(ctx, "function", nigh_function_methods[i]->name, &found) != NIGH_OK)
+            assert_ok(ctx, nigh_register(ctx, nigh_function_methods[i]));
+        nigh_problem *problem = problem_new(ctx, "tanh", -9, 9, NIGH_F32, NULL);
+        nigh_plan *plan, *loaded;
+        assert_ok(ctx, plan_new(ctx, nigh_function_methods[i], problem, "reduction=native", &plan, NULL));
+        function_core *core = plan->state, kept = *core; /* the core is the first of the state */
+        for (int field = 0; field < 9; field++)
+            for (int k = 0; k < 12; k++) {
+                float in[5] = {-30, -1, 0, .5f, NAN}, out[5];
+                *core = kept;
+                if (field == 0) core->scale = odd[k];
+                else if (field == 1) core->shift = odd[k];
+                else if (field == 2 && odd[k] >= 1 && odd[k] <= kept.upper) core->upper = (int)odd[k];
+                else if (field == 3) core->reduction = (function_reduction)(k % FUNCTION_REDUCTIONS);
+                else if (field == 4) core->square = k & 1, core->factor = k & 2, core->affine = k & 4;
+                else if (field == 5 && odd[k] >= 0 && odd[k] <= kept.lower) core->lower = (int)odd[k];
+                else if (field >= 6) core->constant[field - 6] = odd[k];
+                assert_ok(ctx, nigh_plan_save(ctx, plan, path));
+                nigh_status status = nigh_plan_load(ctx, path, &loaded);
+                if (status == NIGH_OK) {
+                    nigh_plan_apply(loaded, 5, in, out, NULL, 0);
+                    nigh_plan_free(ctx, loaded);
+                } else {
+                    assert_int_equal(status, NIGH_FORMAT);
+                }
+            }
+        *core = kept;
+        nigh_plan_free(ctx, plan);
+        nigh_problem_free(ctx, problem);
+    }
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
 /* A fit with allocation k failing, for every k: a message, nothing left. */
 static void failing_memory(void **state)
 {
-    const char *names[] = {"minimax", "minimax-rational", "table-cubic", "taylor", "chebyshev"};
+    const char *names[] = {"minimax", "minimax-rational", "table-linear", "table-cubic", "taylor", "chebyshev"};
     nigh_context *outer = test_context_new();
     nigh_problem *problem = problem_new(outer, "log(1+x)", 0, 1, NIGH_F32, NULL);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         for (long k = 1;; k++) {
             test_allocator allocator = {.fail_at = k};
             nigh_context *ctx = test_context_failing(&allocator);
@@ -287,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grids), cmocka_unit_test(near_rounding), cmocka_unit_test(near_zeros), cmocka_unit_test(refit),
-        cmocka_unit_test(certificates), cmocka_unit_test(refusals), cmocka_unit_test(files), cmocka_unit_test(failing_memory)};
+        cmocka_unit_test(certificates), cmocka_unit_test(refusals), cmocka_unit_test(files),
+        cmocka_unit_test(hostile_files), cmocka_unit_test(failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/expr.h"
 #include "function/rational.h"
 #include "support.h"
 
@@ -13,13 +14,13 @@ typedef struct curve {
 static nigh_f128 value_of(int which, nigh_f128 v)
 {
     switch (which) {
-    case 0: return expf128(v);
-    case 1: return cosf128(v);
+    case 0: return F128(exp)(v);
+    case 1: return F128(cos)(v);
     case 2: return v < 0 ? -v : v;
     case 3: return 1 / (1 + 25 * v * v);
     case 4: return v * v * v;
-    case 5: return sinf128(20 * v);
-    case 6: return tanhf128(4 * (1 + v));
+    case 5: return F128(sin)(20 * v);
+    case 6: return F128(tanh)(4 * (1 + v));
     default: return NAN;
     }
 }

@@ -145,6 +145,17 @@ static void test_projectile(void **state)
         print_message("%-18s %-18s relative-l2 %.3g\n", map_cases[i].method->name, map_cases[i].settings, error[i]);
         nigh_plan_free(ctx, plan);
     }
+    /* What an estimate says of a map of few inputs and outputs is what the plan then costs. */
+    for (int i = 3; i < MAP_CASES; i++) {
+        nigh_settings settings = nigh_settings_default(map_cases[i].method);
+        nigh_estimate estimate;
+        nigh_plan *plan = map_fit_plan(ctx, map_cases[i].method, map_cases[i].settings, &set, 100);
+        assert_ok(ctx, nigh_settings_parse(ctx, map_cases[i].method, map_cases[i].settings, &settings));
+        assert_ok(ctx, map_cases[i].method->estimate(ctx, map_cases[i].method, set.problem, &settings, 100, &estimate));
+        assert_near(estimate.apply.flops, plan->work.flops, 0, 0.1);
+        assert_true(estimate.error.low == 0 && estimate.fit.flops > 0);
+        nigh_plan_free(ctx, plan);
+    }
     double mean = error[0], nearest = fmin(error[1], error[2]);
     assert_true(nearest < 0.5 * mean);
     for (int i = 3; i < MAP_CASES; i++) {
@@ -292,7 +303,7 @@ static void test_bad_input(void **state)
     assert_fails(ctx, map_try(ctx, &nigh_method_polynomial_ridge, "degree=8", &set, 40, &plan), NIGH_UNSUPPORTED, "more than 40 terms");
     assert_fails(ctx, map_try(ctx, &nigh_method_polynomial_ridge, "degree=4", &set, 20, &plan), NIGH_INVALID, "the 20 samples");
     assert_fails(ctx, map_try(ctx, &nigh_method_rbf, "", &set, 4, &plan), NIGH_INVALID, "too few");
-    assert_fails(ctx, map_try(ctx, &nigh_method_pod_ridge, "output-loss=0.1", &set, 40, &plan), NIGH_UNSUPPORTED, "not reduced");
+    assert_fails(ctx, map_try(ctx, &nigh_method_pod_ridge, "input-loss=0.1", &set, 40, &plan), NIGH_UNSUPPORTED, "not reduced");
     assert_fails(ctx, map_try(ctx, &nigh_method_pod_kernel, "length=-1", &set, 40, &plan), NIGH_INVALID, "length");
     nigh_context_cancel(ctx);
     for (int i = 0; i < MAP_CASES; i++)

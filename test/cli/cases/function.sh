@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Functions: plan, receipt, apply, export, report, replay, and what can be wrong with them.
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o e.nigh --no-clock
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o e.nigh --no-clock
 out 'exp'
 out '1e-0?4'
 check test -s e.nigh
 check missing e.nigh.journal
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o again.nigh --no-clock
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o again.nigh --no-clock
 check cmp e.nigh again.nigh
-run 0 nigh plan exp --on -1:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
+run 0 nigh plan exp --on 0.25:1 --error 1e-4 -o replayed.nigh --no-clock --replay e.nigh
 run 0 nigh receipt e.nigh
 out 'AS STATED'
 run 0 nigh receipt e.nigh --json
@@ -16,7 +16,7 @@ check python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$stdout"
 run 0 nigh receipt e.nigh --recheck
 no_out 'AS STATED'
 
-printf -- '-1\n0\n0.5\n1\n' >in.csv
+printf '0.25\n0.375\n0.5\n1\n' >in.csv
 run 0 nigh apply e.nigh in.csv -o out.csv
 check awk 'NR == 3 { exit !($1 - 1.6487213 < 1e-4 && 1.6487213 - $1 < 1e-4) }' out.csv
 printf '5\n' >far.csv
@@ -48,6 +48,25 @@ done
 run 0 nigh export e.nigh -o -
 out 'void approximation\(long n'
 
+# Each method by itself, exported, compiled and run beside the library: the same numbers to the last bit that is printed.
+printf '1\n1.5\n2\n2.75\n' >points.csv
+for method in taylor chebyshev minimax minimax-rational table-linear table-cubic; do
+    run 0 nigh plan 'log(1+x)*sin(2*x)' --on 1:3 --type f64 --error 1e-3 --methods "$method" --no-clock -o m.nigh
+    out "plan +$method "
+    run 0 nigh export m.nigh -o m.c
+    run 0 nigh apply m.nigh points.csv -o m.csv
+    printf '%s\n' '#include <stdio.h>' 'void m(long n, const double *in, double *out);' \
+        'int main(void) { const double x[4] = {1, 1.5, 2, 2.75}; double y[4]; m(4, x, y);' \
+        'for (int i = 0; i < 4; i++)' 'printf("%.12g\n", y[i]);' 'return 0; }' >main.c
+    for compiler in gcc clang; do
+        command -v $compiler >/dev/null || continue
+        check $compiler -std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off -O2 main.c m.c -o m -lm
+        ./m >exported.txt
+        awk '{ printf "%.12g\n", $1 }' m.csv >applied.txt
+        check diff exported.txt applied.txt
+    done
+done
+
 run 0 nigh plan 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-7 --no-clock --json
 cp "$stdout" outcome.json
 check python3 -c 'import json; json.load(open("outcome.json"))'
@@ -57,7 +76,7 @@ check fails grep -Eq '(src|href)="http' page.html
 run 2 nigh report e.c -o bad.html
 check missing bad.html
 
-run 1 nigh plan exp --on -1:1 --error 1e-30 --no-clock
+run 1 nigh plan exp --on 0.25:1 --error 1e-30 --no-clock
 err 'no method met the error 1e-30'
 run 2 nigh plan exp --on -1:1 --error -1
 err 'error is -1; a finite number above 0 is needed'

@@ -33,7 +33,7 @@ code=$? last="${plan[*]} (SIGTERM)"
 check no_child_left
 
 # Standard output on a full device: said, code 3 or 2, and the plan file is whole or absent.
-run '[23]' sh -c 'exec nigh plan exp --on 0:1 --error 1e-3 --no-clock >/dev/full'
+run '[23]' sh -c 'exec nigh plan exp --on 0.25:1 --error 1e-3 --no-clock >/dev/full'
 err 'cannot write to standard output: No space left on device'
 run '[23]' sh -c 'exec nigh list methods >/dev/full'
 err 'No space left on device'
@@ -44,10 +44,10 @@ mkdir "$disk"
 if mount -t tmpfs -o size=64k none "$disk" 2>/dev/null; then
     trap 'umount "$disk"; rm -rf "$folder"' EXIT
     head -c 80000 /dev/zero >"$disk/filler" 2>/dev/null
-    run 3 nigh plan exp --on 0:1 --error 1e-3 --no-clock -o "$disk/e.nigh"
+    run 3 nigh plan exp --on 0.25:1 --error 1e-3 --no-clock -o "$disk/e.nigh"
     err 'No space left on device'
     check missing "$disk/e.nigh"
-    run 0 nigh plan exp --on 0:1 --error 1e-3 --no-clock -o e.nigh
+    run 0 nigh plan exp --on 0.25:1 --error 1e-3 --no-clock -o e.nigh
     run 3 nigh export e.nigh -o "$disk/e.c"
     err 'No space left on device'
     check missing "$disk/e.c"
@@ -55,9 +55,9 @@ if mount -t tmpfs -o size=64k none "$disk" 2>/dev/null; then
     run 3 nigh apply e.nigh in.csv -o "$disk/out.npy"
     err 'No space left on device'
     # Caches and ledgers on a full disk do not stop a plan.
-    XDG_CACHE_HOME=$disk/cache XDG_STATE_HOME=$disk/state run 0 nigh plan exp --on 0:1 --error 1e-3 --no-clock
+    XDG_CACHE_HOME=$disk/cache XDG_STATE_HOME=$disk/state run 0 nigh plan exp --on 0.25:1 --error 1e-3 --no-clock
 else
     echo "no small file system can be mounted here: the cases of full disks are left out"
 fi
-run '[23]' nigh plan exp --on 0:1 --error 1e-3 --no-clock -o /nowhere/at/all/e.nigh
+run '[23]' nigh plan exp --on 0.25:1 --error 1e-3 --no-clock -o /nowhere/at/all/e.nigh
 err '/nowhere/at/all'

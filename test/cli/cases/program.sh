@@ -47,8 +47,8 @@ bad() {
 }
 bad 2 crash 'crashed: Segmentation fault'
 bad 2 fail 'failed with exit code 7.*the reason'
-bad 3 hang 'was stopped after 2(\.[0-9]+)? s, its limit'
-bad 3 deaf 'was stopped after 2(\.[0-9]+)? s, its limit'
+bad 3 hang 'was stopped after (1\.9|2)[.0-9]* s, its limit'
+bad 3 deaf 'was stopped after (1\.9|2)[.0-9]* s, its limit'
 bad 2 garbage "is no number"
 bad 2 nothing 'gave no numbers|no numbers'
 bad 2 nan 'finite numbers are needed'
@@ -57,3 +57,11 @@ bad '[23]' fork 'more processes than allowed|failed|stopped|crashed'
 bad '[23]' flood 'more than allowed|MB|bytes|stopped after'
 bad '[23]' memory 'MB, more than allowed|MemoryError|failed with exit code 1|crashed' 20
 bad 2 orphan 'crashed|failed|is no number|no numbers'
+
+# A resolution option: coarser runs of the program itself compete. The midpoint rule's relative error on this box is some 0.1 / n^2.
+run 0 nigh plan --exact "python3 -SE $programs/resolution.py {n} {1} {2}" --box 1:2,1:2 --knob n=4:64 --error 4e-3 \
+    --methods coarse-run --no-clock --fit 4 --screen 20 --test 59
+out 'plan +coarse-run level=[12]'
+run 1 nigh plan --exact "python3 -SE $programs/resolution.py {n} {1} {2}" --box 1:2,1:2 --knob n=4:64 --error 1e-9 \
+    --methods coarse-run --no-clock --fit 4 --screen 20 --test 59
+err 'no method met'

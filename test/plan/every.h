@@ -1,0 +1,109 @@
+/*
+ * A small plan of every method there is: function methods on named functions (so that every range reduction takes part)
+ * in both types, map methods on 40 smooth pairs. For tests that must hold for all methods.
+ */
+#ifndef NIGH_TEST_EVERY_H
+#define NIGH_TEST_EVERY_H
+#include "support.h"
+
+#include "nigh/function.h"
+#include "nigh/regress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct every_case {
+    const char *kind, *method, *settings;
+    const char *function; /* NULL: the pairs */
+    double low, high;
+    nigh_dtype type;
+} every_case;
+
+static const every_case every_cases[] = {
+    {"function", "taylor", "degree=4", "exp(x)+x", 0, 0.5, NIGH_F64},
+    {"function", "chebyshev", "degree=5", "cos(3*x)", -1, 1, NIGH_F32},
+    {"function", "minimax", "degree=4,reduction=native", "exp", -3, 3, NIGH_F32},
+    {"function", "minimax", "degree=4,reduction=native", "log", 0.1, 9, NIGH_F64},
+    {"function", "minimax", "degree=4,reduction=native", "sin", -9, 9, NIGH_F32},
+    {"function", "minimax", "degree=4,reduction=native", "sqrt", 0.1, 9, NIGH_F32},
+    {"function", "minimax", "degree=4,reduction=native", "rsqrt", 0.1, 9, NIGH_F64},
+    {"function", "minimax", "degree=5,reduction=native", "tanh", -4, 4, NIGH_F32},
+    {"function", "minimax", "degree=5,reduction=native", "sigmoid", -4, 4, NIGH_F32},
+    {"function", "minimax", "degree=5,reduction=native", "gelu", -4, 4, NIGH_F64},
+    {"function", "minimax-rational", "", "exp(x)", 0, 1, NIGH_F32},
+    {"function", "table-linear", "entries=16", "exp(-x*x)", 0, 2, NIGH_F32},
+    {"function", "table-cubic", "entries=8", "exp(-x*x)", 0, 2, NIGH_F64},
+    {"map", "mean", "", NULL, 0, 0, NIGH_F64},
+    {"map", "nearest", "", NULL, 0, 0, NIGH_F64},
+    {"map", "polynomial-ridge", "", NULL, 0, 0, NIGH_F64},
+    {"map", "pod-ridge", "", NULL, 0, 0, NIGH_F64},
+    {"map", "pod-kernel", "", NULL, 0, 0, NIGH_F64},
+    {"map", "rbf", "", NULL, 0, 0, NIGH_F64},
+};
+enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2 };
+
+/* The pairs: inputs in [0, 1]^3. */
+static inline void every_pairs(double *x, double *y)
+{
+    nigh_rng rng = nigh_rng_new(11, 1);
+    nigh_rng_fill_f64(&rng, EVERY_ROWS * EVERY_IN, x);
+    for (int i = 0; i < EVERY_ROWS; i++) {
+        const double *v = x + i * EVERY_IN;
+        y[i * EVERY_OUT] = 1 + v[0] * v[1] + 0.3 * sin(2 * v[2]);
+        y[i * EVERY_OUT + 1] = 2 - v[2] + 0.2 * exp(v[0]);
+    }
+}
+
+static inline nigh_problem *every_problem(nigh_context *ctx, const every_case *c)
+{
+    nigh_problem *problem = NULL;
+    if (c->function) {
+        assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){c->function, c->low, c->high, c->type, NULL}, &problem));
+        return problem;
+    }
+    double x[EVERY_ROWS * EVERY_IN], y[EVERY_ROWS * EVERY_OUT];
+    every_pairs(x, y);
+    nigh_array in = {{NIGH_F64, 2, {EVERY_ROWS, EVERY_IN}}, x}, out = {{NIGH_F64, 2, {EVERY_ROWS, EVERY_OUT}}, y};
+    assert_ok(ctx, nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = "pairs", .in = &in, .out = &out}, &problem));
+    return problem;
+}
+
+/* The plan of case i, without a receipt. */
+static inline nigh_plan *every_plan(nigh_context *ctx, int i)
+{
+    const every_case *c = &every_cases[i];
+    const nigh_method *method = NULL;
+    nigh_problem *problem = every_problem(ctx, c);
+    double x[EVERY_ROWS * EVERY_IN], y[EVERY_ROWS * EVERY_OUT];
+    every_pairs(x, y);
+    nigh_samples samples = {c->function ? 0 : EVERY_ROWS, x, y};
+    assert_ok(ctx, nigh_method_find(ctx, c->kind, c->method, &method));
+    nigh_settings settings = nigh_settings_default(method);
+    assert_ok(ctx, nigh_settings_parse(ctx, method, c->settings, &settings));
+    void *fit = NULL;
+    nigh_plan *plan = NULL;
+    nigh_progress_point point = {0};
+    assert_ok(ctx, method->start(ctx, method, problem, &samples, &settings, &fit));
+    while (!point.done) assert_ok(ctx, method->advance(ctx, fit, 1, &point));
+    assert_ok(ctx, method->finish(ctx, fit, &plan));
+    method->abandon(ctx, fit);
+    nigh_problem_free(ctx, problem);
+    return plan;
+}
+
+/* n inputs for a plan: inside its box, every seventh outside when `wild`, with infinities and NaN among them. */
+static inline void every_inputs(const nigh_plan *plan, int64_t n, bool wild, void *in)
+{
+    int64_t width = nigh_shape_count(&plan->in);
+    nigh_array array = {{plan->in.dtype, 2, {n, width}}, in};
+    nigh_rng rng = nigh_rng_new(5, 5);
+    static const double odd[] = {1e30, -1e30, INFINITY, -INFINITY, NAN, 0, -0.0};
+    for (int64_t i = 0; i < n * width; i++) {
+        double low = plan->low ? plan->low[i % width] : 0, high = plan->high ? plan->high[i % width] : 1, u = nigh_rng_f64(&rng);
+        bool out = wild && i % 7 == 0;
+        nigh_array_set(&array, i, out ? odd[(i / 7) % 7] : low + (high - low) * u);
+    }
+}
+#endif
