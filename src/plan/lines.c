@@ -162,7 +162,7 @@ static void line_expect(plan_run *run, plan_line *line)
     line->expected = -1;
     for (int i = 0; i < line->count && line->expected < 0; i++) {
         nigh_range error = line->estimate[i].error;
-        if (!isfinite(error.high)) break;
+        if (!isfinite(error.high)) continue; /* too coarse to be foretold: finer points may be known */
         if (sqrt(error.low * error.high) <= run->request->error) line->expected = i;
     }
     bool known = isfinite(line->estimate[line->count - 1].error.high);
