@@ -285,7 +285,7 @@ nigh_status bench_fit(nigh_context *ctx, const nigh_problem *problem, const nigh
     nigh_progress_point point = {0};
     double start = nigh_clock_cpu();
     *plan = NULL;
-    nigh_status status = method->start(ctx, problem, samples, settings, &fit);
+    nigh_status status = method->start(ctx, method, problem, samples, settings, &fit);
     while (!status && !point.done) status = method->advance(ctx, fit, 1 + point.total / 100, &point);
     if (!status) status = method->finish(ctx, fit, plan);
     method->abandon(ctx, fit);

@@ -96,7 +96,7 @@ static void measure_bytes(int cores, bool quick, double *memory)
     static const struct {
         const char *name;
         int64_t numbers, passes;
-    } places[] = {{"L1", 1024, 200000}, {"L2", 1 << 15, 8000}, {"memory", 1 << 23, 12}};
+    } places[] = {{"L1", 1536, 130000}, {"L2", 1 << 15, 8000}, {"memory", 1 << 23, 12}};
     char text[96];
     for (int place = 0; place < 3; place++)
         for (int copy = 0; copy < 2; copy++)

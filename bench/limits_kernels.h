@@ -9,7 +9,7 @@
 typedef struct limits_kernels {
     double (*flops_f32)(int64_t rounds); /* does the rounds, gives the number of operations of one */
     double (*flops_f64)(int64_t rounds);
-    double (*read)(const double *x, int64_t n); /* the sum; n a multiple of 64 */
+    double (*read)(const double *x, int64_t n); /* one lane of the sum; n a multiple of 64 */
     void (*copy)(double *to, const double *from, int64_t n);
 } limits_kernels;
 
@@ -44,9 +44,9 @@ static double read_all(const double *x, int64_t n)
     for (int i = 0; i < 8; i++) s[i] = SET_F64(0);
     for (int64_t k = 0; k < n; k += 8 * LANES_F64)
         for (int i = 0; i < 8; i++) s[i] = ADD_F64(s[i], LOAD_F64(x + k + i * LANES_F64));
-    double sum = 0;
-    for (int i = 0; i < 8; i++) sum += FIRST_F64(s[i]);
-    return limits_sink = sum;
+    for (int half = 4; half; half /= 2)
+        for (int i = 0; i < half; i++) s[i] = ADD_F64(s[i], s[i + half]);
+    return limits_sink = FIRST_F64(s[0]);
 }
 
 static void copy_all(double *to, const double *from, int64_t n)

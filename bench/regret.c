@@ -259,6 +259,17 @@ static nigh_status compare(nigh_context *ctx, trial *t, const nigh_candidate *a,
     return status;
 }
 
+static void print_candidates(const nigh_outcome *outcome)
+{
+    static const char *const states[] = {"waiting", "unsupported", "skipped", "failed", "missed", "passed", "proved", "refused", "chosen"};
+    for (int i = 0; i < outcome->count; i++) {
+        const nigh_candidate *c = &outcome->candidates[i];
+        if (c->state == NIGH_CANDIDATE_UNSUPPORTED) continue;
+        printf("      %-9s %-56.56s expected %.2g..%.2g was %.3g, fit %.2g s, apply %.3g ns%s%s%s\n", states[c->state], c->label, c->estimate.error.low,
+               c->estimate.error.high, c->decides, c->fit_seconds, 1e9 * c->apply_seconds, c->timed ? " timed" : "", c->why ? ": " : "", c->why ? c->why : "");
+    }
+}
+
 static nigh_status judge(nigh_context *ctx, trial *t, bool verbose)
 {
     int index[CONTENDERS], count;
@@ -267,6 +278,7 @@ static nigh_status judge(nigh_context *ctx, trial *t, bool verbose)
     if (status) return status;
     const nigh_candidate *chosen = t->chosen.outcome->chosen < 0 ? NULL : &t->chosen.outcome->candidates[t->chosen.outcome->chosen];
     t->share = t->chosen.seconds / t->brute.seconds;
+    if (verbose) print_candidates(t->chosen.outcome);
     t->search_share = (t->chosen.walk - t->chosen.start) / (t->brute.walk - t->brute.start);
     t->judged = count > 0 || chosen;
     t->regret = chosen || !count ? 1 : INFINITY; /* E was met by some setting and the planner found none */

@@ -90,11 +90,11 @@ static nigh_status map_job(nigh_context *ctx, nigh_rng *rng, bool pairs, plan_jo
     job->problem = job->source;
     int64_t rows = 0;
     if (!status && pairs) {
-        rows = (int64_t)bench_log_between(rng, 300, 3000);
+        rows = (int64_t)bench_log_between(rng, 300, 1200);
         job->problem = NULL;
         status = bench_pairs_problem(ctx, job->source, seed + 1, rows, &job->problem);
     }
-    q->fit = pairs ? 0 : (int64_t)bench_log_between(rng, 100, 800);
+    q->fit = pairs ? 0 : (int64_t)bench_log_between(rng, 100, 400);
     if (pairs)
         snprintf(job->label, sizeof job->label, "pairs %s %s %lld rows", map->name, measure, (long long)rows);
     else

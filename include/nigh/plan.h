@@ -203,15 +203,17 @@ struct nigh_method {
     const char *when;    /* when to prefer it, one or two sentences */
     unsigned flags;
     const nigh_option *options; /* ended by a name of NULL; NULL: none */
+    const void *family; /* what code shared by several methods needs to know of this one; NULL: nothing. The calls below are
+                           handed their own descriptor, so that methods can share them. */
 
     /* NIGH_OK, or NIGH_UNSUPPORTED with the reason as message, shown to the user. NULL: always. */
-    nigh_status (*supports)(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings);
+    nigh_status (*supports)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
 
     /* Cheap (microseconds to a few milliseconds); no fitting. n_fit: samples that the fit will get. */
-    nigh_status (*estimate)(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
+    nigh_status (*estimate)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
                             nigh_estimate *out);
 
-    nigh_status (*start)(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples,
+    nigh_status (*start)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
                          const nigh_settings *settings, void **fit);
 
     /* `units` more units of work; deterministic in units however they are cut; polls the cancel flag. */
@@ -222,13 +224,13 @@ struct nigh_method {
 
     /* State of the fit as bytes, and back. NULL for one-shot methods: they start again. */
     nigh_status (*checkpoint)(nigh_context *ctx, void *fit, nigh_buffer *bytes);
-    nigh_status (*restore)(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples,
+    nigh_status (*restore)(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
                            const nigh_settings *settings, const void *bytes, size_t size, void **fit);
 
     void (*abandon)(nigh_context *ctx, void *fit); /* NULL fit is fine */
 
     /* A plan from its file: every array's name, type, shape and finiteness is checked by the getters used. */
-    nigh_status (*load)(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan);
+    nigh_status (*load)(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan);
 };
 
 /* Adds a method from outside to this context; it must outlive it. NIGH_INVALID: wrong size or abi, name taken. */
@@ -394,7 +396,7 @@ typedef struct nigh_timed {
 } nigh_timed;
 
 /*
- * a beside b, in the order ABBA, batches of >= 1 ms, 15 pairs at first, doubled up to 120 while the 95% interval of
+ * a beside b, in the orders ABBA and BAAB in turn, batches of >= 1 ms, 15 pairs at first, doubled up to 120 while the 95% interval of
  * the median ratio is wider than +-5%. `seconds` caps the whole (0: none); at least 5 pairs are made.
  * out->ratios is allocated (nigh_free).
  */

@@ -39,6 +39,7 @@ static nigh_status read_box(nigh_context *ctx, const char *flag, const char *tex
         }
         if (!right) {
             nigh_free(ctx, *low);
+            *low = NULL; /* the caller frees what it has */
             return nigh_fail(ctx, NIGH_INVALID, "--%s is '%s'; LOW:HIGH%s is needed", flag, text, strcmp(flag, "box") == 0 ? ",LOW:HIGH,..." : "");
         }
         p = end + (*end == ',');
@@ -87,7 +88,7 @@ static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_
 
 static nigh_status pairs_problem(nigh_context *ctx, const problem_words *w, const nigh_array *in, const nigh_array *out, nigh_problem **problem)
 {
-    nigh_status status = nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = w->text, .in = in, .out = out, .measure = w->measure}, problem);
+    nigh_status status = nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = w->text, .in = in, .out = out, .measure = w->measure, .origin = "{\"kind\":\"pairs\"}"}, problem);
     if (!status) (*problem)->exact_seconds = w->exact_seconds;
     return status;
 }

@@ -19,22 +19,22 @@ remez_problem function_remez_problem(const function_domain *domain)
     return problem;
 }
 
-static bool wants_reduction(const function_approach *approach, const nigh_settings *settings)
+static bool wants_reduction(const nigh_method *method, const nigh_settings *settings)
 {
-    return nigh_setting(approach->method, settings, "reduction") != 0;
+    return nigh_setting(method, settings, "reduction") != 0;
 }
 
-static int table_pieces(const function_approach *approach, const nigh_settings *settings)
+static int table_pieces(const nigh_method *method, const nigh_settings *settings)
 {
-    return (int)nigh_setting(approach->method, settings, "entries");
+    return (int)nigh_setting(method, settings, "entries");
 }
 
 /* The rough or exact ideal error of an approach on a domain. */
-static nigh_status ideal_error(nigh_context *ctx, const function_approach *approach, const function_domain *domain,
+static nigh_status ideal_error(nigh_context *ctx, const nigh_method *method, const function_domain *domain,
                                const nigh_settings *settings, bool rough, function_ideal *ideal)
 {
-    if (approach->recipe) return approach->recipe(ctx, domain, settings, rough, ideal);
-    ideal->error = function_table_error(domain, table_pieces(approach, settings), approach->order);
+    if (function_approach_of(method)->recipe) return function_approach_of(method)->recipe(ctx, domain, settings, rough, ideal);
+    ideal->error = function_table_error(domain, table_pieces(method, settings), function_approach_of(method)->order);
     return NIGH_OK;
 }
 
@@ -42,10 +42,10 @@ static nigh_status ideal_error(nigh_context *ctx, const function_approach *appro
  * Where the core may end early: the error inside grows with the end, the one beyond falls; bisection for the end where
  * beyond lies an eighth of what is inside. The best end seen is taken.
  */
-static nigh_status settle(nigh_context *ctx, const function_approach *approach, function_domain *domain,
+static nigh_status settle(nigh_context *ctx, const nigh_method *method, function_domain *domain,
                           const nigh_settings *settings, bool rough, function_ideal *ideal)
 {
-    nigh_status status = ideal_error(ctx, approach, domain, settings, rough, ideal);
+    nigh_status status = ideal_error(ctx, method, domain, settings, rough, ideal);
     if (!domain->cuttable || status != NIGH_OK) return status;
     function_domain best = *domain;
     double low = (double)domain->t_low, high = (double)domain->t_high;
@@ -53,7 +53,7 @@ static nigh_status settle(nigh_context *ctx, const function_approach *approach, 
     for (int i = 0; i < (rough ? CUTS_ROUGH : CUTS); i++) {
         function_ideal next;
         function_domain_cut(domain, (low + high) / 2);
-        status = ideal_error(ctx, approach, domain, settings, rough, &next);
+        status = ideal_error(ctx, method, domain, settings, rough, &next);
         if (status != NIGH_OK) return status;
         nigh_f128 tail = function_domain_tail(domain, domain->t_high);
         if (next.error > 8 * tail) high = (double)domain->t_high;
@@ -143,7 +143,7 @@ static double choose_map(const function_domain *domain, const function_ideal *id
 
 /* ---- the fit -------------------------------------------------------------------------------------------- */
 
-static nigh_status round_core(nigh_context *ctx, const function_approach *approach, const function_ideal *ideal, function_fitted *out,
+static nigh_status round_core(nigh_context *ctx, const nigh_method *method, const function_ideal *ideal, function_fitted *out,
                               const function_probe *probe)
 {
     nigh_f128 a[REMEZ_MAX_DEGREE + 1] = {0}, b[RATIONAL_MAX_DEGREE + 1] = {0};
@@ -158,28 +158,28 @@ static nigh_status round_core(nigh_context *ctx, const function_approach *approa
     nigh_status status = function_round_plain(ctx, &out->domain, a, b, core);
     if (status != NIGH_OK) return status;
     out->naive = function_probe_error(probe, core);
-    if (approach->naive) return NIGH_OK;
+    if (function_approach_of(method)->naive) return NIGH_OK;
     return function_round_refit(ctx, &out->domain, a, b, out->ideal, probe, core);
 }
 
-nigh_status function_approach_fit(nigh_context *ctx, const function_approach *approach, const function_target *target,
+nigh_status function_approach_fit(nigh_context *ctx, const nigh_method *method, const function_target *target,
                                   const nigh_settings *settings, function_fitted *out)
 {
     function_fitted fitted = {0};
     function_probe probe = {.ctx = ctx};
     function_ideal ideal;
-    bool native = wants_reduction(approach, settings);
-    nigh_status status = function_domain_new(ctx, target, native, approach->recipe != NULL, &fitted.domain);
-    if (status == NIGH_OK) status = settle(ctx, approach, &fitted.domain, settings, false, &ideal);
+    bool native = wants_reduction(method, settings);
+    nigh_status status = function_domain_new(ctx, target, native, function_approach_of(method)->recipe != NULL, &fitted.domain);
+    if (status == NIGH_OK) status = settle(ctx, method, &fitted.domain, settings, false, &ideal);
     if (status != NIGH_OK) goto done;
     fitted.ideal = (double)ideal.error;
     status = function_probe_new(ctx, &fitted.domain, target->type == NIGH_F32 ? 4096 : 768, .5, &probe);
     if (status != NIGH_OK) goto done;
-    if (approach->recipe) status = round_core(ctx, approach, &ideal, &fitted, &probe);
-    else status = function_table_build(ctx, &fitted.domain, table_pieces(approach, settings), approach->order, &fitted.core);
+    if (function_approach_of(method)->recipe) status = round_core(ctx, method, &ideal, &fitted, &probe);
+    else status = function_table_build(ctx, &fitted.domain, table_pieces(method, settings), function_approach_of(method)->order, &fitted.core);
     if (status != NIGH_OK) goto done;
     fitted.seen = function_probe_error(&probe, &fitted.core);
-    if (!approach->recipe) fitted.naive = fitted.seen;
+    if (!function_approach_of(method)->recipe) fitted.naive = fitted.seen;
     if (!isfinite(fitted.seen))
         status = nigh_fail(ctx, NIGH_FAILED, "the fitted approximation is not finite somewhere in the interval");
 done:
@@ -221,38 +221,38 @@ static double mean_share(const function_domain *domain)
 }
 
 /* The core as it will be, without its numbers, and what its roundings may grow to. */
-static double expected_core(const function_approach *approach, const function_domain *domain, const nigh_settings *settings,
+static double expected_core(const nigh_method *method, const function_domain *domain, const nigh_settings *settings,
                             const function_ideal *ideal, function_core *core)
 {
     nigh_f128 a[REMEZ_MAX_DEGREE + 1], b[RATIONAL_MAX_DEGREE + 1];
-    *core = (function_core){.form = approach->form, .affine = true};
+    *core = (function_core){.form = function_approach_of(method)->form, .affine = true};
     function_domain_core(domain, core);
-    core->upper = approach->recipe ? ideal->upper : table_pieces(approach, settings);
-    core->lower = approach->recipe ? ideal->lower : approach->order + 1;
-    return approach->recipe ? choose_map(domain, ideal, core, a, b) : 0;
+    core->upper = function_approach_of(method)->recipe ? ideal->upper : table_pieces(method, settings);
+    core->lower = function_approach_of(method)->recipe ? ideal->lower : function_approach_of(method)->order + 1;
+    return function_approach_of(method)->recipe ? choose_map(domain, ideal, core, a, b) : 0;
 }
 
-nigh_status function_approach_estimate(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                       const nigh_settings *settings, nigh_estimate *out)
+nigh_status function_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings,
+                              int64_t n_fit, nigh_estimate *out)
 {
     const function_target *target = function_target_of(problem);
     function_domain domain;
     function_ideal ideal;
     function_core core;
-    nigh_status status = function_domain_new(ctx, target, wants_reduction(approach, settings), approach->recipe != NULL, &domain);
-    if (status == NIGH_OK) status = settle(ctx, approach, &domain, settings, true, &ideal);
+    nigh_status status = function_domain_new(ctx, target, wants_reduction(method, settings), function_approach_of(method)->recipe != NULL, &domain);
+    if (status == NIGH_OK) status = settle(ctx, method, &domain, settings, true, &ideal);
     if (status != NIGH_OK) return status;
     nigh_range rounding = rounding_errors(&domain);
     double error = (double)ideal.error;
-    double grown = expected_core(approach, &domain, settings, &ideal, &core) * target_epsilon(target);
+    double grown = expected_core(method, &domain, settings, &ideal, &core) * target_epsilon(target);
     if (rounding.high < grown) rounding.high = grown;
     if (domain.measure == FUNCTION_ULP) rounding.high += .5 * error; /* its weight jumps between the points of a rough grid */
     double relative = domain.measure == FUNCTION_ULP ? error * target_epsilon(target) : domain.measure == FUNCTION_RELATIVE ? error : 0;
     if (relative > .2) rounding.high = INFINITY; /* nothing is approximated: coefficients may grow without bound */
     double numbers = (double)function_core_numbers(&core), size = (double)nigh_dtype_size(target->type);
-    double evaluations = approach->recipe ? 800 + 30 * numbers : numbers;
+    double evaluations = function_approach_of(method)->recipe ? 800 + 30 * numbers : numbers;
     *out = (nigh_estimate){
-        .error = {fmax(error * approach->spread.low * mean_share(&domain), rounding.low), error * approach->spread.high + rounding.high},
+        .error = {fmax(error * function_approach_of(method)->spread.low * mean_share(&domain), rounding.low), error * function_approach_of(method)->spread.high + rounding.high},
         .fit = {.seconds = evaluations * 2e-6},
         .apply = {.flops = function_core_flops(&core), .bytes = 2 * size},
         .bytes = numbers * size + sizeof core,
@@ -261,12 +261,11 @@ nigh_status function_approach_estimate(nigh_context *ctx, const function_approac
     return NIGH_OK;
 }
 
-nigh_status function_approach_supports(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                       const nigh_settings *settings)
+nigh_status function_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     const function_target *target = function_target_of(problem);
-    if (!target) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s is for functions of one variable", approach->method->name);
-    return wants_reduction(approach, settings) ? function_domain_supports(ctx, target) : NIGH_OK;
+    if (!target) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s is for functions of one variable", method->name);
+    return wants_reduction(method, settings) ? function_domain_supports(ctx, target) : NIGH_OK;
 }
 
 /* ---- tables ---------------------------------------------------------------------------------------------- */

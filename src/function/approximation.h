@@ -22,7 +22,6 @@ typedef nigh_status function_recipe(nigh_context *ctx, const function_domain *do
 
 /* One method's way from a target to a core; `naive`: plain rounding of the coefficients, no refit. */
 typedef struct function_approach {
-    const nigh_method *method;
     function_form form;
     function_recipe *recipe; /* NULL: a table */
     int order;               /* of a table's pieces: 1 or 3 */
@@ -30,14 +29,15 @@ typedef struct function_approach {
     nigh_range spread;       /* estimate of the error: from this times the rough error to that times it */
 } function_approach;
 
-/* The entries of a method's table that are the same for all but for the approach. */
-nigh_status function_approach_supports(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                       const nigh_settings *settings);
-nigh_status function_approach_estimate(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                       const nigh_settings *settings, nigh_estimate *out);
-nigh_status function_approach_start(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                    const nigh_settings *settings, void **fit);
-nigh_status function_approach_load(nigh_context *ctx, const function_approach *approach, nigh_planfile *file, nigh_plan **plan);
+static inline const function_approach *function_approach_of(const nigh_method *method) { return method->family; }
+
+/* The entries of a method's table: the same for all, which differ in their approach. */
+nigh_status function_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
+nigh_status function_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings,
+                              int64_t n_fit, nigh_estimate *out);
+nigh_status function_fit_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
+                               const nigh_settings *settings, void **fit);
+nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan);
 nigh_status function_fit_advance(nigh_context *ctx, void *fit, int64_t units, nigh_progress_point *point);
 nigh_status function_fit_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
 void function_fit_abandon(nigh_context *ctx, void *fit);
@@ -58,7 +58,7 @@ typedef struct function_fitted {
     function_core core;
     double ideal, naive, seen; /* in the measure; naive: with plainly rounded coefficients */
 } function_fitted;
-nigh_status function_approach_fit(nigh_context *ctx, const function_approach *approach, const function_target *target,
+nigh_status function_approach_fit(nigh_context *ctx, const nigh_method *method, const function_target *target,
                                   const nigh_settings *settings, function_fitted *out);
 
 /* What a fit that is done has found; owned by the fit. */

@@ -96,18 +96,18 @@ static bool whole(double x, int low, int high, int *out)
     return true;
 }
 
-static nigh_status parse_header(nigh_context *ctx, const function_approach *approach, nigh_dtype type, const double *header,
+static nigh_status parse_header(nigh_context *ctx, const nigh_method *method, nigh_dtype type, const double *header,
                                 function_core *core)
 {
-    int form, reduction, square, factor, affine, table = approach->form == FUNCTION_TABLE;
-    if (!whole(header[0], 0, FUNCTION_FORMS - 1, &form) || form != (int)approach->form) return bad(ctx, "the form");
+    int form, reduction, square, factor, affine, table = function_approach_of(method)->form == FUNCTION_TABLE;
+    if (!whole(header[0], 0, FUNCTION_FORMS - 1, &form) || form != (int)function_approach_of(method)->form) return bad(ctx, "the form");
     if (!whole(header[1], 0, FUNCTION_REDUCTIONS - 1, &reduction)) return bad(ctx, "the reduction");
     if (!whole(header[2], 0, 1, &square) || !whole(header[3], 0, 1, &factor) || !whole(header[4], 0, 1, &affine))
         return bad(ctx, "a flag");
     *core = (function_core){type, (function_form)form, (function_reduction)reduction, square, factor, affine, .scale = header[5], .shift = header[6]};
     if (!whole(header[7], 1, table ? 1 << 16 : REMEZ_MAX_DEGREE + 1, &core->upper)) return bad(ctx, "the number of coefficients");
-    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : 1;
-    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? approach->order + 1 : RATIONAL_MAX_DEGREE + 1;
+    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : 1;
+    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : RATIONAL_MAX_DEGREE + 1;
     if (!whole(header[8], least, most, &core->lower)) return bad(ctx, "the number of coefficients");
     for (int i = 5; i < HEADER; i++)
         if ((i < 7 || i > 8) && header[i] != function_round(type, header[i])) return bad(ctx, "a constant");
@@ -115,7 +115,7 @@ static nigh_status parse_header(nigh_context *ctx, const function_approach *appr
     return NIGH_OK;
 }
 
-nigh_status function_approach_load(nigh_context *ctx, const function_approach *approach, nigh_planfile *file, nigh_plan **plan)
+nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
 {
     const nigh_shape *in = nigh_planfile_in(file), *out = nigh_planfile_out(file);
     if ((in->dtype != NIGH_F32 && in->dtype != NIGH_F64) || out->dtype != in->dtype || nigh_shape_count(in) != 1 || nigh_shape_count(out) != 1)
@@ -125,34 +125,34 @@ nigh_status function_approach_load(nigh_context *ctx, const function_approach *a
     int64_t length = HEADER;
     function_core core;
     nigh_status status = nigh_planfile_get(file, "core", NIGH_F64, 1, &length, &header);
-    if (status == NIGH_OK) status = parse_header(ctx, approach, in->dtype, header, &core);
+    if (status == NIGH_OK) status = parse_header(ctx, method, in->dtype, header, &core);
     if (status != NIGH_OK) return status;
     length = function_core_numbers(&core);
     status = nigh_planfile_get(file, "coefficients", in->dtype, 1, &length, &data);
     if (status == NIGH_OK) status = nigh_planfile_get_text(file, "function", &text);
     if (status != NIGH_OK) return status;
     core.data = (void *)data;
-    return plan_new(ctx, approach->method, nigh_planfile_settings(file), in, out, &core, text, plan);
+    return plan_new(ctx, method, nigh_planfile_settings(file), in, out, &core, text, plan);
 }
 
 /* ---- the fit ------------------------------------------------------------------------------------------------ */
 
 typedef struct fit {
-    const function_approach *approach;
+    const nigh_method *method;
     const nigh_problem *problem;
     nigh_settings settings;
     bool done;
     function_fitted fitted;
 } fit;
 
-nigh_status function_approach_start(nigh_context *ctx, const function_approach *approach, const nigh_problem *problem,
-                                    const nigh_settings *settings, void **out)
+nigh_status function_fit_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
+                               const nigh_settings *settings, void **out)
 {
-    nigh_status status = function_approach_supports(ctx, approach, problem, settings);
+    nigh_status status = function_supports(ctx, method, problem, settings);
     if (status != NIGH_OK) return status;
     fit *f = nigh_alloc_zero(ctx, 1, sizeof *f);
     if (!f) return NIGH_MEMORY;
-    *f = (fit){.approach = approach, .problem = problem, .settings = *settings};
+    *f = (fit){.method = method, .problem = problem, .settings = *settings};
     *out = f;
     return NIGH_OK;
 }
@@ -161,7 +161,7 @@ nigh_status function_fit_advance(nigh_context *ctx, void *user, int64_t units, n
 {
     fit *f = user;
     if (!f->done && units > 0) {
-        nigh_status status = function_approach_fit(ctx, f->approach, function_target_of(f->problem), &f->settings, &f->fitted);
+        nigh_status status = function_approach_fit(ctx, f->method, function_target_of(f->problem), &f->settings, &f->fitted);
         if (status != NIGH_OK) return status;
         f->done = true;
     }
@@ -174,7 +174,7 @@ nigh_status function_fit_finish(nigh_context *ctx, void *user, nigh_plan **plan)
     fit *f = user;
     if (!f->done) return nigh_fail(ctx, NIGH_INVALID, "the fit is not done; advance it by one unit");
     nigh_plan *made;
-    nigh_status status = plan_new(ctx, f->approach->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core,
+    nigh_status status = plan_new(ctx, f->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core,
                                   function_target_of(f->problem)->text, &made);
     if (status != NIGH_OK) return status;
     double *box = nigh_arena_alloc(made->arena, 2 * sizeof *box);

@@ -3,8 +3,6 @@
  */
 #include "function/approximation.h"
 
-extern const nigh_method nigh_method_minimax;
-
 static nigh_status recipe(nigh_context *ctx, const function_domain *domain, const nigh_settings *settings, bool rough, function_ideal *out)
 {
     int degree = function_degree(domain, (int)settings->value[0]);
@@ -20,37 +18,14 @@ static nigh_status recipe(nigh_context *ctx, const function_domain *domain, cons
 }
 
 static const nigh_option options[] = {
-    {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = 40, .value = 5, .grid = "1:24", .order = NIGH_ORDER_REFINES,
+    {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = 40, .value = 5, .grid = "1:32", .order = NIGH_ORDER_REFINES,
      .help = "degree in the core argument; odd and even functions use only their own powers"},
-    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "0:1",
+    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "none,native",
      .help = "native: the known range reduction of a named function"},
     {.name = NULL},
 };
 
-static const function_approach approach = {
-    .method = &nigh_method_minimax, .form = FUNCTION_POLYNOMIAL, .recipe = recipe, .spread = {.25, 1.25}};
-
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
-{
-    return function_approach_supports(ctx, &approach, problem, settings);
-}
-
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
-                            nigh_estimate *out)
-{
-    return function_approach_estimate(ctx, &approach, problem, settings, out);
-}
-
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
-                         void **fit)
-{
-    return function_approach_start(ctx, &approach, problem, settings, fit);
-}
-
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
-{
-    return function_approach_load(ctx, &approach, file, plan);
-}
+static const function_approach approach = {.form = FUNCTION_POLYNOMIAL, .recipe = recipe, .spread = {.25, 1.25}};
 
 const nigh_method nigh_method_minimax = {
     .size = sizeof(nigh_method),
@@ -62,11 +37,12 @@ const nigh_method nigh_method_minimax = {
     .when = "The first choice for smooth functions: only multiplications and additions, and the smallest error for its degree.",
     .flags = NIGH_METHOD_SHORTCUT,
     .options = options,
-    .supports = supports,
-    .estimate = estimate,
-    .start = start,
+    .family = &approach,
+    .supports = function_supports,
+    .estimate = function_estimate,
+    .start = function_fit_start,
     .advance = function_fit_advance,
     .finish = function_fit_finish,
     .abandon = function_fit_abandon,
-    .load = load,
+    .load = function_load,
 };

@@ -6,8 +6,6 @@
 
 #include "function/approximation.h"
 
-extern const nigh_method nigh_method_minimax_rational;
-
 static nigh_status polynomial(nigh_context *ctx, const remez_grid *grid, int m, int n, function_ideal *out)
 {
     function_ideal other = {.upper = m + 1, .lower = n + 1};
@@ -55,35 +53,12 @@ static const nigh_option options[] = {
      .help = "degree of the numerator in the core argument"},
     {.name = "denominator", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .grid = "2,4,6", .order = NIGH_ORDER_REFINES,
      .help = "degree of the denominator"},
-    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "0:1",
+    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "none,native",
      .help = "native: the known range reduction of a named function"},
     {.name = NULL},
 };
 
-static const function_approach approach = {
-    .method = &nigh_method_minimax_rational, .form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.15, 1.4}};
-
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
-{
-    return function_approach_supports(ctx, &approach, problem, settings);
-}
-
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
-                            nigh_estimate *out)
-{
-    return function_approach_estimate(ctx, &approach, problem, settings, out);
-}
-
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
-                         void **fit)
-{
-    return function_approach_start(ctx, &approach, problem, settings, fit);
-}
-
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
-{
-    return function_approach_load(ctx, &approach, file, plan);
-}
+static const function_approach approach = {.form = FUNCTION_RATIONAL, .recipe = recipe, .spread = {.15, 1.4}};
 
 const nigh_method nigh_method_minimax_rational = {
     .size = sizeof(nigh_method),
@@ -95,11 +70,12 @@ const nigh_method nigh_method_minimax_rational = {
     .when = "For functions with poles or kinks near the interval, and wide intervals of functions that level off; it costs one division.",
     .flags = NIGH_METHOD_SHORTCUT,
     .options = options,
-    .supports = supports,
-    .estimate = estimate,
-    .start = start,
+    .family = &approach,
+    .supports = function_supports,
+    .estimate = function_estimate,
+    .start = function_fit_start,
     .advance = function_fit_advance,
     .finish = function_fit_finish,
     .abandon = function_fit_abandon,
-    .load = load,
+    .load = function_load,
 };

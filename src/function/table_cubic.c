@@ -4,40 +4,15 @@
  */
 #include "function/approximation.h"
 
-extern const nigh_method nigh_method_table_cubic;
-
 static const nigh_option options[] = {
     {.name = "entries", .type = NIGH_OPTION_INT, .low = 8, .high = 16384, .value = 64, .grid = "8*2:16384", .order = NIGH_ORDER_REFINES,
      .help = "number of pieces"},
-    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "0:1",
+    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "none,native",
      .help = "native: the known range reduction of a named function"},
     {.name = NULL},
 };
 
-static const function_approach approach = {
-    .method = &nigh_method_table_cubic, .form = FUNCTION_TABLE, .order = 3, .spread = {.02, 2}};
-
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
-{
-    return function_approach_supports(ctx, &approach, problem, settings);
-}
-
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
-                            nigh_estimate *out)
-{
-    return function_approach_estimate(ctx, &approach, problem, settings, out);
-}
-
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
-                         void **fit)
-{
-    return function_approach_start(ctx, &approach, problem, settings, fit);
-}
-
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
-{
-    return function_approach_load(ctx, &approach, file, plan);
-}
+static const function_approach approach = {.form = FUNCTION_TABLE, .order = 3, .spread = {.02, 2}};
 
 const nigh_method nigh_method_table_cubic = {
     .size = sizeof(nigh_method),
@@ -49,11 +24,12 @@ const nigh_method nigh_method_table_cubic = {
     .when = "For rough or oscillating functions at high accuracy, where polynomials would need a high degree.",
     .flags = NIGH_METHOD_SHORTCUT,
     .options = options,
-    .supports = supports,
-    .estimate = estimate,
-    .start = start,
+    .family = &approach,
+    .supports = function_supports,
+    .estimate = function_estimate,
+    .start = function_fit_start,
     .advance = function_fit_advance,
     .finish = function_fit_finish,
     .abandon = function_fit_abandon,
-    .load = load,
+    .load = function_load,
 };

@@ -3,8 +3,6 @@
  */
 #include "function/approximation.h"
 
-extern const nigh_method nigh_method_taylor;
-
 /* Where the series starts: 0 where there is a zero or symmetry to keep and 0 is near the middle. */
 static nigh_f128 middle(const function_domain *domain, nigh_f128 low, nigh_f128 high)
 {
@@ -36,43 +34,12 @@ static nigh_status recipe(nigh_context *ctx, const function_domain *domain, cons
 static const nigh_option options[] = {
     {.name = "degree", .type = NIGH_OPTION_INT, .low = 1, .high = 20, .value = 5, .grid = "1:20", .order = NIGH_ORDER_REFINES,
      .help = "degree in the core argument; odd and even functions use only their own powers"},
-    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "0:1",
+    {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "none,native", .grid = "none,native",
      .help = "native: the known range reduction of a named function"},
     {.name = NULL},
 };
 
-static const function_approach approach = {
-    .method = &nigh_method_taylor, .form = FUNCTION_POLYNOMIAL, .recipe = recipe, .naive = true, .spread = {.02, 1.2}};
-
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
-{
-    nigh_status status = function_approach_supports(ctx, &approach, problem, settings);
-    if (status != NIGH_OK) return status;
-    function_domain domain;
-    nigh_f128 low, high, first[2];
-    const function_target *target = function_target_of(problem);
-    status = function_domain_new(ctx, target, nigh_setting(&nigh_method_taylor, settings, "reduction") != 0, true, &domain);
-    if (status != NIGH_OK) return status;
-    function_domain_range(&domain, &low, &high); /* not every function has a series there */
-    return function_domain_jet(ctx, &domain, middle(&domain, low, high), 1, first);
-}
-
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit,
-                            nigh_estimate *out)
-{
-    return function_approach_estimate(ctx, &approach, problem, settings, out);
-}
-
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
-                         void **fit)
-{
-    return function_approach_start(ctx, &approach, problem, settings, fit);
-}
-
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
-{
-    return function_approach_load(ctx, &approach, file, plan);
-}
+static const function_approach approach = {.form = FUNCTION_POLYNOMIAL, .recipe = recipe, .naive = true, .spread = {.02, 1.2}};
 
 const nigh_method nigh_method_taylor = {
     .size = sizeof(nigh_method),
@@ -84,11 +51,12 @@ const nigh_method nigh_method_taylor = {
     .when = "Hardly ever: minimax of the same degree is always better. It is the yardstick that textbooks use.",
     .flags = NIGH_METHOD_SHORTCUT,
     .options = options,
-    .supports = supports,
-    .estimate = estimate,
-    .start = start,
+    .family = &approach,
+    .supports = function_supports,
+    .estimate = function_estimate,
+    .start = function_fit_start,
     .advance = function_fit_advance,
     .finish = function_fit_finish,
     .abandon = function_fit_abandon,
-    .load = load,
+    .load = function_load,
 };

@@ -149,7 +149,7 @@ static nigh_status line_estimate(plan_run *run, plan_line *line, int point)
     nigh_estimate *estimate = &line->estimate[point];
     *estimate = (nigh_estimate){.error = {0, INFINITY}, .source = "none"};
     nigh_status status = NIGH_OK;
-    if (line->method->estimate) status = line->method->estimate(run->ctx, run->problem, &settings, run->outcome->n_fit, estimate);
+    if (line->method->estimate) status = line->method->estimate(run->ctx, line->method, run->problem, &settings, run->outcome->n_fit, estimate);
     double factor = wisdom_factor(run, line->method);
     line->counted[point] = host_seconds(run, &estimate->apply) * factor;
     if (factor != 1) estimate->source = "wisdom";
@@ -193,7 +193,7 @@ static nigh_status line_supports(plan_run *run, plan_line *line)
     for (int i = 0; i < line->count && line->method->supports; i++) {
         nigh_settings settings = line->base;
         if (line->refine >= 0) settings.value[line->refine] = line->grid[i];
-        nigh_status status = line->method->supports(run->ctx, run->problem, &settings);
+        nigh_status status = line->method->supports(run->ctx, line->method, run->problem, &settings);
         if (status == NIGH_UNSUPPORTED) status = note_unsupported(run, line, &settings);
         else if (!status) line->grid[kept++] = line->grid[i];
         if (status) return status;
@@ -278,7 +278,8 @@ static nigh_status check_names(plan_run *run)
         for (int i = 0; nigh_method_at(run->ctx, i); i++)
             for (const nigh_option *o = nigh_method_at(run->ctx, i)->options; o && o->name; o++)
                 known = known || (strlen(o->name) == name && strncmp(o->name, p, name) == 0);
-        if (!known || p[name] != '=')
+        if (p[name] != '=') return nigh_fail(run->ctx, NIGH_INVALID, "'%.*s' is no setting; write NAME=VALUE", (int)word, p);
+        if (!known)
             return nigh_fail(run->ctx, NIGH_INVALID, "setting '%.*s' is known to no method; see `nigh explain METHOD`", (int)word, p);
         p += word + (p[word] == ',');
     }

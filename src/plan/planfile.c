@@ -302,7 +302,7 @@ static nigh_status load_from(nigh_planfile *file, nigh_plan **out)
     file->texts = json_loads(file->bundle.metadata ? file->bundle.metadata : "", JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(file->texts)) return nigh_fail(ctx, NIGH_FORMAT, "%s is no plan file (it has no metadata)", file->path);
     nigh_status status = check_frame(file, &method);
-    if (!status && (status = method->load(ctx, file, &plan)) && status != NIGH_MEMORY && !strstr(nigh_message(ctx), file->path))
+    if (!status && (status = method->load(ctx, method, file, &plan)) && status != NIGH_MEMORY && !strstr(nigh_message(ctx), file->path))
         status = nigh_within(ctx, status, "%s", file->path); /* methods do not know the name of their file */
     if (!status) status = load_box(file, plan);
     if (!status) status = get_text(file, "record", &record);

@@ -29,12 +29,12 @@ static nigh_status fit_start(plan_run *run, const nigh_candidate *c, const char 
     size_t size, label = strlen(c->label) + 1;
     if (path && c->method->restore && access(path, R_OK) == 0 && nigh_file_read(run->ctx, path, (size_t)1 << 32, &bytes, &size) == NIGH_OK &&
         size > label && memcmp(bytes, c->label, label) == 0 &&
-        c->method->restore(run->ctx, run->problem, &samples, &c->settings, bytes + label, size - label, fit) == NIGH_OK) {
+        c->method->restore(run->ctx, c->method, run->problem, &samples, &c->settings, bytes + label, size - label, fit) == NIGH_OK) {
         nigh_free(run->ctx, bytes);
         return NIGH_OK;
     }
     nigh_free(run->ctx, bytes);
-    return c->method->start(run->ctx, run->problem, &samples, &c->settings, fit);
+    return c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, fit);
 }
 
 static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit, const char *path)

@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Counted costs are trusted to a factor of two. */
-static const double COUNT_TRUST = 2;
+/*
+ * How far the counted seconds of an application are trusted, and those of a fit: less when none of the method was made
+ * in this run, for fits are of many kinds.
+ */
+static const double COUNT_TRUST = 2, FIT_TRUST = 4, LEARNT_TRUST = 1.5, SAME_METHOD = 1.05;
 
 static nigh_status try_point(plan_run *run, plan_line *line, int point, double *errors, bool *passed)
 {
@@ -86,10 +89,39 @@ static double best_cost(const plan_run *run, unsigned flags)
     return best;
 }
 
+static double exact_calls(const plan_run *run, const nigh_method *method)
+{
+    return method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? run->outcome->exact_seconds * (double)run->outcome->n_fit : 0;
+}
+
+/* By how much the largest fit of this method so far took longer than counted; 0 when none was made in this run. */
+static double fit_factor(const plan_run *run, const nigh_method *method)
+{
+    double factor = 0, largest = 0;
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - exact_calls(run, method);
+        bool fitted = c->state == NIGH_CANDIDATE_MISSED || c->state == NIGH_CANDIDATE_PASSED;
+        if (c->method != method || !fitted || counted <= largest || took <= 0) continue;
+        largest = counted, factor = took / counted;
+    }
+    return factor;
+}
+
+/* The cheapest of this method that passed with a comfortable margin. */
+static double best_of_method(const plan_run *run, const nigh_method *method)
+{
+    double best = INFINITY;
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        if (c->method == method && c->state == NIGH_CANDIDATE_PASSED && !thin(run, c) && c->cost < best) best = c->cost;
+    }
+    return best;
+}
+
 /* Why this line need not be tried, or NULL. */
 static const char *hopeless(plan_run *run, const plan_line *line, char *text, size_t size)
 {
-    double best = best_cost(run, 0), shortcut = best_cost(run, NIGH_METHOD_SHORTCUT);
     const nigh_estimate *finest = &line->estimate[line->count - 1];
     if (finest->error.low == INFINITY) {
         snprintf(text, size, "it cannot be fitted with %lld samples", (long long)run->fit.n);
@@ -99,16 +131,20 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
         snprintf(text, size, "its error is at least %.2g by formula, even at the end of its grid", finest->error.low);
         return text;
     }
-    double trust = line->method->flags & NIGH_METHOD_TRAINED ? 1 : COUNT_TRUST;
-    double rival = line->method->flags & NIGH_METHOD_TRAINED ? shortcut : best;
-    if (line->expected >= 0 || line->count == 1) {
-        if (line->expected_cost > trust * rival) {
-            snprintf(text, size, "expected to cost %.2g times the best so far", line->expected_cost / rival);
-            return text;
-        }
-    } else if (host_seconds(run, &line->estimate[0].fit) + run->uses * line->counted[0] > trust * rival) {
-        snprintf(text, size, "even its cheapest setting is expected to cost %.2g times the best so far",
-                 (host_seconds(run, &line->estimate[0].fit) + run->uses * line->counted[0]) / rival);
+    bool trained = line->method->flags & NIGH_METHOD_TRAINED, known = line->expected >= 0 || line->count == 1;
+    int at = line->expected >= 0 ? line->expected : 0;
+    double rival = best_cost(run, trained ? NIGH_METHOD_SHORTCUT : 0), factor = fit_factor(run, line->method);
+    double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = exact_calls(run, line->method);
+    double cost = calls + fit * (factor > 0 ? factor : 1) + apply;
+    double least = trained ? cost : calls + (factor > 0 ? fit * factor / LEARNT_TRUST : fit / FIT_TRUST) + apply / COUNT_TRUST;
+    if (least > rival) {
+        snprintf(text, size, "%s expected to cost %.2g times the best so far", known ? "it is" : "even its cheapest setting is", cost / rival);
+        return text;
+    }
+    /* Within one method counts compare well: more work is not tried when less meets E already. */
+    double own = line->count == 1 && !trained ? best_of_method(run, line->method) : INFINITY;
+    if (cost > SAME_METHOD * own) {
+        snprintf(text, size, "expected to cost %.2g times a setting of the same method that meets the error", cost / own);
         return text;
     }
     return NULL;
@@ -132,7 +168,7 @@ static nigh_status trial_advance(plan_run *run, trial *t, double share)
     nigh_progress_point point = {0};
     nigh_status status = NIGH_OK;
     if (!t->fit) {
-        status = c->method->start(run->ctx, run->problem, &samples, &c->settings, &t->fit);
+        status = c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, &t->fit);
         if (!status) status = c->method->advance(run->ctx, t->fit, 1, &point);
         t->total = point.total;
     }

@@ -1,6 +1,7 @@
 /*
- * Paired timing: two works in the order ABBA, so that a drift of the machine's speed meets both; the ratio of each pair,
- * their median and its 95% interval by order statistics. Declared in nigh/plan.h.
+ * Paired timing: two works in the order ABBA, the next pair BAAB and so on, so that a drift of the machine's speed meets both and so
+ * does what hits the first batch of a pair (cold caches) or a batch at a fixed distance from the last sleep (a scheduler's slice); the
+ * ratio of each pair, their median and its 95% interval by order statistics. Declared in nigh/plan.h.
  */
 #include "nigh/plan.h"
 
@@ -9,7 +10,7 @@
 #include <sys/resource.h>
 
 enum { FIRST_PAIRS = 15, MOST_PAIRS = 120, LEAST_PAIRS = 5, MOST_REPEATS = 3 };
-static const double BATCH_SECONDS = 1e-3, WIDE = 0.05, LATE = 1.1;
+static const double BATCH_SECONDS = 1e-3, WIDE = 0.05, LATE = 1.1, SPOILT = 0.2;
 
 typedef struct reading {
     double wall, cpu;
@@ -54,16 +55,15 @@ static nigh_status find_batch(nigh_context *ctx, const nigh_timed *work, int64_t
     }
 }
 
-static nigh_status time_one_pair(nigh_context *ctx, const nigh_timed *a, const nigh_timed *b, const int64_t samples[2],
+/* first: which of the two begins and ends. */
+static nigh_status time_one_pair(nigh_context *ctx, const nigh_timed *const works[2], int first, const int64_t samples[2],
                                  double seconds[2], bool *disturbed)
 {
-    const nigh_timed *order[4] = {a, b, b, a};
     seconds[0] = seconds[1] = 0;
     for (int i = 0; i < 4; i++) {
         double took;
-        int which = order[i] == a ? 0 : 1;
-        if (i == 1 || i == 2) which = 1; /* a and b may be the same work */
-        nigh_status status = time_batch(ctx, order[i], samples[which], &took, disturbed);
+        int which = i == 0 || i == 3 ? first : 1 - first;
+        nigh_status status = time_batch(ctx, works[which], samples[which], &took, disturbed);
         if (status) return status;
         seconds[which] += took / (2 * (double)samples[which]);
     }
@@ -117,11 +117,12 @@ nigh_status nigh_time_pair(nigh_context *ctx, const nigh_timed *a, const nigh_ti
     double *of_a = memory, *of_b = memory + MOST_PAIRS, *scratch = memory + 2 * MOST_PAIRS, start = nigh_clock();
     nigh_status status = find_batch(ctx, a, &samples[0]);
     if (!status) status = find_batch(ctx, b, &samples[1]);
-    int pairs = 0, target = FIRST_PAIRS, repeats = 0;
+    const nigh_timed *const works[2] = {a, b};
+    int pairs = 0, target = FIRST_PAIRS, repeats = 0, spoilt = 0; /* spoilt: disturbed to the last repeat, but counted */
     while (!status && pairs < target) {
         double seconds[2];
         bool disturbed = false;
-        status = time_one_pair(ctx, a, b, samples, seconds, &disturbed);
+        status = time_one_pair(ctx, works, pairs % 2, samples, seconds, &disturbed);
         if (status) break;
         bool late = most_seconds > 0 && nigh_clock() - start > most_seconds;
         if (disturbed && repeats < MOST_REPEATS && !late) {
@@ -129,11 +130,13 @@ nigh_status nigh_time_pair(nigh_context *ctx, const nigh_timed *a, const nigh_ti
             continue;
         }
         repeats = 0;
+        spoilt += disturbed;
         of_a[pairs] = seconds[0], of_b[pairs] = seconds[1], pairs++;
         nigh_progress(ctx, "timing", pairs, target);
         if (late && pairs >= LEAST_PAIRS) target = pairs;
         if (pairs < target) continue;
         summarise(pairs, of_a, of_b, scratch, out);
+        out->busy = out->busy || spoilt > SPOILT * pairs; /* a narrow interval of disturbed pairs says nothing */
         if (out->busy && !late && 2 * target <= MOST_PAIRS) target *= 2;
     }
     if (!status) {

@@ -18,7 +18,7 @@ static const nigh_option options[] = {
     {.name = NULL},
 };
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     if (problem->levels > 0 && problem->ops->coarse && settings->value[0] < problem->levels) return NIGH_OK;
     if (problem->levels > 0) return nigh_fail(ctx, NIGH_UNSUPPORTED, "the program has levels 0 to %d", problem->levels - 1);
@@ -26,14 +26,14 @@ static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, cons
 }
 
 /* A halved resolution is expected to cost half. Levels that do not exist cost what the exact run costs, and fail. */
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double halvings = fmax(problem->levels - settings->value[0], 0);
     *out = (nigh_estimate){.error = {0, INFINITY}, .apply = {.seconds = problem->exact_seconds * exp2(-halvings)}, .source = "formula"};
     return NIGH_OK;
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     coarse_state *state = nigh_alloc(ctx, sizeof *state);
     if (!state) return NIGH_MEMORY;

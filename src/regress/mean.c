@@ -3,9 +3,9 @@
 
 #include "regress/methods.h"
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double m = (double)nigh_shape_count(&problem->out);
     map_estimate(problem, (double)n_fit * m, m, 8 * m, out);
@@ -23,12 +23,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return status;
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_mean, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_mean, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_mean, plan); }
 
 const nigh_method nigh_method_mean = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

@@ -32,7 +32,7 @@ static const nigh_option options[] = {
      .unit = "samples", .help = "how many nearest samples, weighted by inverse distance"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings) { return map_supports(ctx, problem); }
 
 static double search_flops(double n, double d)
 {
@@ -41,7 +41,7 @@ static double search_flops(double n, double d)
     return n * (3 * d + 100 * alone);
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double k = nigh_setting(&nigh_method_nearest, settings, "neighbours");
@@ -232,7 +232,7 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return nigh_poll(ctx);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
 {
     void *fit = NULL;
     nigh_status status = map_fit_start(ctx, &nigh_method_nearest, problem, samples, settings, solve, &fit);
@@ -379,7 +379,7 @@ static nigh_status read_state(nigh_context *ctx, nigh_planfile *file, nigh_arena
     return NIGH_OK;
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **out)
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **out)
 {
     nigh_plan *plan = NULL;
     const nigh_shape *in = nigh_planfile_in(file), *shape = nigh_planfile_out(file);

@@ -119,7 +119,6 @@ static nigh_status build(nigh_context *ctx, const nigh_pairs *pairs, const nigh_
     problem->kind = "map";
     problem->name = name;
     problem->identity = self->identity;
-    problem->origin = "{\"kind\":\"pairs\"}"; /* rows of a file: not to be made again from a plan */
     problem->measure = measure;
     problem->rows = n;
     problem->exact_seconds = pairs->exact_seconds;

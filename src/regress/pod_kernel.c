@@ -28,13 +28,13 @@ static const nigh_option options[] = {
 
 static const map_radial kinds[] = {MAP_GAUSSIAN, MAP_MATERN32, MAP_MATERN52, MAP_CUBIC}; /* by the choice of kernel */
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     return status ? status : map_supports_loss(ctx, &nigh_method_pod_kernel, problem, settings);
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_pod_kernel, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
@@ -66,12 +66,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return status ? status : map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_pod_kernel, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_kernel, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_pod_kernel, plan); }
 
 const nigh_method nigh_method_pod_kernel = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

@@ -18,7 +18,7 @@ static const nigh_option options[] = {
      .help = "penalty in units of the terms' mean square, 1e-12 to 1e-2; 0: by leave-one-out, for each output"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     if (status) return status;
@@ -30,7 +30,7 @@ static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, cons
     return NIGH_OK;
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     int64_t d = nigh_shape_count(&problem->in);
     int degree = (int)nigh_setting(&nigh_method_polynomial_ridge, settings, "degree");
@@ -68,12 +68,12 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
     return map_fit_start(ctx, &nigh_method_polynomial_ridge, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
 {
     return map_load(ctx, file, &nigh_method_polynomial_ridge, plan);
 }

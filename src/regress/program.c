@@ -43,8 +43,8 @@ typedef struct run_batch {
     double *out;
     double knob;
     bool cached;
-    int64_t *todo;      /* indices that are not in the cache */
-    nigh_buffer *bytes; /* input file of each run under way, by index in todo */
+    int64_t *missing;      /* indices that are not in the cache */
+    nigh_buffer *bytes; /* input file of each run under way, by index in missing */
     char (*numbers)[32];
     char knob_text[32];
 } run_batch;
@@ -77,7 +77,7 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
 {
     run_batch *b = user;
     program_state *s = b->s;
-    const double *x = b->in + b->todo[run] * s->d;
+    const double *x = b->in + b->missing[run] * s->d;
     int count = 0;
     if (s->in_place) {
         nigh_buffer *bytes = &b->bytes[run];
@@ -117,7 +117,7 @@ static nigh_status take_answer(void *user, int64_t run, nigh_status status, nigh
 {
     run_batch *b = user;
     program_state *s = b->s;
-    int64_t i = b->todo[run];
+    int64_t i = b->missing[run];
     nigh_buffer_free(&b->bytes[run]);
     if (status) return nigh_within(b->ctx, status, "input %lld", (long long)(i + 1));
     const char *bytes = result->out;
@@ -155,11 +155,11 @@ static nigh_status run_all(nigh_context *ctx, program_state *s, double knob, boo
 {
     run_batch b = {.ctx = ctx, .s = s, .n = n, .in = in, .out = out, .knob = knob, .cached = cached};
     snprintf(b.knob_text, sizeof b.knob_text, "%.17g", knob);
-    b.todo = nigh_alloc(ctx, (size_t)n * sizeof *b.todo);
+    b.missing = nigh_alloc(ctx, (size_t)n * sizeof *b.missing);
     int64_t count = 0;
-    if (!b.todo) return NIGH_MEMORY;
+    if (!b.missing) return NIGH_MEMORY;
     for (int64_t i = 0; i < n; i++)
-        if (!out || !from_cache(&b, i)) b.todo[count++] = i;
+        if (!out || !from_cache(&b, i)) b.missing[count++] = i;
     b.bytes = nigh_alloc_zero(ctx, (size_t)count + 1, sizeof *b.bytes);
     b.numbers = nigh_alloc_zero(ctx, ((size_t)count + 1) * MOST_NUMBERS, sizeof *b.numbers);
     nigh_status status = b.bytes && b.numbers ? NIGH_OK : NIGH_MEMORY;
@@ -168,7 +168,7 @@ static nigh_status run_all(nigh_context *ctx, program_state *s, double knob, boo
     for (int64_t i = 0; b.bytes && i < count; i++) nigh_buffer_free(&b.bytes[i]);
     nigh_free(ctx, b.numbers);
     nigh_free(ctx, b.bytes);
-    nigh_free(ctx, b.todo);
+    nigh_free(ctx, b.missing);
     return status;
 }
 

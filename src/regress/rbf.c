@@ -18,7 +18,7 @@ static const nigh_option options[] = {
      .help = "samples to use, spread out by farthest points; 0: all, at most 4000"},
     {.name = NULL}};
 
-static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings)
+static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
     nigh_status status = map_supports(ctx, problem);
     int64_t d = nigh_shape_count(&problem->in);
@@ -28,7 +28,7 @@ static nigh_status supports(nigh_context *ctx, const nigh_problem *problem, cons
     return status;
 }
 
-static nigh_status estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
 {
     double d = (double)nigh_shape_count(&problem->in), m = (double)nigh_shape_count(&problem->out), n = (double)n_fit;
     double centres = nigh_setting(&nigh_method_rbf, settings, "centres"), most = fmin(n, centres > 0 ? centres : MOST_POINTS);
@@ -60,13 +60,13 @@ static nigh_status solve(nigh_context *ctx, map_fit *fit)
     return map_model_fold(ctx, fit->arena, model);
 }
 
-static nigh_status start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
+static nigh_status start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit)
 {
-    nigh_status status = supports(ctx, problem, settings);
+    nigh_status status = supports(ctx, method, problem, settings);
     return status ? status : map_fit_start(ctx, &nigh_method_rbf, problem, samples, settings, solve, fit);
 }
 
-static nigh_status load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_rbf, plan); }
+static nigh_status load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan) { return map_load(ctx, file, &nigh_method_rbf, plan); }
 
 const nigh_method nigh_method_rbf = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

@@ -52,7 +52,7 @@ static void add_plans(nigh_context *ctx, batch *b, nigh_buffer *text)
                 const char *measure = (s + i) % 2 ? "absolute" : "relative";
                 assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){samples[s].text, samples[s].low, samples[s].high, b->type, measure}, &problem));
                 assert_ok(ctx, nigh_settings_parse(ctx, method, native ? "reduction=native" : "reduction=none", &settings));
-                if (method->start(ctx, problem, NULL, &settings, &fit) == NIGH_OK && method->advance(ctx, fit, 1, &point) == NIGH_OK) {
+                if (method->start(ctx, method, problem, NULL, &settings, &fit) == NIGH_OK && method->advance(ctx, fit, 1, &point) == NIGH_OK) {
                     int at = b->count++;
                     assert_true(at < 400);
                     assert_ok(ctx, method->finish(ctx, fit, &b->plan[at]));

@@ -32,7 +32,7 @@ static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const 
     nigh_progress_point point = {0};
     void *fit = NULL;
     nigh_status status = nigh_settings_parse(ctx, method, text, &settings);
-    if (status == NIGH_OK) status = method->start(ctx, problem, NULL, &settings, &fit);
+    if (status == NIGH_OK) status = method->start(ctx, method, problem, NULL, &settings, &fit);
     if (status == NIGH_OK) status = method->advance(ctx, fit, 1, &point);
     if (status == NIGH_OK) status = method->finish(ctx, fit, plan);
     method->abandon(ctx, fit);
@@ -93,8 +93,8 @@ static void grids(void **state)
                     nigh_settings settings = nigh_settings_default(method);
                     snprintf(text, sizeof text, "%s=%d,reduction=%s", table ? "entries" : "degree", table ? 16 << 2 * k : 2 + 3 * k, native ? "native" : "none");
                     assert_ok(ctx, nigh_settings_parse(ctx, method, text, &settings));
-                    if (method->supports(ctx, problem, &settings) != NIGH_OK) continue;
-                    assert_ok(ctx, method->estimate(ctx, problem, &settings, 0, &estimate));
+                    if (method->supports(ctx, method, problem, &settings) != NIGH_OK) continue;
+                    assert_ok(ctx, method->estimate(ctx, method, problem, &settings, 0, &estimate));
                     assert_true(estimate.apply.flops > 0 && estimate.error.low <= estimate.error.high);
                     assert_ok(ctx, plan_new(ctx, method, problem, text, &plan, NULL));
                     double error = error_of(plan, problem, 400);
@@ -169,7 +169,7 @@ static void refit(void **state)
             assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_minimax, text, &settings));
             void *fit;
             nigh_progress_point point;
-            assert_ok(ctx, nigh_method_minimax.start(ctx, problem, NULL, &settings, &fit));
+            assert_ok(ctx, nigh_method_minimax.start(ctx, &nigh_method_minimax, problem, NULL, &settings, &fit));
             assert_ok(ctx, nigh_method_minimax.advance(ctx, fit, 1, &point));
             function_fitted fitted = *function_fit_result(fit);
             assert_true(fitted.seen <= fitted.naive && fitted.seen >= .9 * fitted.ideal);

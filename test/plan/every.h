@@ -85,7 +85,7 @@ static inline nigh_plan *every_plan(nigh_context *ctx, int i)
     void *fit = NULL;
     nigh_plan *plan = NULL;
     nigh_progress_point point = {0};
-    assert_ok(ctx, method->start(ctx, problem, &samples, &settings, &fit));
+    assert_ok(ctx, method->start(ctx, method, problem, &samples, &settings, &fit));
     while (!point.done) assert_ok(ctx, method->advance(ctx, fit, 1, &point));
     assert_ok(ctx, method->finish(ctx, fit, &plan));
     method->abandon(ctx, fit);

@@ -80,7 +80,7 @@ static nigh_status toy_plan(nigh_context *ctx, const nigh_method *method, const 
     return NIGH_OK;
 }
 
-static nigh_status toy_load(nigh_context *ctx, nigh_planfile *file, nigh_plan **plan)
+static nigh_status toy_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
 {
     extern const nigh_method toy_series;
     int64_t dim[1] = {-1};
@@ -99,13 +99,13 @@ static const nigh_option toy_series_options[] = {
     {.name = NULL},
 };
 
-static nigh_status toy_series_estimate(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, int64_t n, nigh_estimate *out)
+static nigh_status toy_series_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n, nigh_estimate *out)
 {
     *out = (nigh_estimate){.error = {0, INFINITY}, .apply = {.flops = 2 * settings->value[0]}, .source = "formula"};
     return NIGH_OK;
 }
 
-static nigh_status toy_series_start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
+static nigh_status toy_series_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
 {
     toy_fit *fit = nigh_alloc_zero(ctx, 1, sizeof *fit);
     if (!fit) return NIGH_MEMORY;
@@ -142,7 +142,7 @@ static const nigh_option toy_relax_options[] = {
     {.name = NULL},
 };
 
-static nigh_status toy_relax_start(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
+static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
 {
     toy_fit *fit = nigh_alloc_zero(ctx, 1, sizeof *fit);
     if (!fit) return NIGH_MEMORY;
@@ -168,7 +168,7 @@ static nigh_status toy_relax_finish(nigh_context *ctx, void *state, nigh_plan **
 
 static nigh_status toy_relax_checkpoint(nigh_context *ctx, void *fit, nigh_buffer *bytes) { return nigh_buffer_add(bytes, fit, sizeof(toy_fit)); }
 
-static nigh_status toy_relax_restore(nigh_context *ctx, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
+static nigh_status toy_relax_restore(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings,
                                      const void *bytes, size_t size, void **out)
 {
     toy_fit *fit = nigh_alloc(ctx, sizeof *fit);

@@ -48,8 +48,8 @@ static inline nigh_status map_try(nigh_context *ctx, const nigh_method *method, 
     nigh_progress_point point;
     void *fit = NULL;
     nigh_status status = nigh_settings_parse(ctx, method, text, &settings);
-    if (!status) status = method->supports(ctx, set->problem, &settings);
-    if (!status) status = method->start(ctx, set->problem, &samples, &settings, &fit);
+    if (!status) status = method->supports(ctx, method, set->problem, &settings);
+    if (!status) status = method->start(ctx, method, set->problem, &samples, &settings, &fit);
     if (status) return status;
     status = method->advance(ctx, fit, 1, &point);
     if (!status) status = method->finish(ctx, fit, plan);

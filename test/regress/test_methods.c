@@ -151,7 +151,7 @@ static void test_projectile(void **state)
         nigh_estimate estimate;
         nigh_plan *plan = map_fit_plan(ctx, map_cases[i].method, map_cases[i].settings, &set, 100);
         assert_ok(ctx, nigh_settings_parse(ctx, map_cases[i].method, map_cases[i].settings, &settings));
-        assert_ok(ctx, map_cases[i].method->estimate(ctx, set.problem, &settings, 100, &estimate));
+        assert_ok(ctx, map_cases[i].method->estimate(ctx, map_cases[i].method, set.problem, &settings, 100, &estimate));
         assert_near(estimate.apply.flops, plan->work.flops, 0, 0.1);
         assert_true(estimate.error.low == 0 && estimate.fit.flops > 0);
         nigh_plan_free(ctx, plan);
