@@ -168,9 +168,7 @@ static void line_expect(plan_run *run, plan_line *line)
     bool known = isfinite(line->estimate[line->count - 1].error.high);
     if (line->expected < 0 && known) line->expected = line->count - 1;
     int at = line->expected >= 0 ? line->expected : 0;
-    double calls = run->problem->rows ? 0 : run->outcome->exact_seconds * (double)run->outcome->n_fit;
-    double fit = line->method->flags & NIGH_METHOD_NEEDS_DATA ? calls : 0;
-    line->expected_cost = fit + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
+    line->expected_cost = fit_calls_seconds(run, line->method) + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
 }
 
 /* One row of the table per method and reason. */

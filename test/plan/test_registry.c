@@ -62,7 +62,7 @@ static void test_refused(void **state)
     assert_fails(ctx, nigh_register(ctx, &m), NIGH_INVALID, "is there already");
     nigh_option many[NIGH_MAX_OPTIONS + 2];
     for (int i = 0; i <= NIGH_MAX_OPTIONS; i++) many[i] = (nigh_option){"x", NIGH_OPTION_REAL, 0, 1, 0, NULL, NULL, NIGH_ORDER_NONE, "", ""};
-    many[NIGH_MAX_OPTIONS + 1] = (nigh_option){NULL};
+    many[NIGH_MAX_OPTIONS + 1] = (nigh_option){.name = NULL};
     m = toy_series, m.options = many;
     assert_fails(ctx, nigh_register(ctx, &m), NIGH_INVALID, "options");
     assert_ok(ctx, nigh_register(ctx, &toy_series));

@@ -96,7 +96,7 @@ static nigh_status toy_load(nigh_context *ctx, const nigh_method *method, nigh_p
 static const nigh_option toy_series_options[] = {
     {"terms", NIGH_OPTION_INT, 1, 30, 5, NULL, "1:20", NIGH_ORDER_REFINES, "", "terms of the series"},
     {"twist", NIGH_OPTION_CHOICE, 0, 0, 0, "no,yes", "no,yes", NIGH_ORDER_NONE, "", "spoils the first coefficient by 1e-3"},
-    {NULL},
+    {.name = NULL},
 };
 
 static nigh_status toy_series_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n, nigh_estimate *out)
@@ -139,7 +139,7 @@ const nigh_method toy_series = {.size = sizeof(nigh_method), .abi = NIGH_METHOD_
 
 static const nigh_option toy_relax_options[] = {
     {"rate", NIGH_OPTION_REAL, 0, 1, 0.01, NULL, "0.001,0.003,0.01,0.03", NIGH_ORDER_NONE, "", "step"},
-    {NULL},
+    {.name = NULL},
 };
 
 static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
