@@ -62,6 +62,17 @@ static nigh_status time_rounds(plan_run *run, const int *finalist, int count)
     return status;
 }
 
+/* The least that a candidate may cost when its application was counted too dear, and the least of the counted costs. */
+static double least_cost(const plan_run *run, const nigh_candidate *c) { return c->cost - (1 - 1 / COUNT_TRUST) * run->uses * c->apply_seconds; }
+
+static double cheapest_cost(const plan_run *run)
+{
+    double best = INFINITY;
+    for (int i = 0; i < run->outcome->count; i++)
+        if (run->outcome->candidates[i].state == NIGH_CANDIDATE_PASSED) best = fmin(best, run->outcome->candidates[i].cost);
+    return best;
+}
+
 /* A short fit that was timed once may have been interrupted: twice more where it weighs, and the shortest counts. */
 static nigh_status time_fit(plan_run *run, int index)
 {
@@ -83,11 +94,9 @@ static nigh_status time_fit(plan_run *run, int index)
 static nigh_status time_fits(plan_run *run)
 {
     nigh_outcome *outcome = run->outcome;
-    double best = INFINITY, seconds;
+    double best = cheapest_cost(run), seconds;
     char key[512];
     nigh_status status = NIGH_OK;
-    for (int i = 0; i < outcome->count; i++)
-        if (outcome->candidates[i].state == NIGH_CANDIDATE_PASSED) best = fmin(best, outcome->candidates[i].cost);
     for (int i = 0; i < outcome->count && !status; i++) {
         nigh_candidate *c = &outcome->candidates[i];
         double fit = c->fit_seconds - fit_calls_seconds(run, c->method);
@@ -102,17 +111,21 @@ static nigh_status time_fits(plan_run *run)
     return status;
 }
 
-/* The clock only for those within a factor of two of the cheapest by count. */
+/*
+ * The clock only for those within a factor of two of the cheapest by count: by application (whatever the number of uses)
+ * or by cost at the uses asked for.
+ */
 nigh_status finalists_time(plan_run *run)
 {
     nigh_outcome *outcome = run->outcome;
     int finalist[MOST_FINALISTS], count = 0;
-    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), seconds;
+    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), cost = cheapest_cost(run), seconds;
     char key[512];
     for (int i = 0; i < outcome->count && count < MOST_FINALISTS && !clocklog_frozen(run); i++) {
         const nigh_candidate *c = &outcome->candidates[i];
         snprintf(key, sizeof key, "apply %s", c->label);
-        if (c->state == NIGH_CANDIDATE_PASSED && c->apply_seconds <= limit && !clocklog_get_real(run->clock, key, &seconds))
+        if (c->state == NIGH_CANDIDATE_PASSED && (c->apply_seconds <= limit || least_cost(run, c) <= cost) &&
+            !clocklog_get_real(run->clock, key, &seconds))
             finalist[count++] = i;
     }
     nigh_status status = count ? time_rounds(run, finalist, count) : NIGH_OK;

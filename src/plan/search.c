@@ -11,10 +11,10 @@
 #include <string.h>
 
 /*
- * How far the counted seconds of an application are trusted, and those of a fit: less when none of the method was made
- * in this run, for fits are of many kinds.
+ * How far the counted seconds of an application are trusted, and those of a fit: less, for fits differ with the settings
+ * (a reduction takes longer) even when others of the method were timed.
  */
-static const double COUNT_TRUST = 2, FIT_TRUST = 4, LEARNT_TRUST = 1.5, SAME_METHOD = 1.05;
+static const double COUNT_TRUST = 2, FIT_TRUST = 4, SAME_METHOD = 1.05;
 
 static nigh_status try_point(plan_run *run, plan_line *line, int point, double *errors, bool *passed)
 {
@@ -89,10 +89,10 @@ static double best_cost(const plan_run *run, unsigned flags)
     return best;
 }
 
-/* By how much the largest fit of this method so far took longer than counted; 0 when none was made in this run. */
+/* By how much the largest fit of this method so far took longer than counted; 1 when none was made in this run. */
 static double fit_factor(const plan_run *run, const nigh_method *method)
 {
-    double factor = 0, largest = 0;
+    double factor = 1, largest = 0;
     for (int i = 0; i < run->outcome->count; i++) {
         const nigh_candidate *c = &run->outcome->candidates[i];
         double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - fit_calls_seconds(run, method);
@@ -130,8 +130,7 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
     int at = line->expected >= 0 ? line->expected : 0;
     double rival = best_cost(run, trained ? NIGH_METHOD_SHORTCUT : 0), factor = fit_factor(run, line->method);
     double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = fit_calls_seconds(run, line->method);
-    double cost = calls + fit * (factor > 0 ? factor : 1) + apply;
-    double least = trained ? cost : calls + (factor > 0 ? fit * factor / LEARNT_TRUST : fit / FIT_TRUST) + apply / COUNT_TRUST;
+    double cost = calls + fit * factor + apply, least = trained ? cost : calls + fit * factor / FIT_TRUST + apply / COUNT_TRUST;
     if (least > rival) {
         snprintf(text, size, "%s expected to cost %.2g times the best so far", known ? "it is" : "even its cheapest setting is", cost / rival);
         return text;
