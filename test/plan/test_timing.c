@@ -80,7 +80,7 @@ static void test_failing_work(void **state)
     steps s = {100, 0};
     nigh_timed good = {run_steps, &s, 1, false};
     nigh_timing t;
-    for (int left = 0; left < 40; left += 3) {
+    for (int left = 0; left < 30; left += 3) { /* fifteen pairs are two batches each, at the least */
         failing f = {left, false};
         nigh_timed bad = {run_failing, &f, 1, false};
         assert_fails(ctx, nigh_time_pair(ctx, left % 2 ? &good : &bad, left % 2 ? &bad : &good, 0, &t), NIGH_FAILED, "broken");
