@@ -98,7 +98,7 @@ static double cpu_seconds(void)
 typedef struct planned {
     nigh_outcome *outcome;
     nigh_status status;
-    double seconds, start, walk; /* CPU: all; when it began; when the test walk began */
+    double seconds, start, walk, timing; /* CPU: all; when it began; when the test walk, the paired timing began */
 } planned;
 
 static void notice(void *user, const char *what, double done, double total)
@@ -106,6 +106,7 @@ static void notice(void *user, const char *what, double done, double total)
     planned *p = user;
     bool walk = strcmp(what, "exact answers to test") == 0 || strcmp(what, "testing") == 0;
     if (walk && p->walk == 0) p->walk = cpu_seconds();
+    if (strcmp(what, "timing") == 0 && p->timing == 0) p->timing = cpu_seconds(); /* after its first pair */
 }
 
 static void make(nigh_context *ctx, const nigh_problem *problem, const nigh_request *request, planned *p)
@@ -117,6 +118,7 @@ static void make(nigh_context *ctx, const nigh_problem *problem, const nigh_requ
     double end = cpu_seconds();
     p->seconds = end - p->start;
     if (p->walk == 0) p->walk = end;
+    if (p->timing == 0) p->timing = end;
 }
 
 /* One problem with all that is learnt of it. */
@@ -194,7 +196,7 @@ static nigh_status time_passed(nigh_context *ctx, trial *t)
         }
     }
     t->brute.seconds += cpu_seconds() - start;
-    t->brute.walk += cpu_seconds() - start;
+    t->brute.walk += cpu_seconds() - start, t->brute.timing += cpu_seconds() - start;
     return status;
 }
 
@@ -279,6 +281,12 @@ static nigh_status judge(nigh_context *ctx, trial *t, bool verbose)
     const nigh_candidate *chosen = t->chosen.outcome->chosen < 0 ? NULL : &t->chosen.outcome->candidates[t->chosen.outcome->chosen];
     t->share = t->chosen.seconds / t->brute.seconds;
     if (verbose) print_candidates(t->chosen.outcome);
+    if (verbose)
+        for (int k = 0; k < 2; k++) {
+            const planned *p = k ? &t->brute : &t->chosen;
+            printf("    %s: %.2f s until the walk, %.2f s walk, %.2f s paired timing and the rest\n", k ? "brute force" : "planner", p->walk - p->start,
+                   p->timing - p->walk, p->seconds - (p->timing - p->start));
+        }
     t->search_share = (t->chosen.walk - t->chosen.start) / (t->brute.walk - t->brute.start);
     t->judged = count > 0 || chosen;
     t->regret = chosen || !count ? 1 : INFINITY; /* E was met by some setting and the planner found none */

@@ -4,10 +4,12 @@
 #include "core/words.h"
 #include "plan/host.h"
 
+#include <cblas.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 const cli_command cli_commands[] = {
@@ -159,8 +161,26 @@ static int dispatch(nigh_context *ctx, int argc, char **argv)
     return no_command(ctx, argv[1]);
 }
 
+/*
+ * An OpenBLAS older than the CPU falls back to kernels of twenty years ago. It reads its choice from the environment
+ * before main, so the command starts itself once more with the core that the CPU level allows. What the user set stays.
+ */
+static void choose_blas_core(char **argv)
+{
+    static const char *const slow[] = {"Prescott", "Core2", "Katmai", "Coppermine", "Northwood", "Banias", "Penryn", "Dunnington", "Nehalem", "Generic"};
+    const char *core = openblas_get_corename();
+    if (getenv("OPENBLAS_CORETYPE") || nigh_cpu() == NIGH_CPU_SCALAR) return;
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
+        if (strcasecmp(core, slow[i]) != 0) continue;
+        setenv("OPENBLAS_CORETYPE", nigh_cpu() == NIGH_CPU_AVX512 ? "SkylakeX" : "Haswell", 1);
+        execv("/proc/self/exe", argv); /* on failure the slow kernels will do */
+        return;
+    }
+}
+
 int main(int argc, char **argv)
 {
+    choose_blas_core(argv);
     nigh_context *ctx;
     if (nigh_context_new(&ctx) != NIGH_OK) {
         fprintf(stderr, "nigh: out of memory\n");

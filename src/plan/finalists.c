@@ -62,16 +62,11 @@ static nigh_status time_rounds(plan_run *run, const int *finalist, int count)
     return status;
 }
 
-static double exact_calls(const plan_run *run, const nigh_candidate *c)
-{
-    return c->method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? run->outcome->exact_seconds * (double)run->fit.n : 0;
-}
-
 /* A short fit that was timed once may have been interrupted: twice more where it weighs, and the shortest counts. */
 static nigh_status time_fit(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
-    double calls = exact_calls(run, c), least = c->fit_seconds - calls, seconds;
+    double calls = fit_calls_seconds(run, c->method), least = c->fit_seconds - calls, seconds;
     char key[512];
     nigh_status status = NIGH_OK;
     for (int i = 0; i < 2 && !status; i++) {
@@ -95,12 +90,12 @@ static nigh_status time_fits(plan_run *run)
         if (outcome->candidates[i].state == NIGH_CANDIDATE_PASSED) best = fmin(best, outcome->candidates[i].cost);
     for (int i = 0; i < outcome->count && !status; i++) {
         nigh_candidate *c = &outcome->candidates[i];
-        double fit = c->fit_seconds - exact_calls(run, c);
+        double fit = c->fit_seconds - fit_calls_seconds(run, c->method);
         bool weighs = c->timed && fit < SHORT_FIT && fit > 0.05 * c->cost && c->cost - fit < best;
         snprintf(key, sizeof key, "fit %s", c->label);
         if (weighs && !clocklog_frozen(run) && !clocklog_get_real(run->clock, key, &seconds)) status = time_fit(run, i);
         if (!status && c->state == NIGH_CANDIDATE_PASSED && clocklog_get_real(run->clock, key, &seconds)) {
-            c->fit_seconds = seconds + exact_calls(run, c);
+            c->fit_seconds = seconds + fit_calls_seconds(run, c->method);
             c->cost = c->fit_seconds + run->uses * c->apply_seconds;
         }
     }

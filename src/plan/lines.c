@@ -162,15 +162,13 @@ static void line_expect(plan_run *run, plan_line *line)
     line->expected = -1;
     for (int i = 0; i < line->count && line->expected < 0; i++) {
         nigh_range error = line->estimate[i].error;
-        if (!isfinite(error.high)) break;
+        if (!isfinite(error.high)) continue; /* too coarse to be foretold: finer points may be known */
         if (sqrt(error.low * error.high) <= run->request->error) line->expected = i;
     }
     bool known = isfinite(line->estimate[line->count - 1].error.high);
     if (line->expected < 0 && known) line->expected = line->count - 1;
     int at = line->expected >= 0 ? line->expected : 0;
-    double calls = run->problem->rows ? 0 : run->outcome->exact_seconds * (double)run->outcome->n_fit;
-    double fit = line->method->flags & NIGH_METHOD_NEEDS_DATA ? calls : 0;
-    line->expected_cost = fit + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
+    line->expected_cost = fit_calls_seconds(run, line->method) + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
 }
 
 /* One row of the table per method and reason. */

@@ -105,6 +105,8 @@ nigh_status line_note(plan_run *run, const plan_line *line, nigh_candidate_state
 /* ---- screen.c ---- */
 nigh_status candidate_screen(plan_run *run, int index);
 nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds);
+/* Seconds of the exact computations made to fit this method: they count as part of its fit. */
+double fit_calls_seconds(const plan_run *run, const nigh_method *method);
 nigh_status screen_failure(plan_run *run, int index, nigh_status status);
 
 /* ---- search.c ---- */

@@ -157,6 +157,12 @@ static nigh_status screen_anew(plan_run *run, int index)
     return status;
 }
 
+double fit_calls_seconds(const plan_run *run, const nigh_method *method)
+{
+    bool calls = method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows;
+    return calls ? run->outcome->exact_seconds * (double)run->outcome->n_fit : 0;
+}
+
 nigh_status candidate_screen(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
@@ -170,8 +176,7 @@ nigh_status candidate_screen(plan_run *run, int index)
         if (run->request->no_clock) c->fit_seconds = host_seconds(run, &c->estimate.fit);
         if ((status = screen_to_log(run, key, c))) return status;
     }
-    if (c->method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows)
-        c->fit_seconds += run->outcome->exact_seconds * (double)run->fit.n; /* exact calls made for fitting count */
+    c->fit_seconds += fit_calls_seconds(run, c->method);
     c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     if (run->request->watch) run->request->watch(run->request->watch_user, run->outcome);
     return NIGH_OK;

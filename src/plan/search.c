@@ -89,18 +89,13 @@ static double best_cost(const plan_run *run, unsigned flags)
     return best;
 }
 
-static double exact_calls(const plan_run *run, const nigh_method *method)
-{
-    return method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? run->outcome->exact_seconds * (double)run->outcome->n_fit : 0;
-}
-
 /* By how much the largest fit of this method so far took longer than counted; 0 when none was made in this run. */
 static double fit_factor(const plan_run *run, const nigh_method *method)
 {
     double factor = 0, largest = 0;
     for (int i = 0; i < run->outcome->count; i++) {
         const nigh_candidate *c = &run->outcome->candidates[i];
-        double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - exact_calls(run, method);
+        double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - fit_calls_seconds(run, method);
         bool fitted = c->state == NIGH_CANDIDATE_MISSED || c->state == NIGH_CANDIDATE_PASSED;
         if (c->method != method || !fitted || counted <= largest || took <= 0) continue;
         largest = counted, factor = took / counted;
@@ -134,7 +129,7 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
     bool trained = line->method->flags & NIGH_METHOD_TRAINED, known = line->expected >= 0 || line->count == 1;
     int at = line->expected >= 0 ? line->expected : 0;
     double rival = best_cost(run, trained ? NIGH_METHOD_SHORTCUT : 0), factor = fit_factor(run, line->method);
-    double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = exact_calls(run, line->method);
+    double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = fit_calls_seconds(run, line->method);
     double cost = calls + fit * (factor > 0 ? factor : 1) + apply;
     double least = trained ? cost : calls + (factor > 0 ? fit * factor / LEARNT_TRUST : fit / FIT_TRUST) + apply / COUNT_TRUST;
     if (least > rival) {
