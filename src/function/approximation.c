@@ -141,6 +141,24 @@ static double choose_map(const function_domain *domain, const function_ideal *id
     return plain;
 }
 
+/*
+ * Coefficients that cannot be seen in the error are zeros that were computed: those of an even or odd part that is not there. In
+ * the kernel they would be subnormal or make subnormal products, which cost a hundred cycles each.
+ */
+static void drop_invisible(const function_domain *domain, const function_ideal *ideal, const function_core *core, nigh_f128 *a)
+{
+    enum { POINTS = 64 };
+    nigh_f128 low, high, value, weight, most = 0, reach = 1, power = 1;
+    function_domain_range(domain, &low, &high);
+    for (int i = 0; i <= POINTS; i++) {
+        function_domain_at(domain, low + (high - low) * i / POINTS, &value, &weight);
+        if (weight > most) most = weight;
+    }
+    if (!core->affine) reach = function_abs(low) > function_abs(high) ? function_abs(low) : function_abs(high);
+    for (int k = 0; k < ideal->upper; k++, power *= reach)
+        if (function_abs(a[k]) * power * most < 0x1p-20L * ideal->error) a[k] = 0;
+}
+
 /* ---- the fit -------------------------------------------------------------------------------------------- */
 
 static nigh_status round_core(nigh_context *ctx, const nigh_method *method, const function_ideal *ideal, function_fitted *out,
@@ -153,6 +171,7 @@ static nigh_status round_core(nigh_context *ctx, const nigh_method *method, cons
     core->lower = ideal->lower;
     function_domain_core(&out->domain, core);
     choose_map(&out->domain, ideal, core, a, b);
+    if (!ideal->lower) drop_invisible(&out->domain, ideal, core, a);
     core->data = nigh_alloc_zero(ctx, (size_t)function_core_numbers(core), nigh_dtype_size(core->type));
     if (!core->data) return NIGH_MEMORY;
     nigh_status status = function_round_plain(ctx, &out->domain, a, b, core);

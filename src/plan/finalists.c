@@ -112,30 +112,51 @@ static nigh_status time_fits(plan_run *run)
 }
 
 /*
- * The clock only for those within a factor of two of the cheapest by count: by application (whatever the number of uses)
- * or by cost at the uses asked for.
+ * The clock only for those within a factor of two of the cheapest by count (by application, whatever the number of uses,
+ * or by cost at the uses asked for) and for those that would be cheapest for some number of uses.
  */
-nigh_status finalists_time(plan_run *run)
+static nigh_status choose_finalists(plan_run *run, int finalist[MOST_FINALISTS], int *count)
 {
     nigh_outcome *outcome = run->outcome;
-    int finalist[MOST_FINALISTS], count = 0;
-    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), cost = cheapest_cost(run), seconds;
-    char key[512];
-    for (int i = 0; i < outcome->count && count < MOST_FINALISTS && !clocklog_frozen(run); i++) {
+    double limit = run->request->brute ? INFINITY : COUNT_TRUST * cheapest(run), cost = cheapest_cost(run);
+    int *envelope = nigh_alloc(run->ctx, ((size_t)outcome->count + 1) * sizeof *envelope);
+    if (!envelope) return NIGH_MEMORY;
+    int members = cost_envelope(outcome, 1u << NIGH_CANDIDATE_PASSED, envelope, NULL);
+    *count = 0;
+    for (int i = 0; i < outcome->count && *count < MOST_FINALISTS; i++) {
         const nigh_candidate *c = &outcome->candidates[i];
-        snprintf(key, sizeof key, "apply %s", c->label);
-        if (c->state == NIGH_CANDIDATE_PASSED && (c->apply_seconds <= limit || least_cost(run, c) <= cost) &&
-            !clocklog_get_real(run->clock, key, &seconds))
-            finalist[count++] = i;
+        bool member = false;
+        for (int k = 0; k < members; k++) member = member || envelope[k] == i;
+        bool may_win = member || c->apply_seconds <= limit || least_cost(run, c) <= cost;
+        if (c->state == NIGH_CANDIDATE_PASSED && !c->timed && may_win) finalist[(*count)++] = i;
     }
-    nigh_status status = count ? time_rounds(run, finalist, count) : NIGH_OK;
-    for (int i = 0; i < outcome->count && !status; i++) {
-        nigh_candidate *c = &outcome->candidates[i];
+    nigh_free(run->ctx, envelope);
+    return NIGH_OK;
+}
+
+static void take_times(plan_run *run)
+{
+    char key[512];
+    for (int i = 0; i < run->outcome->count; i++) {
+        nigh_candidate *c = &run->outcome->candidates[i];
         snprintf(key, sizeof key, "apply %s", c->label);
         if (c->state == NIGH_CANDIDATE_PASSED && clocklog_get_real(run->clock, key, &c->apply_seconds)) c->timed = true;
         c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     }
-    return status ? status : time_fits(run);
+}
+
+/* What was counted too cheap falls behind once timed, and others come within reach: again until nobody new does. */
+nigh_status finalists_time(plan_run *run)
+{
+    int finalist[MOST_FINALISTS], count = 1;
+    take_times(run);
+    while (count && !clocklog_frozen(run)) {
+        nigh_status status = choose_finalists(run, finalist, &count);
+        if (!status && count) status = time_rounds(run, finalist, count);
+        if (status) return status;
+        take_times(run);
+    }
+    return time_fits(run);
 }
 
 int cost_envelope(const nigh_outcome *outcome, unsigned states, int *index, double *where)

@@ -313,6 +313,10 @@ nigh_status lines_estimate(plan_run *run)
         plan_line *line = &run->lines[l];
         for (int i = 0; i < line->count && line->open; i++) {
             nigh_status status = line_estimate(run, line, i);
+            if (status == NIGH_UNSUPPORTED || status == NIGH_FAILED) { /* only the problem at hand shows it, as an expansion that does not exist */
+                line->open = false;
+                status = note_unsupported(run, line, &line->base);
+            }
             if (status) return status;
         }
         if (line->open) line_expect(run, line);
