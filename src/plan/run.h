@@ -56,7 +56,7 @@ typedef struct plan_run {
     int line_count, candidate_room;
     double flops_rate, bytes_rate; /* of the host, per second, one core */
     double started;
-    int64_t walk;         /* number of the test walk, from 1 */
+    int64_t walk;         /* names the test walk: drawn inputs come from a stream of their own; of a file, its number */
     int64_t reads;        /* of the test rows of a file; 0: drawn */
     double level;         /* at which each link of this walk is tested */
     json_t *record;       /* decisions, for the plan file */

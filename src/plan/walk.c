@@ -142,13 +142,11 @@ nigh_status test_plan(plan_run *run, const nigh_plan *plan, double *errors, test
     return NIGH_OK;
 }
 
-static nigh_status open_walk(plan_run *run)
+/* What this walk asks: the request and its chain. */
+static void walk_hash(const plan_run *run, char hex[65])
 {
     const nigh_request *request = run->request;
-    run->walk = 1;
-    run->level = 1 - request->confidence;
-    if (!run->problem->rows) return sets_draw_test(run);
-    char hex[65], text[256];
+    char text[256];
     snprintf(text, sizeof text, "%.17g|%d|%.17g|%.17g|%lld|%lld|%lld|%llu", request->error, (int)request->statistic, request->confidence,
              request->outliers, (long long)run->fit.n, (long long)run->screen.n, (long long)run->test.n,
              (unsigned long long)nigh_context_seed(run->ctx));
@@ -158,6 +156,22 @@ static nigh_status open_walk(plan_run *run)
     nigh_sha256_text(&hash, run->problem->measure->name);
     for (int i = 0; i < run->chain_count; i++) nigh_sha256_text(&hash, run->outcome->candidates[run->chain[i]].label);
     nigh_sha256_hex(&hash, hex);
+}
+
+/*
+ * Another question gets other draws, the same one the same; rows of a file are the same for all, and the ledger counts.
+ */
+static nigh_status open_walk(plan_run *run)
+{
+    const nigh_request *request = run->request;
+    char hex[65];
+    walk_hash(run, hex);
+    run->level = 1 - request->confidence;
+    if (!run->problem->rows) {
+        hex[12] = 0;
+        run->walk = (int64_t)strtoll(hex, NULL, 16) + 1;
+        return sets_draw_test(run);
+    }
     double reads;
     nigh_status status = NIGH_OK;
     if (clocklog_get_real(run->clock, "reads", &reads) && reads >= 1 && reads <= 1e9) { /* a replayed plan may lie */
