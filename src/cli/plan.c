@@ -99,6 +99,12 @@ static nigh_status show(nigh_context *ctx, const plan_words *w, const nigh_probl
 {
     nigh_buffer json = {.ctx = ctx}, text = {.ctx = ctx}, html = {.ctx = ctx};
     nigh_status status = nigh_outcome_json(ctx, problem, o, &json);
+    if (!status && w->outcome) status = nigh_file_write(ctx, w->outcome, json.data, json.size); /* files first: standard output may be closed early */
+    if (!status && w->report) {
+        const char *one = json.data;
+        status = nigh_report_html(ctx, 1, &one, &html);
+        if (!status) status = nigh_file_write(ctx, w->report, html.data, html.size);
+    }
     if (!status && cli_json) {
         status = nigh_buffer_add(&json, "\n", 1);
         if (!status && cli_print(ctx, json.data, json.size)) status = NIGH_IO;
@@ -108,12 +114,6 @@ static nigh_status show(nigh_context *ctx, const plan_words *w, const nigh_probl
         if (!status && o->receipt) status = nigh_receipt_print(ctx, o->receipt, &text);
         if (!status && w->uses == 0 && o->rows > 1) status = print_envelope(o, &text);
         if (!status && text.size && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
-    }
-    if (!status && w->outcome) status = nigh_file_write(ctx, w->outcome, json.data, json.size);
-    if (!status && w->report) {
-        const char *one = json.data;
-        status = nigh_report_html(ctx, 1, &one, &html);
-        if (!status) status = nigh_file_write(ctx, w->report, html.data, html.size);
     }
     nigh_buffer_free(&html);
     nigh_buffer_free(&text);
