@@ -286,9 +286,10 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
     if (shortcut >= 0) status = text_copy(r, &r->shortcut, outcome->candidates[shortcut].label);
     if (!status && shortcut >= 0 && !r->is_shortcut)
         status = time_beside(run, "beside shortcut", outcome->candidates[shortcut].plan, c->plan, r->arena, &r->beside_shortcut);
-    if (r->beside_exact.pairs) {
-        outcome->exact_seconds = r->exact_seconds = r->beside_exact.a_seconds;
-        r->plan_seconds = c->apply_seconds = r->beside_exact.b_seconds;
+    if (r->beside_exact.pairs) { /* the candidates were timed in rounds with each other: that time and the paired ratio fit together */
+        if (!c->timed) c->apply_seconds = r->beside_exact.b_seconds;
+        r->plan_seconds = c->apply_seconds;
+        outcome->exact_seconds = r->exact_seconds = r->plan_seconds * r->beside_exact.ratio;
         c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     }
     if (!status) status = receipt_words(run, c, r);
