@@ -94,7 +94,6 @@ void wisdom_learn(plan_run *run, const nigh_method *method, double counted, doub
 nigh_status sets_make(plan_run *run);
 nigh_status sets_draw_test(plan_run *run); /* the test set of walk run->walk */
 nigh_status set_errors(plan_run *run, const nigh_plan *plan, const sample_set *set, double *errors);
-int64_t sets_most_rows(const plan_run *run); /* of the three sets, for scratch */
 
 /* ---- lines.c ---- */
 nigh_status lines_make(plan_run *run);     /* before the sets are made */

@@ -157,12 +157,6 @@ nigh_status sets_draw_test(plan_run *run)
     return set_draw(run, "exact answers to test", STREAM_TEST + (uint64_t)run->walk, run->outcome->n_test, &run->test);
 }
 
-int64_t sets_most_rows(const plan_run *run)
-{
-    int64_t most = run->screen.n > run->outcome->n_test ? run->screen.n : run->outcome->n_test;
-    return most > run->test.n ? most : run->test.n;
-}
-
 static void to_f64(nigh_dtype dtype, int64_t n, const char *from, double *to)
 {
     if (dtype == NIGH_F32)
