@@ -1,6 +1,7 @@
 /* nigh receipt, nigh export, nigh report */
 #include "cli/problem.h"
 #include "core/file.h"
+#include "plan/export.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ int cli_receipt(nigh_context *ctx, int argc, char **argv)
     return code;
 }
 
-/* "dir/my-model.c" -> "my_model" */
+/* "dir/my-model.c" -> "my_model"; "tanh.c" -> "tanh_nigh", for tanh is taken */
 static void name_from_path(const char *path, char *name, size_t size)
 {
     const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
@@ -52,6 +53,7 @@ static void name_from_path(const char *path, char *name, size_t size)
     if (isdigit((unsigned char)*base)) name[used++] = '_';
     for (; *base && *base != '.' && used + 1 < size; base++) name[used++] = isalnum((unsigned char)*base) ? *base : '_';
     name[used] = 0;
+    if (export_name_taken(name) && used + sizeof "_nigh" <= size) strcpy(name + used, "_nigh");
 }
 
 int cli_export(nigh_context *ctx, int argc, char **argv)

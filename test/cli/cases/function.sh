@@ -45,6 +45,11 @@ for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
     check $compiler -std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off -O2 -c e.c -o e.o
 done
+# A file named after a function of C gets a name that compiles beside <math.h>.
+run 0 nigh export e.nigh -o tanh.c
+check gcc -std=c99 -c tanh.c -o tanh.o
+run 2 nigh export e.nigh -o x.c --name sin
+err "belongs to C itself"
 run 0 nigh export e.nigh -o -
 out 'void approximation\(long n'
 
