@@ -314,8 +314,8 @@ static nigh_status higher(claim_run *run, nigh_arena *arena, int64_t d, int targ
     sample_set set[MOST_SEEDS];
     grid *g = nigh_arena_alloc_zero(arena, 1, sizeof *g);
     if (!g) return NIGH_MEMORY;
-    *g = (grid){.seeds = run->quick ? 1 : MOST_SEEDS, .sizes = 3, .size = {100, run->quick ? 300 : 400, run->quick ? 600 : 1600}};
-    nigh_status status = sets_new(run, arena, run->quick ? 400 : 2000, d, g->seeds, set);
+    *g = (grid){.seeds = run->quick ? 1 : 3, .sizes = 3, .size = {100, run->quick ? 300 : 400, run->quick ? 600 : 1200}};
+    nigh_status status = sets_new(run, arena, run->quick ? 400 : 1200, d, g->seeds, set);
     if (!status) status = grid_fill(run, set, g);
     if (status) return status;
     double gain = 1, least = INFINITY, best = 0;
