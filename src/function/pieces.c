@@ -242,10 +242,17 @@ static bool polynomial(const function_pieces *p, int64_t first, int64_t last, fu
 
 /* ---- sine of large arguments ---- */
 
-static bool is_sine(const function_target *target)
+/* The operation of an expression that is one operation of x; NIGH_OP_COUNT for others. */
+static nigh_op only_op(const function_target *target)
 {
     const nigh_step *step;
-    return nigh_expr_steps(target->expr, &step) == 1 && (step->op == NIGH_OP_SIN || step->op == NIGH_OP_COS) && step->a == 0;
+    return nigh_expr_steps(target->expr, &step) == 1 && nigh_op_arguments(step->op) == 1 ? step->op : NIGH_OP_COUNT;
+}
+
+static bool is_sine(const function_target *target)
+{
+    nigh_op op = only_op(target);
+    return op == NIGH_OP_SIN || op == NIGH_OP_COS;
 }
 
 enum { LARGE = 6, FRACTION = 160 }; /* from 2^LARGE on; bits of 2/pi kept behind the point of x 2/pi at whole x */
@@ -259,11 +266,9 @@ enum { LARGE = 6, FRACTION = 160 }; /* from 2^LARGE on; bits of 2/pi kept behind
  */
 static void sine(const function_pieces *p, int64_t first, int64_t last, function_piece *out)
 {
-    const nigh_step *step;
-    nigh_expr_steps(p->target->expr, &step);
     int shift = ilogbf(function_float_of_key(first)) - 23;
-    *out = (function_piece){.kind = PIECE_SINE, .first = first, .last = last, .quarter = step->op == NIGH_OP_COS,
-                            .margin = {0x1p-49, 0x1p-79, true}};
+    *out = (function_piece){.kind = PIECE_SINE, .first = first, .last = last,
+                            .quarter = only_op(p->target) == NIGH_OP_COS, .margin = {0x1p-49, 0x1p-79, true}};
     arb_t x;
     fmpz_t whole, part;
     arb_init(x);
@@ -298,6 +303,28 @@ static int64_t binade_end(int64_t first, int64_t last)
 {
     int64_t end = first | 0x7fffff;
     return end < last ? end : last;
+}
+
+/* ---- beyond all numbers ---- */
+
+/*
+ * exp(1024) and half of it lie beyond 2^999, and the values of larger numbers do; balls cannot hold those. Gives the last float
+ * of the run, from `first` on, of which that is known, or first - 1.
+ */
+static int64_t explosion_end(const function_pieces *p, int64_t first)
+{
+    nigh_op op = only_op(p->target);
+    bool both = op == NIGH_OP_SINH || op == NIGH_OP_COSH, one = op == NIGH_OP_EXP || op == NIGH_OP_EXP2 || op == NIGH_OP_EXPM1;
+    int64_t edge = function_key_of_float(-1024);
+    if ((one || both) && first >= function_key_of_float(1024)) return p->last;
+    if (both && first <= edge) return edge < p->last ? edge : p->last;
+    return first - 1;
+}
+
+static void explosion(const function_pieces *p, int64_t first, int64_t last, function_piece *out)
+{
+    bool negative = first < 0 && only_op(p->target) == NIGH_OP_SINH;
+    *out = (function_piece){.kind = PIECE_POLYNOMIAL, .first = first, .last = last, .c = {negative ? -BEYOND : BEYOND}, .margin = {0, 0, true}};
 }
 
 /* ---- the run ---- */
@@ -346,8 +373,14 @@ const function_piece *function_pieces_next(function_pieces *p)
 {
     int64_t first = p->next, left = p->last - first + 1;
     if (left <= 0) return NULL;
+    int64_t last = explosion_end(p, first);
+    if (last >= first) {
+        explosion(p, first, last, &p->piece);
+        p->next = last + 1;
+        return &p->piece;
+    }
     if (is_sine(p->target) && fabsf(function_float_of_key(first)) >= ldexpf(1, LARGE)) {
-        int64_t last = binade_end(first, p->last);
+        last = binade_end(first, p->last);
         sine(p, first, last, &p->piece);
         p->next = last + 1;
         p->size = last - first + 1;
