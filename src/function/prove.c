@@ -289,7 +289,7 @@ static void heap_take(heap *h, prove_segment *out)
 static nigh_status add_segment(prove_case *c, heap *h, double low, double high, int piece, int tail)
 {
     prove_segment s = {.low = low, .high = high, .piece = piece, .tail = tail, .sign = tail};
-    nigh_status status = take_code(c, tail && c->core->form == FUNCTION_TABLE ? c->core->upper - 1 : piece);
+    nigh_status status = take_code(c, piece);
     if (status != NIGH_OK) return status;
     if (tail) {
         s.bound = prove_tail(c, &s, false);
@@ -360,14 +360,25 @@ static double half_period(const prove_case *c)
     return ((.5 + rounding) / c0 + drift) * (1 + 0x1p-50);
 }
 
+/* Beyond the cut; a table's index there may be one of two. */
+static nigh_status add_tail(prove_case *c, heap *h, double from, double to, int sign)
+{
+    const function_core *core = c->core;
+    if (core->form != FUNCTION_TABLE) return add_segment(c, h, from, to, -1, sign);
+    double u = c->cut * core->scale + core->shift, last = core->upper - 1;
+    int first = (int)fmin(fmax(rint(u - 1e-6), 0), last), second = (int)fmin(fmax(rint(u + 1e-6), 0), last);
+    nigh_status status = add_segment(c, h, from, to, first, sign);
+    return status == NIGH_OK && second != first ? add_segment(c, h, from, to, second, sign) : status;
+}
+
 static nigh_status add_folded(prove_case *c, heap *h)
 {
     double from = c->low > 0 ? c->low : c->high < 0 ? -c->high : 0, to = fmax(fabs(c->low), fabs(c->high));
     nigh_status status = NIGH_OK;
     if (from <= c->cut) status = add_range(c, h, from, fmin(to, c->cut));
     double start = fmax(from, c->cut);
-    if (status == NIGH_OK && c->high > c->cut) status = add_segment(c, h, start, c->high, -1, 1);
-    if (status == NIGH_OK && -c->low > c->cut) status = add_segment(c, h, start, -c->low, -1, -1);
+    if (status == NIGH_OK && c->high > c->cut) status = add_tail(c, h, start, c->high, 1);
+    if (status == NIGH_OK && -c->low > c->cut) status = add_tail(c, h, start, -c->low, -1);
     return status;
 }
 
