@@ -32,7 +32,6 @@ static nigh_status certify(nigh_context *ctx, const nigh_plan *plan, const nigh_
     nigh_certificate certificate = {0};
     nigh_status status = function_exhaustive_f32(ctx, target, apply_f32, &((const state *)plan->state)->core, &certificate, NULL);
     if (status != NIGH_OK) return status;
-    certificate.how = "every f32 of the interval";
     *out = certificate;
     return NIGH_OK;
 }
