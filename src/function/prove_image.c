@@ -203,10 +203,10 @@ static void add_reduction(const prove_case *c, const prove_values *v, double mos
         prove_half_ulp(part, &c->type, second);
         mag_add(total, total, part);
     }
-    if (turns || c->core->constant[2] != 0) {
-        prove_half_ulp(part, &c->type, t);
-        mag_add(total, total, part);
-    }
+    prove_half_ulp(part, &c->type, t);
+    mag_set_d(second, most * fabs(c->core->constant[turns ? 3 : 2]) * (1 + 0x1p-50)); /* the sum before it is a number of the type: no nearer one is further off */
+    if (mag_cmp(second, part) < 0) mag_set(part, second);
+    mag_add(total, total, part);
     mag_set_d(part, most);
     mag_addmul(total, part, c->constants);
     if (v->divided) { /* relative to |t|: two roundings to nearest, and the constants as far as they matter */
