@@ -27,7 +27,7 @@ static double one(bessel_what what, bool scaled, double v, double x)
 
 /* ---- arrays ---- */
 
-enum { BLOCK = 512, MOST_LANES = 8 };
+enum { BLOCK = 512, MOST_LANES = 8, RUNS = 4 };
 
 /* Points of one block put together by region, each part filled up to whole vectors with its own last point. */
 typedef struct sorted {
@@ -37,28 +37,47 @@ typedef struct sorted {
     int start[BESSEL_REGIONS], count[BESSEL_REGIONS];
 } sorted;
 
-static void sort_block(const bessel_kernels *kernels, bessel_classifier *classify, int n, const double *v, const double *x, sorted *s)
+static void find_regions(const bessel_kernels *kernels, bessel_classifier *classify, int n, const double *v, const double *x, double *region)
 {
-    int lanes = kernels->lanes, whole = n - n % lanes, next[BESSEL_REGIONS], at = 0;
-    classify(whole, v, x, s->region);
+    int lanes = kernels->lanes, whole = n - n % lanes;
+    classify(whole, v, x, region);
     if (whole < n) {
         double last_v[MOST_LANES], last_x[MOST_LANES], last[MOST_LANES];
         for (int i = 0; i < lanes; i++) last_v[i] = v[whole + i < n ? whole + i : n - 1], last_x[i] = x[whole + i < n ? whole + i : n - 1];
         classify(lanes, last_v, last_x, last);
-        memcpy(s->region + whole, last, (size_t)(n - whole) * sizeof *last);
+        memcpy(region + whole, last, (size_t)(n - whole) * sizeof *last);
     }
-    memset(s->count, 0, sizeof s->count);
-    for (int i = 0; i < n; i++) s->count[(int)s->region[i]]++;
+}
+
+static inline void place(sorted *s, int *next, int i, const double *v, const double *x)
+{
+    int to = next[(int)s->region[i]]++;
+    s->place[i] = (int16_t)to;
+    s->v[to] = v[i];
+    s->x[to] = x[i];
+}
+
+/* The block is counted and placed in RUNS runs side by side: one counter alone, mostly of one region, would wait for itself. */
+static void sort_block(const bessel_kernels *kernels, bessel_classifier *classify, int n, const double *v, const double *x, sorted *s)
+{
+    int lanes = kernels->lanes, length = n / RUNS, next[RUNS][BESSEL_REGIONS] = {{0}}, at = 0;
+    find_regions(kernels, classify, n, v, x, s->region);
+    for (int i = 0; i < length; i++)
+        for (int run = 0; run < RUNS; run++) next[run][(int)s->region[run * length + i]]++;
+    for (int i = RUNS * length; i < n; i++) next[RUNS - 1][(int)s->region[i]]++;
     for (int r = 0; r < BESSEL_REGIONS; r++) {
-        next[r] = s->start[r] = at;
-        at += (s->count[r] + lanes - 1) / lanes * lanes;
+        s->start[r] = at;
+        for (int run = 0; run < RUNS; run++) {
+            int count = next[run][r];
+            next[run][r] = at;
+            at += count;
+        }
+        s->count[r] = at - s->start[r];
+        at += (lanes - s->count[r] % lanes) % lanes;
     }
-    for (int i = 0; i < n; i++) {
-        int place = next[(int)s->region[i]]++;
-        s->place[i] = (int16_t)place;
-        s->v[place] = v[i];
-        s->x[place] = x[i];
-    }
+    for (int i = 0; i < length; i++)
+        for (int run = 0; run < RUNS; run++) place(s, next[run], run * length + i, v, x);
+    for (int i = RUNS * length; i < n; i++) place(s, next[RUNS - 1], i, v, x);
     for (int r = 0; r < BESSEL_RARE; r++)
         for (int end = s->start[r] + s->count[r]; s->count[r] && (end - s->start[r]) % lanes; end++)
             s->v[end] = s->v[end - 1], s->x[end] = s->x[end - 1];
