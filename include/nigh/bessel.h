@@ -119,7 +119,8 @@ typedef struct nigh_vmf_fit {
 /*
  * Maximum likelihood from n >= 2 unit vectors points [n,d] (to 1e-6), or from their sum [d] (for data that come in parts). mean [d] gets the mean
  * direction; mean may be sum. NIGH_INVALID when a vector is not of unit length, when they cancel out (no direction), or when all are the same
- * (infinite kappa). The first allocates d numbers and polls for cancellation. O(n d).
+ * (infinite kappa). The first allocates d numbers and polls for cancellation. O(n d). Like every estimate of largest likelihood of kappa it lies too
+ * high by about a relative (1 - A^2) / (2 n A^2) or a few times that, A = length: 0.2% at n = 2000, d = 32768, kappa = d/2.
  */
 NIGH_API nigh_status nigh_vmf_fit_points(nigh_context *ctx, int64_t n, int64_t d, const double *points, double *mean, nigh_vmf_fit *fit);
 NIGH_API nigh_status nigh_vmf_fit_sum(nigh_context *ctx, int64_t n, int64_t d, const double *sum, double *mean, nigh_vmf_fit *fit);

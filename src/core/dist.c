@@ -154,10 +154,11 @@ nigh_status nigh_rng_von_mises_fisher(nigh_context *ctx, nigh_rng *rng, int64_t 
         nigh_rng_fill_normal(rng, d, out);
         along = 0, square = 0;
         for (int64_t i = 0; i < d; i++) along += out[i] * mean[i];
-        for (int64_t i = 0; i < d; i++) out[i] -= along / norm * mean[i], square += out[i] * out[i];
+        along /= norm;
+        for (int64_t i = 0; i < d; i++) out[i] -= along * mean[i], square += out[i] * out[i];
     } while (square == 0);
-    double across = sqrt(fall < 2 ? fall * (2 - fall) : 0) / sqrt(square);
-    for (int64_t i = 0; i < d; i++) out[i] = w * mean[i] / sqrt(norm) + across * out[i];
+    double across = sqrt(fall < 2 ? fall * (2 - fall) : 0) / sqrt(square), forth = w / sqrt(norm);
+    for (int64_t i = 0; i < d; i++) out[i] = forth * mean[i] + across * out[i];
     return NIGH_OK;
 }
 

@@ -7,6 +7,18 @@
 
 typedef nigh_f128 q;
 
+#if !defined(__SIZEOF_FLOAT128__)
+#define lgammaf128_r lgammal_r
+#elif defined(__clang__)
+extern q lgammaf128_r(q, int *);
+#endif
+
+static q log_gamma(q a)
+{
+    int sign;
+    return lgammaf128_r(a, &sign);
+}
+
 static q series_side(q term, q quarter, q v, q k, int direction)
 {
     q sum = 0;
@@ -26,9 +38,9 @@ static q series_side(q term, q quarter, q v, q k, int direction)
 
 nigh_f128 bessel_reference_log_i(q v, q x)
 {
-    q quarter = x * x / 4, k = floorf128((sqrtf128(x * x + v * v) - v) / 2);
-    q largest = (2 * k + v) * logf128(x / 2) - lgammaf128(k + 1) - lgammaf128(k + v + 1);
-    return largest + log1pf128(series_side(1, quarter, v, k, 1) + series_side(1, quarter, v, k, -1));
+    q quarter = x * x / 4, k = F128(floor)((F128(sqrt)(x * x + v * v) - v) / 2);
+    q largest = (2 * k + v) * F128(log)(x / 2) - log_gamma(k + 1) - log_gamma(k + v + 1);
+    return largest + F128(log1p)(series_side(1, quarter, v, k, 1) + series_side(1, quarter, v, k, -1));
 }
 
 /* Where -x cosh t + v t has fallen by `cut` from its value at the peak, beyond the peak (far = true) or before it (0 if nowhere). */
@@ -51,13 +63,13 @@ nigh_f128 bessel_reference_log_k(q v, q x)
 {
     double peak = asinh((double)(v / x)), a = end_of((double)v, (double)x, peak, false), b = end_of((double)v, (double)x, peak, true);
     int nodes = (int)fmax(160, (b - a) / 0.1);
-    q h = ((q)b - (q)a) / nodes, top = v * (q)peak - x * coshf128(peak), sum = 0, grow = expf128(h), e = expf128(a);
-    q fade = expf128(-2 * v * h), tail = expf128(-2 * v * (q)a);
+    q h = ((q)b - (q)a) / nodes, top = v * (q)peak - x * F128(cosh)(peak), sum = 0, grow = F128(exp)(h), e = F128(exp)(a);
+    q fade = F128(exp)(-2 * v * h), tail = F128(exp)(-2 * v * (q)a);
     for (int i = 0; i <= nodes; i++) {
-        q value = expf128(v * ((q)a + i * h) - x * (e + 1 / e) / 2 - top) * (1 + tail) / 2;
+        q value = F128(exp)(v * ((q)a + i * h) - x * (e + 1 / e) / 2 - top) * (1 + tail) / 2;
         sum += i == 0 && a == 0 ? value / 2 : value;
         e *= grow;
         tail *= fade;
     }
-    return top + logf128(sum * h);
+    return top + F128(log)(sum * h);
 }

@@ -12,8 +12,9 @@ static const double log_two_pi = 1.83787706640934548356, log_pi = 1.144729885849
 /* log C_d(kappa) + kappa: what stands at the mean direction. */
 static double log_peak(int64_t d, double kappa)
 {
-    double half = 0.5 * (double)d, v = half - 1;
-    if (kappa < 1e-8) return nigh_lgamma(half) - 0.69314718055994530942 - half * log_pi + kappa - kappa * kappa / (2 * (double)d);
+    double half = 0.5 * (double)d, v = half - 1, s = kappa * kappa / (double)d;
+    if (kappa < 0.004) /* log kappa would be large and cancel */
+        return nigh_lgamma(half) - 0.69314718055994530942 - half * log_pi + (kappa - s * (0.5 - 0.25 * s / ((double)d + 2)));
     return v * log(kappa) - half * log_two_pi - nigh_log_bessel_i_scaled(v, kappa);
 }
 
