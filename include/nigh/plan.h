@@ -290,6 +290,8 @@ struct nigh_plan {
     const nigh_plan_ops *ops;
     void *state;
     nigh_arena *arena;
+    char *note;         /* what the method has to tell about this fit, one or two sentences; NULL: nothing. Stands in the receipt's
+                           words and beside candidates that missed the error; not kept in plan files but there. */
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
 };
 
@@ -448,7 +450,7 @@ typedef struct nigh_candidate {
     nigh_settings settings;
     char *label;              /* "minimax degree=5 reduction=native" */
     nigh_candidate_state state;
-    char *why;                /* unsupported, skipped, failed: the reason in words; else NULL */
+    char *why;                /* unsupported, skipped, failed: the reason in words; missed: the method's note on its fit; else NULL */
     nigh_estimate estimate;
     double fit_seconds;
     double screen_mean, screen_error_se, screen_p95, screen_worst; /* of min(e, 5E); p95 and worst unclipped */
