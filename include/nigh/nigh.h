@@ -2,6 +2,7 @@
 #ifndef NIGH_NIGH_H
 #define NIGH_NIGH_H
 #include "nigh/core.h"
+#include "nigh/design.h"
 #include "nigh/expr.h"
 #include "nigh/function.h"
 #include "nigh/io.h"
