@@ -11,5 +11,6 @@ const nigh_method *const nigh_regress_methods[] = {
     &nigh_method_pod_kernel,
     &nigh_method_rbf,
     &nigh_method_coarse_run,
+    &nigh_method_weighted_least_squares_dpp,
     NULL,
 };

@@ -17,7 +17,8 @@ typedef enum map_body { MAP_LINEAR, MAP_TERMS, MAP_POINTS, MAP_BODIES } map_body
 typedef struct map_model {
     map_body body;
     map_radial radial;          /* MAP_POINTS */
-    int degree;                 /* MAP_TERMS */
+    int degree;                 /* MAP_TERMS: last function of one variable */
+    bool periodic;              /* MAP_TERMS of 1, cos(pi z), sin(pi z), cos(2 pi z) ... instead of Legendre polynomials; degree even */
     int64_t d, r, q, m, count;  /* count: of terms or points */
     double scale;               /* of the radial function */
     double limit;               /* largest residual |s|^2 - |projection of s|^2 of the fit set, widened; < 0: none */
