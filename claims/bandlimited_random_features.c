@@ -291,11 +291,14 @@ static void plan_bars(claim_run *run, const sample_set *set, const grid *g, cons
                 mine = fmin(mine, g->error[s][k][chosen][j]), usual = fmin(usual, g->error[s][k][1][j]);
             }
             good += mine <= 3 * best, bad += usual > 100 * best;
-            if (s == 0) claim_note(run, "target %d: lambda %g chosen, error %.2g; best of the grid %.2g; lambda 1: %.2g", t, ranges[chosen], mine, best, usual);
+            if (s == 0)
+                claim_note(run, "target %d: lambda %g chosen, error %.2g; best of the grid %.2g; lambda 1: %.2g", t, ranges[chosen], mine,
+                           best, usual);
         }
         near = good < near ? good : near, poor = bad < poor ? bad : poor;
     }
-    claim_bar(run, "4: work of diagnosis and fits at its lambda over that of the grid", (band + one) / (RANGES * one), CLAIM_AT_MOST, 0.2, "counted operations");
+    double work = (band + one) / (RANGES * one);
+    claim_bar(run, "4: work of diagnosis and fits at its lambda over that of the grid", work, CLAIM_AT_MOST, 0.2, "counted operations");
     claim_bar(run, "4: of 5 targets within 3 x of the grid's best, least over seeds", near, CLAIM_AT_LEAST, 4, NULL);
     claim_bar(run, "4: of 5 targets more than 100 x worse at lambda = 1, least over seeds", poor, CLAIM_AT_LEAST, 2, NULL);
 }
@@ -303,7 +306,8 @@ static void plan_bars(claim_run *run, const sample_set *set, const grid *g, cons
 static nigh_status sets_new(claim_run *run, nigh_arena *arena, int64_t n, int64_t d, int seeds, sample_set *set)
 {
     nigh_status status = NIGH_OK;
-    for (int s = 0; s < seeds && !status; s++) status = set_new(arena, n, run->quick ? 500 : 2000, d, nigh_seed_split(claim_seed(run), (uint64_t)s), &set[s]);
+    for (int s = 0; s < seeds && !status; s++)
+        status = set_new(arena, n, run->quick ? 500 : 2000, d, nigh_seed_split(claim_seed(run), (uint64_t)s), &set[s]);
     return status;
 }
 
@@ -327,12 +331,12 @@ static nigh_status higher(claim_run *run, nigh_arena *arena, int64_t d, int targ
         least = fmin(least, g->error[s][last][narrow][target]);
         for (int j = 0; j < 2 && s == 0; j++)
             for (int l = 0; l < RANGES; l++)
-                claim_note(run, "d = %d, frequency %d, lambda %g: measured %.2g, floor told %.2g", (int)d, j ? 12 : 2, range_at(d, l), g->error[s][last][l][j],
-                           g->band[s][j].row[l].floor);
+                claim_note(run, "d = %d, frequency %d, lambda %g: measured %.2g, floor told %.2g", (int)d, j ? 12 : 2, range_at(d, l),
+                           g->error[s][last][l][j], g->band[s][j].row[l].floor);
     }
     char name[160];
-    snprintf(name, sizeof name, "5: d = %d, frequency %d, lambda %g: error of %d features over that of %d, least", (int)d, target ? 12 : 2, range_at(d, narrow), g->size[last],
-             g->size[first]);
+    snprintf(name, sizeof name, "5: d = %d, frequency %d, lambda %g: error of %d features over that of %d, least", (int)d, target ? 12 : 2,
+             range_at(d, narrow), g->size[last], g->size[first]);
     claim_bar(run, name, gain, CLAIM_AT_LEAST, 0.9, NULL);
     snprintf(name, sizeof name, "5: d = %d, frequency %d: its error, over that of the best lambda", (int)d, target ? 12 : 2);
     claim_bar(run, name, least / best, CLAIM_AT_LEAST, reached, NULL);
