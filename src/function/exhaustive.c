@@ -178,25 +178,20 @@ static void first_looks(const walk *w, chunk *total)
     total->sum = 0;
 }
 
-/* Seconds that one chunk will take: its pieces (as many as fit into 4 ms), and one block of its floats for the rest. */
+/* Seconds that one chunk will take: its pieces (as many as fit into 4 ms), the answers, and 1 ns a float for the rest. */
 static double chunk_seconds(const walk *w, int64_t first, int64_t count)
 {
     bench *b = bench_of(w, 0);
-    double begun = nigh_clock(), spent, sum = 0, block = EXHAUSTIVE_BLOCK;
+    double begun = nigh_clock(), block = (double)(count < EXHAUSTIVE_BLOCK ? count : EXHAUSTIVE_BLOCK);
     int64_t done = 0;
     function_pieces_begin(b->pieces, first, first + count - 1);
-    for (const function_piece *piece; nigh_clock() - begun < .004 && (piece = function_pieces_next(b->pieces));) {
+    for (const function_piece *piece; (!done || nigh_clock() - begun < .004) && (piece = function_pieces_next(b->pieces));)
         done = piece->last - first + 1;
-        if (piece->kind == PIECE_LIST) continue; /* the time of its values is that of the proof */
-        spent = nigh_clock();
-        block = fmin(EXHAUSTIVE_BLOCK, (double)(piece->last - piece->first + 1));
-        look(w, piece, 0, (int64_t)block, b, &sum);
-        begun += nigh_clock() - spent; /* counted below */
-    }
-    double pieces = (nigh_clock() - begun) * (double)count / (double)done;
-    spent = nigh_clock();
-    w->apply(w->user, EXHAUSTIVE_BLOCK, b->x, b->answer);
-    return pieces + (nigh_clock() - spent) / EXHAUSTIVE_BLOCK * (double)count + 1e-9 * (double)count;
+    double pieces = (nigh_clock() - begun) / (double)done;
+    w->kernels->floats((int64_t)block, (int32_t)first, b->x, b->reference);
+    begun = nigh_clock();
+    w->apply(w->user, (int64_t)block, b->x, b->answer);
+    return (pieces + (nigh_clock() - begun) / block + 1e-9) * (double)count;
 }
 
 /* Tells the user when it will take long. */
