@@ -437,6 +437,20 @@ static double input_at(const prove_case *c, const prove_segment *s)
     return function_round(c->core->type, x);
 }
 
+/* A root's kernel gives zeros and subnormal numbers something up to the root of the smallest normal one; -0 what it happens to. */
+static double below_normal(const prove_case *c)
+{
+    if (c->core->reduction != FUNCTION_ROOT || c->low != 0) return 0;
+    const float zero_f32 = -0.0F;
+    const double zero = -0.0;
+    float y_f32;
+    double y;
+    if (c->core->type == NIGH_F32) function_core_apply(c->core, 1, &zero_f32, &y_f32);
+    else function_core_apply(c->core, 1, &zero, &y);
+    y = fabs(c->core->type == NIGH_F32 ? (double)y_f32 : y);
+    return isnan(y) ? INFINITY : fmax(y, ldexp(1, (c->type.least + c->type.digits) / 2 + 2));
+}
+
 nigh_status function_prove(nigh_context *ctx, const function_target *target, const function_core *core, nigh_certificate *out)
 {
     prove_case c;
@@ -446,9 +460,8 @@ nigh_status function_prove(nigh_context *ctx, const function_target *target, con
     status = add_all(&c, &h);
     if (status == NIGH_OK) status = refine(&c, &h);
     if (status == NIGH_OK) {
-        double worst = h.count ? h.segment[0].bound : INFINITY, at = h.count ? input_at(&c, &h.segment[0]) : c.low;
-        /* Below the smallest normal number the kernel of a root gives something up to the root of that. */
-        double least = core->reduction == FUNCTION_ROOT && c.low == 0 ? ldexp(1, (c.type.least + c.type.digits) / 2 + 2) : 0;
+        double worst = h.count ? h.segment[0].bound : INFINITY, at = h.count ? input_at(&c, &h.segment[0]) : c.low, least = below_normal(&c);
+        if (least > worst) at = 0;
         *out = (nigh_certificate){.worst = fmax(worst, least) * (1 + 0x1p-50), .at = at, .inputs = INFINITY,
                                   .how = "every real of the interval: |p - f| by Arb, roundings of every operation bounded"};
     }
