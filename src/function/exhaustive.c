@@ -25,6 +25,7 @@ typedef struct bench {
     float x[EXHAUSTIVE_BLOCK], answer[EXHAUSTIVE_BLOCK];
     double reference[EXHAUSTIVE_ROOM], bound[EXHAUSTIVE_BLOCK];
     function_pieces *pieces;
+    bool calling; /* of the thread that called: the one that may ask whether to go on */
     double workspace[];
 } bench;
 
@@ -122,6 +123,7 @@ static void scan(const walk *w, int64_t first, int64_t count, double floor, benc
     *c = (chunk){.exact = true, .worst = floor};
     function_pieces_begin(b->pieces, first, first + count - 1);
     for (const function_piece *piece; !atomic_load_explicit(w->stop, memory_order_relaxed) && (piece = function_pieces_next(b->pieces));) {
+        if (b->calling && nigh_poll(w->ctx) != NIGH_OK) atomic_store(w->stop, true);
         int64_t all = piece->last - piece->first + 1;
         for (int64_t done = 0; done < all; done += EXHAUSTIVE_BLOCK) {
             int64_t n = all - done < EXHAUSTIVE_BLOCK ? all - done : EXHAUSTIVE_BLOCK;
@@ -129,13 +131,6 @@ static void scan(const walk *w, int64_t first, int64_t count, double floor, benc
             if (worst > c->worst) settle(w, n, b, c, &refined);
         }
     }
-}
-
-/* The calling thread tells how far the work is, and asks whether to go on. */
-static void tell(const walk *w, int64_t done, int64_t chunks)
-{
-    nigh_progress(w->ctx, "every f32", (double)done, (double)chunks);
-    if (nigh_poll(w->ctx) != NIGH_OK) atomic_store(w->stop, true);
 }
 
 /* Chunks from number `from` on, `chunks` of them, each by one thread. */
@@ -155,7 +150,7 @@ static void scan_group(const walk *w, int64_t from, int chunks, int64_t total, d
             int64_t first = w->first + (from + k) * w->size, count = w->last - first + 1;
             scan(w, first, count < w->size ? count : w->size, floor, bench_of(w, thread), &results[k]);
             int64_t now = from + atomic_fetch_add(&done, 1) + 1;
-            if (thread == 0) tell(w, now, total);
+            if (thread == 0) nigh_progress(w->ctx, "every f32", (double)now, (double)total);
         }
         if (thread) function_pieces_leave_thread();
     }
@@ -231,7 +226,7 @@ static nigh_status scan_all(const walk *w, nigh_certificate *out, double *mean)
         int now = chunks - from < GROUP ? (int)(chunks - from) : GROUP;
         scan_group(w, from, now, chunks, total.worst, results);
         for (int k = 0; k < now; k++) join(&total, &results[k]);
-        nigh_progress(w->ctx, "every f32", (double)(from + now), (double)chunks);
+        nigh_progress(w->ctx, "every f32", (double)(from + now), (double)chunks); /* the last one may be another thread's */
         status = nigh_poll(w->ctx);
     }
     if (status != NIGH_OK) return status;
@@ -255,6 +250,7 @@ static nigh_status benches_new(walk *w)
     w->stride = (sizeof(bench) + function_reference_workspace(w->target) + 63) & ~(size_t)63;
     w->benches = nigh_alloc_zero(w->ctx, (size_t)w->threads, w->stride);
     if (!w->benches) return NIGH_MEMORY;
+    bench_of(w, 0)->calling = true;
     nigh_status status = NIGH_OK;
     for (int k = 0; k < w->threads && status == NIGH_OK; k++) status = function_pieces_new(w->ctx, w->target, &bench_of(w, k)->pieces);
     if (status != NIGH_OK) benches_free(w);

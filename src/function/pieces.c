@@ -242,28 +242,65 @@ static bool polynomial(const function_pieces *p, int64_t first, int64_t last, fu
 
 /* ---- sine of large arguments ---- */
 
-static bool is_sine(const function_target *target)
+/* The operation of an expression that is one operation of x; NIGH_OP_COUNT for others. */
+static nigh_op only_op(const function_target *target)
 {
     const nigh_step *step;
-    return nigh_expr_steps(target->expr, &step) == 1 && (step->op == NIGH_OP_SIN || step->op == NIGH_OP_COS) && step->a == 0;
+    return nigh_expr_steps(target->expr, &step) == 1 && nigh_op_arguments(step->op) == 1 ? step->op : NIGH_OP_COUNT;
 }
 
-enum { LARGE = 6, FRACTION = 160 }; /* from 2^LARGE on; bits of 2/pi kept behind the point of x 2/pi at whole x */
+static bool is_sine(const function_target *target)
+{
+    nigh_op op = only_op(target);
+    return op == NIGH_OP_SIN || op == NIGH_OP_COS || op == NIGH_OP_TAN;
+}
+
+enum { LARGE = 6, FRACTION = 160, DIGITS = 24 }; /* from 2^LARGE on; bits of 2/pi kept behind the point of x 2/pi at whole x */
 
 /*
  * x = m 2^shift with a whole m < 2^24, so x 2/pi mod 4 = m (2^shift 2/pi mod 4) mod 4. That number is cut into 29 bits (2 of
  * them before the point), 26 bits, and the rest rounded to 53: m times the first two is exact in f64, and so is their
  * sum once the whole part is taken off (a multiple of 2^-53 below 1). What is left is below 2^-29 and has two roundings:
- * 2^-81 absolutely. The other roundings are relative: 2^-51.5 for the angle, at most 1.5 times that in the cosine (angles are
- * below 0.984), and 2^-51 for the polynomials of the kernel, whose next terms are below 2^-57.
+ * 2^-81 absolutely, beside an angle of at least `nearest`. The other roundings are relative: 2^-51.5 for the angle, at most 1.5
+ * times that in the cosine (angles are below 0.984), and 2^-51 for the polynomials of the kernel, whose next terms are
+ * below 2^-57: 2^-49.9 in sum, twice that and a division in the tangent.
  */
+
+/*
+ * Least distance of m alpha from whole numbers, 0 < m < 2^DIGITS, alpha = whole / 2^FRACTION cut off: that of the last
+ * convergent of alpha with such a denominator, from Euclid's algorithm ("Continued Fractions", Khinchin, theorem 17).
+ */
+static double nearest_to_whole(const fmpz_t whole)
+{
+    fmpz_t a, b, quotient, rest;
+    fmpz_init(a);
+    fmpz_init(b);
+    fmpz_init(quotient);
+    fmpz_init(rest);
+    fmpz_one(a);
+    fmpz_mul_2exp(a, a, FRACTION);
+    fmpz_fdiv_r_2exp(b, whole, FRACTION);
+    for (int64_t before = 0, q = 1; fmpz_sgn(b) > 0;) {
+        fmpz_fdiv_qr(quotient, rest, a, b);
+        if (fmpz_cmp_ui(quotient, 1 << DIGITS) >= 0 || (int64_t)fmpz_get_ui(quotient) * q + before >= 1 << DIGITS) break;
+        int64_t following = (int64_t)fmpz_get_ui(quotient) * q + before;
+        before = q;
+        q = following;
+        fmpz_swap(a, b);
+        fmpz_swap(b, rest);
+    }
+    double nearest = ldexp(fmpz_get_d(b), -FRACTION) * (1 - 0x1p-50) - 0x1p-130; /* what was cut off, times m */
+    fmpz_clear(a);
+    fmpz_clear(b);
+    fmpz_clear(quotient);
+    fmpz_clear(rest);
+    return nearest;
+}
+
 static void sine(const function_pieces *p, int64_t first, int64_t last, function_piece *out)
 {
-    const nigh_step *step;
-    nigh_expr_steps(p->target->expr, &step);
     int shift = ilogbf(function_float_of_key(first)) - 23;
-    *out = (function_piece){.kind = PIECE_SINE, .first = first, .last = last, .quarter = step->op == NIGH_OP_COS,
-                            .margin = {0x1p-49, 0x1p-79, true}};
+    *out = (function_piece){.kind = PIECE_SINE, .first = first, .last = last, .op = only_op(p->target)};
     arb_t x;
     fmpz_t whole, part;
     arb_init(x);
@@ -277,6 +314,8 @@ static void sine(const function_pieces *p, int64_t first, int64_t last, function
         if (arb_get_unique_fmpz(whole, x)) break;
     }
     fmpz_fdiv_r_2exp(whole, whole, FRACTION + 2);
+    double nearest = nearest_to_whole(whole), tangent = out->op == NIGH_OP_TAN ? 2.1 : 1;
+    out->margin = (function_margin){nearest > 0 ? (0x1p-49 + 0x1p-80 / nearest) * tangent : INFINITY, 0, true};
     static const int cut[] = {FRACTION - 27, FRACTION - 53, 0};
     for (int i = 0; i < PIECE_TURN; i++) {
         fmpz_fdiv_q_2exp(part, whole, (ulong)cut[i]);
@@ -298,6 +337,28 @@ static int64_t binade_end(int64_t first, int64_t last)
 {
     int64_t end = first | 0x7fffff;
     return end < last ? end : last;
+}
+
+/* ---- beyond all numbers ---- */
+
+/*
+ * exp(1024) and half of it lie beyond 2^999, and the values of larger numbers do; balls cannot hold those. Gives the last float
+ * of the run, from `first` on, of which that is known, or first - 1.
+ */
+static int64_t explosion_end(const function_pieces *p, int64_t first)
+{
+    nigh_op op = only_op(p->target);
+    bool both = op == NIGH_OP_SINH || op == NIGH_OP_COSH, one = op == NIGH_OP_EXP || op == NIGH_OP_EXP2 || op == NIGH_OP_EXPM1;
+    int64_t edge = function_key_of_float(-1024);
+    if ((one || both) && first >= function_key_of_float(1024)) return p->last;
+    if (both && first <= edge) return edge < p->last ? edge : p->last;
+    return first - 1;
+}
+
+static void explosion(const function_pieces *p, int64_t first, int64_t last, function_piece *out)
+{
+    bool negative = first < 0 && only_op(p->target) == NIGH_OP_SINH;
+    *out = (function_piece){.kind = PIECE_POLYNOMIAL, .first = first, .last = last, .c = {negative ? -BEYOND : BEYOND}, .margin = {0, 0, true}};
 }
 
 /* ---- the run ---- */
@@ -346,8 +407,14 @@ const function_piece *function_pieces_next(function_pieces *p)
 {
     int64_t first = p->next, left = p->last - first + 1;
     if (left <= 0) return NULL;
+    int64_t last = explosion_end(p, first);
+    if (last >= first) {
+        explosion(p, first, last, &p->piece);
+        p->next = last + 1;
+        return &p->piece;
+    }
     if (is_sine(p->target) && fabsf(function_float_of_key(first)) >= ldexpf(1, LARGE)) {
-        int64_t last = binade_end(first, p->last);
+        last = binade_end(first, p->last);
         sine(p, first, last, &p->piece);
         p->next = last + 1;
         p->size = last - first + 1;

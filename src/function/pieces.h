@@ -1,7 +1,7 @@
 /*
  * References that are proved: f on every f32 of an interval by pieces, each a way to compute f in f64 with a bound of the
- * error. A piece is a Taylor polynomial (remainder by Lagrange over a ball, all roundings counted), a sine or cosine
- * of a large argument (reduced exactly), or a few values one by one. Proofs are by Arb; where nigh was built without it the
+ * error. A piece is a Taylor polynomial (remainder by Lagrange over a ball, all roundings counted), a sine, cosine
+ * or tangent of a large argument (reduced exactly), or a few values one by one. Proofs are by Arb; where nigh was built without it the
  * one piece is the f64 library with the margin of function_reference_margin.
  */
 #ifndef NIGH_FUNCTION_PIECES_H
@@ -12,7 +12,7 @@ enum { PIECE_DEGREE = 14, PIECE_VALUES = 32, PIECE_TURN = 3 };
 
 typedef enum function_piece_kind {
     PIECE_POLYNOMIAL, /* sum c[k] u^k, u = (x - centre) scale, by Horner's rule with fma; |u| <= 1, scale a power of two */
-    PIECE_SINE,       /* sin or cos of x, one binade and sign: turn[] are parts of 2/pi mod 4, exact times x but for the last */
+    PIECE_SINE,       /* sin, cos or tan of x (op), one binade and sign: turn[] are parts of 2/pi mod 4, exact times x but for the last */
     PIECE_LIST,       /* value[] */
     PIECE_LIBRARY     /* function_reference_f64 */
 } function_piece_kind;
@@ -20,14 +20,15 @@ typedef enum function_piece_kind {
 typedef struct function_piece {
     function_piece_kind kind;
     int64_t first, last;             /* floats by their numbers: -0 is -1, +0 is 0 */
-    int degree, quarter;             /* quarter 1: the cosine */
+    int degree;
+    nigh_op op;
     double centre, scale, c[PIECE_DEGREE + 1], turn[PIECE_TURN];
     double value[PIECE_VALUES], radius[PIECE_VALUES]; /* NaN, INFINITY: nothing is known there */
     function_margin margin;          /* of all its floats, but of a list's: there relative is 0 and absolute the radius */
 } function_piece;
 
 /*
- * |f| beyond 2^999 is given as a number beyond it of the same sign, |f| below 2^-1000 as 0; margins: at most 2^-46 of the
+ * |f| beyond 2^999 is given as a number beyond it of the same sign, |f| below 2^-1000 as 0; margins: at most about 2^-46 of the
  * least |f| of the piece (relative and ulp; in ulp never below 2^-172), of the largest |f| (absolute).
  */
 
