@@ -226,7 +226,7 @@ static void add_reduction(const prove_case *c, const prove_values *v, double mos
 /* The k that lead from [c->low, c->high] to a t in [low, high] by steps of the period; `slack` in steps. */
 static bool steps_between(const prove_case *c, double low, double high, double offset, double *first, double *last)
 {
-    const double slack = 1e-6;
+    double slack = 1e-6 + 2 * c->margin;
     *first = ceil((c->low - high) / c->period_d - offset - slack) + offset;
     *last = floor((c->high - low) / c->period_d - offset + slack) + offset;
     return *first <= *last;
