@@ -38,11 +38,13 @@
 #define WITH_SIGN(y, x) \
     _mm512_castsi512_ps(_mm512_ternarylogic_epi32(AS_U(y), AS_U(x), USET(0x80000000), 0xf8)) /* y | (x & mask) */
 #define MASK __mmask16
-#define ODD(u) _mm512_test_epi32_mask(u, USET(1))
-#define PICK(mask, a, b) _mm512_mask_mov_ps(b, mask, a)
+#define ODD(u) _mm512_testn_epi32_mask(u, USET(1)) /* the others: what the masked operations want */
+#define PICK(mask, a, b) _mm512_mask_mov_ps(a, mask, b)
 #define FLIP(y, u) \
     _mm512_castsi512_ps(_mm512_ternarylogic_epi32(AS_U(y), _mm512_slli_epi32(u, 30), USET(0x80000000), 0x78)) /* y ^ (u & mask) */
-#define WHERE_BELOW(x, c, a, b) _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, c, _CMP_LT_OQ), a)
+#define FMA_BUT(mask, a, b, c) _mm512_mask3_fmadd_ps(a, b, c, mask)
+#define MUL_BUT(mask, a, b) _mm512_mask_mul_ps(a, mask, a, b)
+#define UNLESS_ZERO(a, b) _mm512_fixupimm_ps(b, a, USET(0x10001000), 0) /* classes "one" and "above 0" take a */
 #define WHERE_ZERO(x, a, b) _mm512_fixupimm_ps(b, x, USET(0x100), 0) /* class "zero" takes x, the others stay */
 
 static void fence_stores(void) { _mm_sfence(); }
