@@ -73,7 +73,7 @@ static nigh_status measure(nigh_context *ctx, const subject *s, float *x, float 
     const functions_peer *best = NULL;
     double least = INFINITY;
     printf("%-5s nigh %.4f ns", s->name, 1e9 * best_seconds(&ours));
-    for (const functions_peer *p = functions_peers; p->run; p++) {
+    for (const functions_peer *p = functions_peers; p->run && nigh_cpu() == NIGH_CPU_AVX512; p++) {
         if (strcmp(p->function, s->name) != 0) continue;
         loop other = {p->run, x, y};
         double seconds = best_seconds(&other);
