@@ -3,6 +3,7 @@
 #define NIGH_NIGH_H
 #include "nigh/bessel.h"
 #include "nigh/core.h"
+#include "nigh/design.h"
 #include "nigh/expr.h"
 #include "nigh/function.h"
 #include "nigh/io.h"

@@ -56,6 +56,8 @@ typedef struct map_kernels {
      * term parent[t] (-1: 1) times entry factor[t] of `one`. rows <= width, width a multiple of MAP_PAD.
      */
     void (*legendre)(int64_t rows, int64_t width, int64_t dims, int degree, const double *z, int64_t ldz, double *one);
+    /* The same of 1, cos(pi z), sin(pi z), cos(2 pi z) ...; degree even. */
+    void (*fourier)(int64_t rows, int64_t width, int64_t dims, int degree, const double *z, int64_t ldz, double *one);
     void (*terms)(int64_t width, int64_t count, const int32_t *parent, const int32_t *factor, const double *one, double *term);
 
     /* x[n] becomes its values; n a multiple of MAP_PAD. To about 2 ulp of 1; the cosine to |x| 2^-53 more. */

@@ -83,7 +83,7 @@ double map_model_flops(const map_model *model)
     static const double each[MAP_RADIALS] = {40, 80, 84, 50, 50}; /* a square root takes as long as some 35 flops */
     if (model->project) flops += 2 * (double)model->d * r;
     if (model->tail) flops += 2 * (double)model->r * q;
-    if (model->body == MAP_TERMS) flops += 3 * (double)(model->r * model->degree) + count + 2 * count * q;
+    if (model->body == MAP_TERMS) flops += (double)model->r * (3 * model->degree + (model->periodic ? 80 : 0)) + count + 2 * count * q;
     if (model->body == MAP_POINTS) flops += (double)map_padded(model->count) * (3 * (double)model->r + each[model->radial] + 2 * q);
     static const double unit[MAP_ACTIVATIONS] = {70, 72, 36, 32, 1};
     if (model->body == MAP_FEATURES) flops += (double)map_padded(model->count) * (2 * (double)model->r + unit[model->activation] + 2 * q);
@@ -144,7 +144,7 @@ static void add_terms(const map_kernels *kernels, const map_model *model, int64_
                       double *one)
 {
     int64_t r = map_padded(model->r), q = map_padded(model->q), width = map_padded(rows);
-    kernels->legendre(rows, width, model->r, model->degree, z, r, one);
+    (model->periodic ? kernels->fourier : kernels->legendre)(rows, width, model->r, model->degree, z, r, one);
     kernels->terms(width, model->count, model->parent, model->factor, one, scratch);
     kernels->product(rows, q, model->count, scratch, 1, width, model->weight, q, c, q);
 }

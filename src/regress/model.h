@@ -19,7 +19,8 @@ typedef struct map_model {
     map_body body;
     map_radial radial;          /* MAP_POINTS */
     map_activation activation;  /* MAP_FEATURES */
-    int degree;                 /* MAP_TERMS */
+    int degree;                 /* MAP_TERMS: last function of one variable */
+    bool periodic;              /* MAP_TERMS of 1, cos(pi z), sin(pi z), cos(2 pi z) ... instead of Legendre polynomials; degree even */
     int64_t d, r, q, m, count;  /* count: of terms, points or features */
     double scale;               /* of the radial function */
     double limit;               /* largest residual |s|^2 - |projection of s|^2 of the fit set, widened; < 0: none */

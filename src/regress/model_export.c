@@ -68,18 +68,26 @@ static nigh_status encode(const map_model *m, nigh_buffer *text)
 static nigh_status terms(const map_model *m, nigh_buffer *text)
 {
     long long q = m->q, order = m->degree + 1;
+    nigh_status status = nigh_buffer_print(text, "        for (j = 0; j < %lld; j++) {\n            double *p = one + j * %lld;\n", (long long)m->r, order);
+    if (!status && m->periodic)
+        status = nigh_buffer_print(text,
+                                   "            p[0] = 1, p[1] = cos(3.14159265358979323846 * z[j]), p[2] = sin(3.14159265358979323846 * z[j]);\n"
+                                   "            for (k = 3; k < %d; k += 2) p[k] = p[k - 2] * p[1] - p[k - 1] * p[2], p[k + 1] = p[k - 2] * p[2] + p[k - 1] * p[1];\n",
+                                   m->degree);
+    else if (!status)
+        status = nigh_buffer_print(text,
+                                   "            p[0] = 1;\n"
+                                   "            p[1] = z[j];\n"
+                                   "            for (k = 1; k < %d; k++) p[k + 1] = (2.0 * k + 1) / (k + 1) * (p[1] * p[k]) - (double)k / (k + 1) * p[k - 1];\n",
+                                   m->degree);
+    if (status) return status;
     return nigh_buffer_print(text,
-                             "        for (j = 0; j < %lld; j++) {\n"
-                             "            double *p = one + j * %lld;\n"
-                             "            p[0] = 1;\n"
-                             "            p[1] = z[j];\n"
-                             "            for (k = 1; k < %d; k++) p[k + 1] = (2.0 * k + 1) / (k + 1) * (p[1] * p[k]) - (double)k / (k + 1) * p[k - 1];\n"
                              "        }\n"
                              "        for (k = 0; k < %lld; k++) {\n"
                              "            term[k] = parent[k] < 0 ? one[factor[k]] : one[factor[k]] * term[parent[k]];\n"
                              "            for (j = 0; j < %lld; j++) c[j] += term[k] * weight[k * %lld + j];\n"
                              "        }\n",
-                             (long long)m->r, order, m->degree, (long long)m->count, q, q);
+                             (long long)m->count, q, q);
 }
 
 static nigh_status points(const map_model *m, nigh_buffer *text)
