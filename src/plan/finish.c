@@ -293,6 +293,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
         c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     }
     if (!status) status = receipt_words(run, c, r);
+    if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     if (outcome->chosen >= 0) c->state = NIGH_CANDIDATE_CHOSEN;
     if (!status) status = envelope_make(run);

@@ -143,6 +143,25 @@ nigh_status screen_failure(plan_run *run, int index, nigh_status status)
     return c->why ? NIGH_OK : NIGH_MEMORY;
 }
 
+/* What the method has to tell about a fit that missed; in the log, so that a resumed run tells it as well. */
+static nigh_status note_to_log(plan_run *run, const nigh_candidate *c, const char *note)
+{
+    char key[512];
+    snprintf(key, sizeof key, "note %s", c->label);
+    return clocklog_put(run->clock, key, json_string(note));
+}
+
+static nigh_status note_from_log(plan_run *run, nigh_candidate *c)
+{
+    char key[512];
+    json_t *value;
+    snprintf(key, sizeof key, "note %s", c->label);
+    if (c->state != NIGH_CANDIDATE_MISSED || !clocklog_get(run->clock, key, &value)) return NIGH_OK;
+    c->why = nigh_arena_strdup(run->arena, json_is_string(value) ? json_string_value(value) : "");
+    json_decref(value);
+    return c->why ? NIGH_OK : NIGH_MEMORY;
+}
+
 static nigh_status screen_anew(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
@@ -155,6 +174,7 @@ static nigh_status screen_anew(plan_run *run, int index)
         c->plan = plan;
         plan = NULL;
     }
+    if (!status && plan && plan->note) status = note_to_log(run, c, plan->note);
     nigh_plan_free(run->ctx, plan);
     nigh_free(run->ctx, errors);
     return status;
@@ -180,6 +200,7 @@ nigh_status candidate_screen(plan_run *run, int index)
         if (run->request->no_clock) c->fit_seconds = host_seconds(run, &c->estimate.fit);
         if ((status = screen_to_log(run, key, c))) return status;
     }
+    if ((status = note_from_log(run, c))) return status;
     c->exact_calls += fit_set_calls(run, c->method);
     c->fit_seconds += calls_seconds(run, c->exact_calls);
     c->cost = c->fit_seconds + run->uses * c->apply_seconds;

@@ -204,7 +204,8 @@ nigh_status map_fit_finish(nigh_context *ctx, void *state, nigh_plan **out)
     nigh_status status = nigh_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan_ops, &plan);
     if (status) return status;
     map_model *model = copy_model(plan->arena, &fit->model);
-    if (!model || map_fit_box(fit, plan)) {
+    bool noted = !fit->note || (plan->note = nigh_arena_strdup(plan->arena, fit->note));
+    if (!model || !noted || map_fit_box(fit, plan)) {
         nigh_plan_free(ctx, plan);
         return NIGH_MEMORY;
     }

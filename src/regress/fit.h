@@ -20,6 +20,7 @@ struct map_fit {
     nigh_arena *arena;   /* holds the model */
     map_solve *solve;
     map_model model;
+    const char *note;    /* in the arena: what finish hands on to the plan's user; NULL: nothing */
     void *own;           /* of a method whose plans are no map_model */
     bool done;
 };
