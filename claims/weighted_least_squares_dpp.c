@@ -422,7 +422,7 @@ static nigh_status sampling_share(claim_run *run, const nigh_basis *basis, int s
 
 static nigh_status pendulum_bars(claim_run *run)
 {
-    enum { FULL_STEPS = 60000 };
+    enum { FULL_STEPS = 140000 };
     int draws = run->quick ? 100 : 200, side = run->quick ? 24 : 40;
     target t = {0};
     nigh_basis *basis = NULL;
