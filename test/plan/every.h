@@ -1,6 +1,7 @@
 /*
  * A small plan of every method there is: function methods on named functions (so that every range reduction takes part)
- * in both types, map methods on 40 smooth pairs, or on the function behind them when they ask for answers of their own. For tests that must hold for all methods.
+ * in both types, map methods on 40 smooth pairs, or on the function behind them when they ask for answers of their own. For
+ * tests that must hold for all methods.
  */
 #ifndef NIGH_TEST_EVERY_H
 #define NIGH_TEST_EVERY_H
@@ -40,9 +41,10 @@ static const every_case every_cases[] = {
     {"map", "polynomial-ridge", "", NULL, 0, 0, NIGH_F64},
     {"map", "pod-ridge", "", NULL, 0, 0, NIGH_F64},
     {"map", "pod-kernel", "", NULL, 0, 0, NIGH_F64},
-    {"map", "rbf", "", NULL, 0, 0, NIGH_F64},
     {"map", "weighted-least-squares-dpp", "degree=3", "", 0, 0, NIGH_F64},
     {"map", "weighted-least-squares-dpp", "degree=1,basis=fourier", "", 0, 0, NIGH_F64},
+    {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
+    {"map", "rbf", "", NULL, 0, 0, NIGH_F64}, /* the last is one of pairs */
 };
 enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2 };
 
