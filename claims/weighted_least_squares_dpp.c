@@ -39,6 +39,19 @@ static void target_free(nigh_context *ctx, target *t)
     nigh_free(ctx, t->best);
 }
 
+/* The best approximation, and its squared error. */
+static void target_project(target *t)
+{
+    const double *p = nigh_candidates_phi(t->candidates);
+    for (int64_t i = 0; i < t->n; i++)
+        for (int64_t j = 0; j < t->m; j++) t->best[j] += t->weight[i] * t->f[i] * p[i * t->m + j];
+    for (int64_t i = 0; i < t->n; i++) {
+        double g = 0;
+        for (int64_t j = 0; j < t->m; j++) g += t->best[j] * p[i * t->m + j];
+        t->floor += t->weight[i] * (t->f[i] - g) * (t->f[i] - g);
+    }
+}
+
 /* t->f and t->weight are set. */
 static nigh_status target_make(nigh_context *ctx, target *t, const nigh_basis *basis, const double *x)
 {
@@ -52,14 +65,7 @@ static nigh_status target_make(nigh_context *ctx, target *t, const nigh_basis *b
     }
     nigh_free(ctx, phi);
     if (status) return status;
-    const double *p = nigh_candidates_phi(t->candidates);
-    for (int64_t i = 0; i < t->n; i++)
-        for (int64_t j = 0; j < t->m; j++) t->best[j] += t->weight[i] * t->f[i] * p[i * t->m + j];
-    for (int64_t i = 0; i < t->n; i++) {
-        double g = 0;
-        for (int64_t j = 0; j < t->m; j++) g += t->best[j] * p[i * t->m + j];
-        t->floor += t->weight[i] * (t->f[i] - g) * (t->f[i] - g);
-    }
+    target_project(t);
     return NIGH_OK;
 }
 
@@ -216,13 +222,7 @@ static nigh_status random_target(nigh_context *ctx, int64_t n, int64_t m, uint64
     if (!status) status = nigh_candidates_new(ctx, n, m, values, t->weight, &t->candidates);
     nigh_free(ctx, values);
     if (status) return status;
-    const double *p = nigh_candidates_phi(t->candidates);
-    for (int64_t i = 0; i < n * m; i++) t->best[i % m] += t->weight[i / m] * t->f[i / m] * p[i];
-    for (int64_t i = 0; i < n; i++) {
-        double g = 0;
-        for (int64_t j = 0; j < m; j++) g += t->best[j] * p[i * m + j];
-        t->floor += t->weight[i] * (t->f[i] - g) * (t->f[i] - g);
-    }
+    target_project(t);
     return NIGH_OK;
 }
 
@@ -479,7 +479,7 @@ static nigh_status marginals(claim_run *run)
     return NIGH_OK;
 }
 
-/* The mean factor with as many points as functions, where 1 + m = 11 is exact but its sample mean is heavy-tailed: the median. */
+/* With as many points as functions the mean factor is 1 + m = 11 exactly; sample means of so heavy a tail are held loosely. */
 static nigh_status square_bar(claim_run *run, int draws)
 {
     target t;
