@@ -37,7 +37,8 @@ static nigh_status check(const prove_case *c)
     const double *k = core->constant;
     function_reduction reduction = core->reduction;
     double most = fmax(fabs(c->low), fabs(c->high)), normal = ldexp(1, c->type.least + c->type.digits);
-    if (reduction != FUNCTION_NONE && reduction != reduction_for(c->target)) return refuse(c->ctx, "the core's range reduction belongs to another function");
+    if (reduction != FUNCTION_NONE && reduction != reduction_for(c->target))
+        return refuse(c->ctx, "the core's range reduction belongs to another function");
     bool zero = reduction == FUNCTION_ROOT && c->low == 0 && c->measure == FUNCTION_ABSOLUTE;
     bool binary = reduction == FUNCTION_BINADE || reduction == FUNCTION_ROOT || reduction == FUNCTION_INVERSE_ROOT;
     if (binary && c->low < normal && !zero) return refuse(c->ctx, "the interval reaches below the smallest normal number");
@@ -49,7 +50,8 @@ static nigh_status check(const prove_case *c)
     if (reduction == FUNCTION_TURNS && ((k[5] != 0) != cosine || k[4] != (cosine ? -.5 : 0)))
         return refuse(c->ctx, "the constants of the range reduction are of another function");
     if (folded(c) && !(k[0] > 0)) return refuse(c->ctx, "the core of a folded function is empty");
-    if (core->form == FUNCTION_TABLE && (core->square || !core->affine || core->scale == 0)) return refuse(c->ctx, "the table's argument is not an affine map of t");
+    if (core->form == FUNCTION_TABLE && (core->square || !core->affine || core->scale == 0))
+        return refuse(c->ctx, "the table's argument is not an affine map of t");
     return NIGH_OK;
 }
 
@@ -75,6 +77,8 @@ static void set_constants(prove_case *c)
     }
     arb_get_mag(c->constants, sum);
     double first = fabs(k[1]);
+    if (reduction == FUNCTION_SCALED || reduction == FUNCTION_TURNS)
+        c->margin = ldexp(1, 8 - c->type.digits) + 2 * mag_get_d(c->constants) * (fmax(fabs(c->low), fabs(c->high)) * c->core->constant[0] + 2);
     c->low_bit = first > 0 ? ldexp(1, ilogb(first)) : 1;
     while (first > 0 && fmod(first, c->low_bit) != 0) c->low_bit /= 2;
     arb_clear(sum);
@@ -316,6 +320,12 @@ static double half_of(const prove_segment *s)
     return s->low + (s->high - s->low) / 2;
 }
 
+/* The argument of a table's index is rounded. */
+static double index_slack(const prove_case *c)
+{
+    return 1e-6 + ldexp(c->core->upper, 2 - c->type.digits);
+}
+
 /* [low, high] of t in equal parts; a table's pieces, a little wider than they are because indices are rounded. */
 static nigh_status add_range(prove_case *c, heap *h, double low, double high)
 {
@@ -323,13 +333,14 @@ static nigh_status add_range(prove_case *c, heap *h, double low, double high)
     nigh_status status = NIGH_OK;
     if (core->form != FUNCTION_TABLE) {
         for (int i = 0; i < FIRST_SEGMENTS && status == NIGH_OK; i++) {
-            double a = i ? low + (high - low) * i / FIRST_SEGMENTS : low, b = i + 1 < FIRST_SEGMENTS ? low + (high - low) * (i + 1) / FIRST_SEGMENTS : high;
+            double a = i ? low + (high - low) * i / FIRST_SEGMENTS : low;
+            double b = i + 1 < FIRST_SEGMENTS ? low + (high - low) * (i + 1) / FIRST_SEGMENTS : high;
             if (b > a || low == high) status = add_segment(c, h, a, b, -1, 0);
         }
         return status;
     }
     for (int i = 0; i < core->upper && status == NIGH_OK; i++) {
-        double u0 = i ? i - .5 - 1e-6 : -INFINITY, u1 = i + 1 < core->upper ? i + .5 + 1e-6 : INFINITY;
+        double u0 = i ? i - .5 - index_slack(c) : -INFINITY, u1 = i + 1 < core->upper ? i + .5 + index_slack(c) : INFINITY;
         double a = (u0 - core->shift) / core->scale, b = (u1 - core->shift) / core->scale;
         double from = fmax(low, fmin(a, b)), to = fmin(high, fmax(a, b));
         if (i % POLL == 0) status = nigh_poll(c->ctx);
@@ -366,7 +377,7 @@ static nigh_status add_tail(prove_case *c, heap *h, double from, double to, int 
     const function_core *core = c->core;
     if (core->form != FUNCTION_TABLE) return add_segment(c, h, from, to, -1, sign);
     double u = c->cut * core->scale + core->shift, last = core->upper - 1;
-    int first = (int)fmin(fmax(rint(u - 1e-6), 0), last), second = (int)fmin(fmax(rint(u + 1e-6), 0), last);
+    int first = (int)fmin(fmax(rint(u - index_slack(c)), 0), last), second = (int)fmin(fmax(rint(u + index_slack(c)), 0), last);
     nigh_status status = add_segment(c, h, from, to, first, sign);
     return status == NIGH_OK && second != first ? add_segment(c, h, from, to, second, sign) : status;
 }
@@ -437,6 +448,20 @@ static double input_at(const prove_case *c, const prove_segment *s)
     return function_round(c->core->type, x);
 }
 
+/* A root's kernel gives zeros and subnormal numbers something up to the root of the smallest normal one; -0 what it happens to. */
+static double below_normal(const prove_case *c)
+{
+    if (c->core->reduction != FUNCTION_ROOT || c->low != 0) return 0;
+    const float zero_f32 = -0.0F;
+    const double zero = -0.0;
+    float y_f32;
+    double y;
+    if (c->core->type == NIGH_F32) function_core_apply(c->core, 1, &zero_f32, &y_f32);
+    else function_core_apply(c->core, 1, &zero, &y);
+    y = fabs(c->core->type == NIGH_F32 ? (double)y_f32 : y);
+    return isnan(y) ? INFINITY : fmax(y, ldexp(1, (c->type.least + c->type.digits) / 2 + 2));
+}
+
 nigh_status function_prove(nigh_context *ctx, const function_target *target, const function_core *core, nigh_certificate *out)
 {
     prove_case c;
@@ -446,9 +471,8 @@ nigh_status function_prove(nigh_context *ctx, const function_target *target, con
     status = add_all(&c, &h);
     if (status == NIGH_OK) status = refine(&c, &h);
     if (status == NIGH_OK) {
-        double worst = h.count ? h.segment[0].bound : INFINITY, at = h.count ? input_at(&c, &h.segment[0]) : c.low;
-        /* Below the smallest normal number the kernel of a root gives something up to the root of that. */
-        double least = core->reduction == FUNCTION_ROOT && c.low == 0 ? ldexp(1, (c.type.least + c.type.digits) / 2 + 2) : 0;
+        double worst = h.count ? h.segment[0].bound : INFINITY, at = h.count ? input_at(&c, &h.segment[0]) : c.low, least = below_normal(&c);
+        if (least > worst) at = 0;
         *out = (nigh_certificate){.worst = fmax(worst, least) * (1 + 0x1p-50), .at = at, .inputs = INFINITY,
                                   .how = "every real of the interval: |p - f| by Arb, roundings of every operation bounded"};
     }
@@ -459,6 +483,7 @@ nigh_status function_prove(nigh_context *ctx, const function_target *target, con
 #else
 nigh_status function_prove(nigh_context *ctx, const function_target *target, const function_core *core, nigh_certificate *out)
 {
-    return nigh_fail(ctx, NIGH_UNSUPPORTED, "an error over every real is proved by ball arithmetic; nigh was built without Arb (package libflint-arb-dev)");
+    return nigh_fail(ctx, NIGH_UNSUPPORTED,
+                     "an error over every real is proved by ball arithmetic; nigh was built without Arb (package libflint-arb-dev)");
 }
 #endif

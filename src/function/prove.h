@@ -63,6 +63,7 @@ typedef struct prove_case {
     double period_d;
     mag_t constants;          /* error of the period as the kernel has it */
     mag_t cancelled;          /* TURNS: |t - computed t| from constants, relative to |t| */
+    double margin;            /* the computed t is at least this near to t */
     double low_bit;           /* k times the first constant is a multiple of it */
 } prove_case;
 

@@ -139,20 +139,14 @@ static void values_of(const prove_case *c, const taylor *y, const arb_t t, bool 
     mag_clear(size);
 }
 
-/* Numbers whose reduced argument has an error are looked for a little further out. */
-static double margin(const prove_case *c)
-{
-    bool exact = c->core->reduction != FUNCTION_SCALED && c->core->reduction != FUNCTION_TURNS;
-    return exact ? 0 : ldexp(1, 8 - c->type.digits);
-}
-
 void prove_segment_values(const prove_case *c, const prove_segment *s, prove_values *over, prove_values *middle)
 {
-    double low = s->low - margin(c), high = s->high + margin(c), m = low + (high - low) / 2, r = (high - low) / 2;
+    double low = s->low - c->margin, high = s->high + c->margin, m = low + (high - low) / 2, r = (high - low) / 2;
     bool divided = c->core->factor && c->zero && fabs(m) <= 4 * r;
     if (divided && low < 0 && high > 0) m = 0; /* a middle much nearer to 0 than its ends would divide by powers of it */
     const function_code *code = divided ? &c->bare : &c->code;
-    arb_ptr work = _arb_vec_init(5 * LENGTH), g = work, target = work + LENGTH, difference = work + 2 * LENGTH, wide = work + 3 * LENGTH, g_wide = work + 4 * LENGTH;
+    arb_ptr work = _arb_vec_init(5 * LENGTH), g = work, target = work + LENGTH, difference = work + 2 * LENGTH;
+    arb_ptr wide = work + 3 * LENGTH, g_wide = work + 4 * LENGTH;
     arb_t t, at;
     arb_init(t);
     arb_init(at);
