@@ -8,6 +8,7 @@
  * of its piece so that f(a) is all but a number of the type: S. Gal and B. Bachelis, "An accurate elementary mathematical library for the IEEE
  * floating point standard". Worst errors in f64 arithmetic go to standard error, in ulp of f32.
  */
+#include "core/expr.h"
 #include "function/remez.h"
 #include "nigh/core.h"
 
@@ -115,7 +116,7 @@ static void print_log(void)
         double best = 1, width = to - from, middle = (from + to) / 2;
         inverse[i] = 1, value[i] = 0;
         for (float r = (float)(1 / (middle + width / 8)); !beside_one && r < 1 / (middle - width / 8); r = nextafterf(r, 2)) {
-            real f = -logf128(r), grid = roundf128(f * 131072) / 131072;
+            real f = -logf128(r), grid = floorf128(f * 131072 + .5) / 131072;
             double off = (double)fabsf128(f - grid);
             if (off < best) best = off, inverse[i] = r, value[i] = (float)grid;
         }
@@ -137,9 +138,8 @@ static void print_log(void)
 /* x to `bits` bits. */
 static float shortened(real x, int bits)
 {
-    int exponent;
-    real part = frexpf128(x, &exponent);
-    return (float)ldexpf128(roundf128(ldexpf128(part, bits)), exponent - bits);
+    real unit = exp2(ilogb((double)x) + 1 - bits);
+    return (float)(floorf128(x / unit + .5) * unit);
 }
 
 static void print_circle(void)
@@ -150,7 +150,7 @@ static void print_circle(void)
     fit c = {.f = cos_of, .low = 1e-4, .high = end, .constant = {1}, .first = 2, .step = 2, .n = 4};
     print_fit("cos_p", &c);
     /* pi/2 for a multiple counted in 2^-22: products of the second number with multiples below 2^11 are exact. */
-    real unit = M_PIf128 / 2;
+    real unit = PI_Q / 2;
     float parts[4];
     parts[0] = (float)unit, parts[1] = shortened(unit - parts[0], 13), parts[2] = (float)(unit - parts[0] - parts[1]), parts[3] = (float)(1 / unit);
     for (int k = 0; k < 3; k++) parts[k] = ldexpf(parts[k], 22);

@@ -16,7 +16,10 @@
 extern "C" {
 #endif
 
-/* Measured with AVX-512 in cache: 0.13 to 0.2 ns a number. sin and cos: 20 to 50 ns for each number with |x| > 804. */
+/*
+ * Worst errors in ulp over all f32: exp 0.892, log 0.747, tanh 0.771, erf 0.625; sin and cos below 0.96.
+ * Measured with AVX-512 in cache: 0.13 to 0.28 ns a number; sin and cos some 30 ns for each number with |x| > 3200.
+ */
 NIGH_API void nigh_exp_f32(int64_t n, const float *x, float *y);
 NIGH_API void nigh_log_f32(int64_t n, const float *x, float *y);
 NIGH_API void nigh_sin_f32(int64_t n, const float *x, float *y);
