@@ -58,6 +58,9 @@ NIGH_API const nigh_measure *nigh_measure_find(const char *name);
 
 /* ---- problems ----------------------------------------------------------------------------------------- */
 
+/* Of the errors of all inputs: which figure is held to E. */
+typedef enum nigh_statistic { NIGH_MEAN, NIGH_P95, NIGH_WORST } nigh_statistic;
+
 typedef struct nigh_problem_ops {
     /* n fresh inputs from the distribution of the problem. NULL when only `rows` samples exist. */
     nigh_status (*draw)(nigh_context *ctx, const nigh_problem *problem, nigh_rng *rng, int64_t n, void *in);
@@ -78,6 +81,9 @@ typedef struct nigh_problem_ops {
     /* Errors of n answers beside exact outputs. NULL: problem->measure sample by sample. */
     nigh_status (*errors)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, const void *exact,
                           const void *answer, double *error);
+
+    /* NIGH_UNMET with the reason when no answer in the output's type can have this error. NULL: nothing is known. */
+    nigh_status (*reachable)(nigh_context *ctx, const nigh_problem *problem, nigh_statistic statistic, double error);
 
     void (*free)(nigh_context *ctx, nigh_problem *problem);
 } nigh_problem_ops;
@@ -170,6 +176,7 @@ typedef struct nigh_estimate {
     nigh_work fit;       /* once */
     nigh_work apply;     /* per sample, in batches */
     double bytes;        /* of the plan */
+    double exact_calls;  /* exact computations that the fit will make itself (nigh_fit_exact), about */
     const char *source;  /* "formula", "wisdom", "none" */
 } nigh_estimate;
 
@@ -236,6 +243,14 @@ struct nigh_method {
 /* Adds a method from outside to this context; it must outlive it. NIGH_INVALID: wrong size or abi, name taken. */
 NIGH_API nigh_status nigh_register(nigh_context *ctx, const nigh_method *method);
 
+/*
+ * For methods that choose inputs of their own instead of taking the fit set: exact outputs of n inputs, inside start or advance. These
+ * computations are counted at the price of any other (receipt, cost, envelope), also those that a cache answers. Whatever calls
+ * problem->ops->exact otherwise is not. NIGH_UNSUPPORTED: a file of pairs; NIGH_FAILED: an answer that is not finite; the
+ * failures of the computation itself.
+ */
+NIGH_API nigh_status nigh_fit_exact(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out);
+
 /* Method number i over all families and registered ones (NULL beyond the last), and one by kind and name. */
 NIGH_API const nigh_method *nigh_method_at(nigh_context *ctx, int i);
 NIGH_API nigh_status nigh_method_find(nigh_context *ctx, const char *kind, const char *name, const nigh_method **method);
@@ -284,6 +299,8 @@ struct nigh_plan {
     const nigh_plan_ops *ops;
     void *state;
     nigh_arena *arena;
+    char *note;         /* what the method has to tell about this fit, one or two sentences; NULL: nothing. Stands in the receipt's
+                           words and beside candidates that missed the error; not kept in plan files but there. */
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
 };
 
@@ -329,7 +346,6 @@ NIGH_API const nigh_shape *nigh_planfile_out(const nigh_planfile *file);
 /* ---- receipts ----------------------------------------------------------------------------------------- */
 
 typedef enum nigh_label { NIGH_MEASURED, NIGH_CERTIFIED, NIGH_ASYMPTOTIC, NIGH_STATED, NIGH_ABSENT } nigh_label;
-typedef enum nigh_statistic { NIGH_MEAN, NIGH_P95, NIGH_WORST } nigh_statistic;
 
 typedef struct nigh_timing {
     double a_seconds, b_seconds;  /* medians, per sample */
@@ -443,9 +459,10 @@ typedef struct nigh_candidate {
     nigh_settings settings;
     char *label;              /* "minimax degree=5 reduction=native" */
     nigh_candidate_state state;
-    char *why;                /* unsupported, skipped, failed: the reason in words; else NULL */
+    char *why;                /* unsupported, skipped, failed: the reason in words; missed: the method's note on its fit; else NULL */
     nigh_estimate estimate;
-    double fit_seconds;
+    double fit_seconds;       /* with the exact computations made for it */
+    double exact_calls;       /* exact computations made for its fit: the fit set's and its own */
     double screen_mean, screen_error_se, screen_p95, screen_worst; /* of min(e, 5E); p95 and worst unclipped */
     double decides;           /* the screened figure that is compared with E */
     double apply_seconds;     /* per sample: counted, or measured when timed */
@@ -480,8 +497,8 @@ typedef struct nigh_outcome {
 
 /*
  * Tries the methods registered for problem->kind and chooses the cheapest that meets request->error, by the rules of
- * docs/receipts.md. NIGH_UNMET with a complete outcome (and a receipt of the best) when none meets it; NIGH_INTERRUPTED
- * keeps the journal. *outcome is NULL on other failures.
+ * docs/receipts.md. NIGH_UNMET with a complete outcome (and a receipt of the best) when none meets it, without one when no answer in
+ * the type of the outputs could; NIGH_INTERRUPTED keeps the journal. *outcome is NULL on other failures.
  */
 NIGH_API nigh_status nigh_plan_make(nigh_context *ctx, const nigh_problem *problem, const nigh_request *request, nigh_outcome **outcome);
 NIGH_API void nigh_outcome_free(nigh_context *ctx, nigh_outcome *outcome); /* NULL is fine */

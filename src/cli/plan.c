@@ -62,7 +62,8 @@ static nigh_status print_table(nigh_context *ctx, const nigh_outcome *o, nigh_bu
         char fit[32], use[32];
         time_text(c->fit_seconds, fit, sizeof fit), time_text(c->apply_seconds, use, sizeof use);
         if (isfinite(c->decides))
-            status = nigh_buffer_print(text, "%-46.46s %10.3g %10s %9s%s  %s\n", c->label, c->decides, fit, use, c->timed ? " " : "~", state_words[c->state]);
+            status = nigh_buffer_print(text, "%-46.46s %10.3g %10s %9s%s  %s%s%s\n", c->label, c->decides, fit, use, c->timed ? " " : "~",
+                                       state_words[c->state], c->why ? ": " : "", c->why ? c->why : "");
         else
             status = nigh_buffer_print(text, "%-46.46s %10s %10s %10s  %s%s%s\n", c->label, "-", "-", "-", state_words[c->state], c->why ? ": " : "", c->why ? c->why : "");
     }
@@ -150,7 +151,7 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
     request.journal = journal, request.keep_journal = true, request.replay = replay;
     if (!cli_quiet && !cli_json) request.watch = watch, request.watch_user = &shown;
     if (!status) status = nigh_plan_make(ctx, problem, &request, &outcome);
-    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET;
+    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET && outcome;
     if (met && w->out) { /* before anything is shown: a full disk or a closed pipe there must not cost the plan */
         status = nigh_plan_save(ctx, outcome->plan, w->out);
         if (!status && w->uses == 0) status = save_envelope(ctx, outcome, w->out);
