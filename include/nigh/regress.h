@@ -3,7 +3,8 @@
  *
  * A map takes d numbers to m numbers; nigh knows it by pairs of inputs and outputs, from a file or from runs of a
  * program. The methods for it (`nigh list methods`): mean, nearest, polynomial-ridge, pod-ridge, pod-kernel, rbf,
- * which are classical shortcuts, and bandlimited-random-features. A plan of any of them is saved, loaded and exported as C.
+ * which are classical shortcuts, bandlimited-random-features and weighted-least-squares-dpp. A plan of any of them is saved, loaded
+ * and exported as C. The last asks for exact answers at points of its own (nigh/design.h).
  */
 #ifndef NIGH_REGRESS_H
 #define NIGH_REGRESS_H
