@@ -5,7 +5,10 @@
  *
  * The cost of a program is the number of its operations after constant parts are folded and what nothing uses is dropped; x x
  * counts one, an fma counts one, the argument and the constants nothing. Constants are real numbers that are fitted: by
- * Levenberg-Marquardt during the search, to the minimax of the structure in quadruple precision in the archive.
+ * Levenberg-Marquardt during the search, to the minimax of the structure (to a few percent) in quadruple precision in the archive.
+ *
+ * Other than in the paper: least squares instead of CMA-ES for the constants, selection with elitism, a normal form of programs (one
+ * constant instead of two that add up), a new input may be a small random term, and a program is fitted again only a few times.
  *
  *     evolve *e;
  *     evolve_options o = evolve_options_default();
@@ -54,7 +57,7 @@ typedef struct evolve evolve;
  * Starts from the empty program. problem->at is copied from (it is called only here and in evolve_restore, at a few
  * thousand points, from this thread); problem->user need not live on. The value should not be 0 where the weight is that of a
  * relative error: hand in the factored form. Freed by evolve_free. NIGH_INVALID: options out of range, low >= high; NIGH_FAILED: a
- * value or weight that is not finite, or a weight that is not positive (its place is in the message). About 40 kB and 1 MB for every island.
+ * value or weight that is not finite, or a weight that is not positive (its place is in the message). About 1 MB, and 1 MB for every island.
  */
 nigh_status evolve_new(nigh_context *ctx, const remez_problem *problem, const evolve_options *options, evolve **out);
 void evolve_free(evolve *e); /* NULL is fine */
@@ -62,7 +65,7 @@ void evolve_free(evolve *e); /* NULL is fine */
 /*
  * More generations of every island, on the context's threads. Never reads the clock: the state after n generations depends on problem,
  * options and n alone, however they were cut into calls and whatever the number of threads. Polls for cancellation;
- * NIGH_INTERRUPTED leaves a state from which advancing goes on. One generation of the default options takes some 10 to 30 ms of one core per island.
+ * NIGH_INTERRUPTED leaves a state from which advancing goes on. One generation of the default options takes some 5 to 10 ms of one core per island.
  */
 nigh_status evolve_advance(evolve *e, int64_t generations);
 
@@ -83,8 +86,8 @@ nigh_status evolve_restore(evolve *e, const void *bytes, size_t size);
  * The minimax constants of one structure, by the same fitter: *program gets code's steps with constants fitted from `starts` random
  * starts (0: from code's constants only), then polished in quadruple precision. held (may be NULL): [code->constants],
  * true for those that stay as they are in code (when constants are rounded one at a time, the others refitted). code has at most
- * EVOLVE_MOST_CONSTANTS constants and EVOLVE_MOST_OPS steps. NIGH_UNMET: no start gave a program that is finite and free of poles. About
- * 0.1 ms for every start and 0.1 s for the polish.
+ * EVOLVE_MOST_CONSTANTS constants and EVOLVE_MOST_OPS steps. NIGH_UNMET: no start gave a program that is finite and free of poles. starts: at most 1000000;
+ * they are halved successively, about 1 ms for each. The polish takes 0.02 to 0.5 s.
  */
 nigh_status evolve_fit(nigh_context *ctx, const remez_problem *problem, const function_code *code, const bool *held, int starts,
                        uint64_t seed, evolve_program *program);
