@@ -42,6 +42,10 @@ nigh_status function_fit_advance(nigh_context *ctx, void *fit, int64_t units, ni
 nigh_status function_fit_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
 void function_fit_abandon(nigh_context *ctx, void *fit);
 
+/* A plan that applies a copy of the core; without a box, which is the caller's to fill. `text`: of the function. */
+nigh_status function_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
+                              const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result);
+
 /* Degree of G in v for a polynomial of degree `degree` in t. */
 static inline int function_degree(const function_domain *domain, int degree)
 {

@@ -3,7 +3,7 @@
 
 int64_t function_core_numbers(const function_core *core)
 {
-    if (core->form == FUNCTION_CODE) return core->code->constants;
+    if (core->form == FUNCTION_CODE) return core->upper;
     if (core->form == FUNCTION_TABLE) return (int64_t)core->upper * core->lower;
     return (int64_t)core->upper + core->lower;
 }

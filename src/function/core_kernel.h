@@ -38,8 +38,8 @@ typedef struct function_core {
     function_reduction reduction;
     bool square, factor, affine;
     double scale, shift;
-    int upper;       /* polynomial: coefficients; rational: of the numerator; table: pieces */
-    int lower;       /* rational: coefficients of the denominator; table: coefficients of a piece; polynomial: 0 */
+    int upper;       /* polynomial: coefficients; rational: of the numerator; table: pieces; code: its constants */
+    int lower;       /* rational: coefficients of the denominator; table: coefficients of a piece; code: its steps; polynomial: 0 */
     double constant[6];
     void *data;      /* coefficients in `type`, lowest first: numerator, denominator; or piece after piece; code: NULL */
     function_code *code; /* of the form code, valid, its constants exact in `type`; else NULL */

@@ -49,7 +49,10 @@ static function_core random_core(uint64_t *state, nigh_dtype type, int form, int
     else if (reduction == FUNCTION_TURNS) memcpy(core.constant, turns, sizeof turns);
     else core.constant[0] = reduction == FUNCTION_BINADE ? .6931471805599453 : 4;
     for (int i = 0; i < 6; i++) core.constant[i] = f32 ? (double)(float)core.constant[i] : core.constant[i];
-    if (form == FUNCTION_CODE) core.code = random_code(state, type, data), core.data = NULL;
+    if (form == FUNCTION_CODE) {
+        core.code = random_code(state, type, data);
+        core.upper = core.code->constants, core.lower = core.code->steps, core.data = NULL;
+    }
     for (int64_t i = 0; core.data && i < function_core_numbers(&core); i++) {
         double value = uniform(state) * 2 - 1;
         if (f32) ((float *)data)[i] = (float)value;
