@@ -15,6 +15,18 @@ bool function_code_valid(const function_code *code)
     return true;
 }
 
+bool function_code_fused(const function_code *code)
+{
+    int base = 1 + code->constants;
+    for (int i = 0; i < code->steps; i++) {
+        const function_code_step *s = &code->step[i];
+        if (s->op != CODE_ADD && s->op != CODE_SUB) continue;
+        if (s->a >= base && code->step[s->a - base].op == CODE_MUL) return false;
+        if (s->b >= base && code->step[s->b - base].op == CODE_MUL) return false;
+    }
+    return true;
+}
+
 /* Steps that the last one does not need are taken out. */
 static void drop_unused(function_code *code)
 {

@@ -40,6 +40,16 @@ void function_code_fuse(function_code *code);
 /* Operands in range, steps in order, at least one step. */
 bool function_code_valid(const function_code *code);
 
+/* No sum or difference has a product as operand: what function_code_fuse leaves. */
+bool function_code_fused(const function_code *code);
+
+/*
+ * core(t) as code: its square, affine map, polynomial or quotient, and factor, in the kernel's operations. A core that is a constant has no step, and the
+ * last constant is its value. false for tables.
+ */
+struct function_core;
+bool function_core_code(const struct function_core *core, function_code *out);
+
 /* The result in quadruple precision without roundings of the type (constants as they are), and in the type itself. */
 nigh_f128 function_code_value(const function_code *code, nigh_f128 argument);
 double function_code_run_f64(const function_code *code, double argument);

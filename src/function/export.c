@@ -1,5 +1,6 @@
 /* C99 text of a fitted core: the steps of core_kernel.inc, one number at a time; see export.h. */
 #include "function/export.h"
+#include "function/code.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,14 +22,31 @@ static const char *literal(const writer *w, double x, char out[48])
     return out;
 }
 
+/*
+ * The file may be compiled or included; included, everything in it is static. The pragma inside the functions stops other
+ * compilers than gcc, which ignores it, from contracting; but no product is an operand of a sum here, so that there is nothing to contract.
+ */
 static nigh_status head(const writer *w)
 {
+    const char *n = w->name;
     return nigh_buffer_print(w->text,
+                             "/*\n"
+                             " * %s_one(x) is one value; %s(n, in, out) fills out[0 .. n-1], which must not overlap in. Compile this file, or include it (then both\n"
+                             " * are static). It is fast where fma is an instruction (-O3 -march=native; on x86 -mfma), and right everywhere.\n"
+                             " *\n"
+                             " * Every operation below is rounded once, to nearest (the default mode; no other may be set), and subnormal numbers are\n"
+                             " * kept: neither flush-to-zero nor denormals-are-zero may be on. No sum has a product as operand, fma is written where one is\n"
+                             " * meant: whether the compiler contracts or not, it makes the same operations and so the same bits.\n"
+                             " */\n"
+                             "#ifndef %s_INCLUDED\n#define %s_INCLUDED\n"
                              "#include <float.h>\n#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n"
-                             "/* The steps below are exact IEEE operations, rounding to nearest (the default mode). */\n"
-                             "#if defined(__FAST_MATH__)\n#error \"compile without -ffast-math: it breaks the stated error\"\n#endif\n"
+                             "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)\n"
+                             "#error \"compile without -ffast-math: it breaks the stated error\"\n#endif\n"
                              "#if FLT_EVAL_METHOD < 0 || FLT_EVAL_METHOD == 1 || FLT_EVAL_METHOD == 2\n"
-                             "#error \"float and double must be evaluated in their own precision\"\n#endif\n\n");
+                             "#error \"float and double must be evaluated in their own precision\"\n#endif\n"
+                             "#ifndef %s_API\n#if defined(__INCLUDE_LEVEL__) && __INCLUDE_LEVEL__ > 0\n#define %s_API static inline\n"
+                             "#else\n#define %s_API\n#endif\n#endif\n\n",
+                             n, n, n, n, n, n, n);
 }
 
 /* The casts between bits and numbers that this core needs. */
@@ -110,21 +128,22 @@ static nigh_status reduce(const writer *w)
     }
 }
 
-static nigh_status horner(const writer *w, const char *sum, int first, int count)
-{
-    char a[48];
-    nigh_status status = nigh_buffer_print(w->text, "    %s %s = %s;\n", w->real, sum, literal(w, number(w->core, first + count - 1), a));
-    for (int k = count - 2; k >= 0 && status == NIGH_OK; k--)
-        status = nigh_buffer_print(w->text, "    %s = %s(%s, u, %s);\n", sum, w->fma, sum, literal(w, number(w->core, first + k), a));
-    return status;
-}
-
 static nigh_status lookup(const writer *w)
 {
+    const function_core *core = w->core;
     char a[48], b[48];
     double magic = ldexp(3, w->mantissa - 1);
     uint64_t magic_bits = ((uint64_t)(w->bias + w->mantissa) << w->mantissa) | (uint64_t)1 << (w->mantissa - 1);
-    nigh_status status = nigh_buffer_print(w->text,
+    nigh_status status;
+    if (core->affine)
+        status = nigh_buffer_print(w->text, "    const %s u = %s(%s, %s, %s);\n", w->real, w->fma, core->square ? "t * t" : "t",
+                                   literal(w, core->scale, a), literal(w, core->shift, b));
+    else if (core->square)
+        status = nigh_buffer_print(w->text, "    const %s u = %s(t, t, 0);\n", w->real, w->fma); /* no bare product: u goes into a difference */
+    else
+        status = nigh_buffer_print(w->text, "    const %s u = t;\n", w->real);
+    if (status != NIGH_OK) return status;
+    status = nigh_buffer_print(w->text,
                                            "    %s c = u > 0 ? u : 0;\n    c = c < %d ? c : %d;\n    %s j = c + %s, part = u - (j - %s);\n"
                                            "    const %s *piece = %s_table[%s_bits(j) - %s];\n    %s value = piece[%d];\n",
                                            w->real, w->core->upper - 1, w->core->upper - 1, w->real, literal(w, magic, a), a, w->real, w->name,
@@ -134,23 +153,53 @@ static nigh_status lookup(const writer *w)
     return status;
 }
 
+/* Whether reconstruction adds something to the core's value. */
+static bool adds(const function_core *core)
+{
+    return core->reduction == FUNCTION_MIRROR || core->reduction == FUNCTION_RELU;
+}
+
+/* Operand `i` of a code as C: the argument, a constant, or the name of a step. */
+static const char *operand(const writer *w, const function_code *code, int i, char out[48])
+{
+    if (i == 0) return "t";
+    if (i <= code->constants) return literal(w, code->constant[i - 1], out);
+    if (i == code->constants + code->steps) return "value";
+    snprintf(out, 48, "v%d", i - code->constants);
+    return out;
+}
+
+/* A product as fma(a, b, 0) has the same bits, up to the sign of a zero, and cannot be contracted with the sum that it goes into. */
+static nigh_status step(const writer *w, const function_code *code, int i)
+{
+    static const char *const sign[CODE_FMA] = {" + ", " - ", " * ", " / "};
+    const function_code_step *s = &code->step[i];
+    char a[48], b[48], c[48], name[48];
+    bool last = i == code->steps - 1, shield = last && s->op == CODE_MUL && adds(w->core) && !w->core->factor;
+    const char *left = operand(w, code, s->a, a), *right = operand(w, code, s->b, b);
+    nigh_status status = nigh_buffer_print(w->text, "    const %s %s = ", w->real, operand(w, code, 1 + code->constants + i, name));
+    if (status != NIGH_OK) return status;
+    if (shield) status = nigh_buffer_print(w->text, "%s(%s, %s, 0)", w->fma, left, right);
+    else if (s->op < CODE_FMA) status = nigh_buffer_print(w->text, "%s%s%s", left, sign[s->op], right);
+    else
+        status = nigh_buffer_print(w->text, "%s(%s%s, %s, %s%s)", w->fma, s->op == CODE_FNMA ? "-" : "", left, right, s->op == CODE_FMS ? "-" : "",
+                                   operand(w, code, s->c, c));
+    return status == NIGH_OK ? nigh_buffer_print(w->text, ";\n") : status;
+}
+
+/* The value before a factor: that goes into reconstruction, which may need it in an fma. */
 static nigh_status form(const writer *w)
 {
-    const function_core *core = w->core;
-    const char *v = core->square ? "t * t" : "t";
-    char a[48], b[48];
-    nigh_status status;
-    if (core->affine)
-        status = nigh_buffer_print(w->text, "    %s u = %s(%s, %s, %s);\n", w->real, w->fma, v, literal(w, core->scale, a), literal(w, core->shift, b));
-    else
-        status = nigh_buffer_print(w->text, "    %s u = %s;\n", w->real, v);
-    if (status != NIGH_OK) return status;
-    if (core->form == FUNCTION_TABLE) return lookup(w);
-    if (core->upper == 1 && core->lower <= 1) status = nigh_buffer_print(w->text, "    (void)u;\n");
-    if (status == NIGH_OK) status = horner(w, "value", 0, core->upper);
-    if (status != NIGH_OK || core->form != FUNCTION_RATIONAL) return status;
-    status = horner(w, "below", core->upper, core->lower);
-    return status == NIGH_OK ? nigh_buffer_print(w->text, "    value = value / below;\n") : status;
+    function_core bare = *w->core;
+    function_code code;
+    char a[48];
+    bare.factor = false;
+    if (bare.form == FUNCTION_TABLE) return lookup(w);
+    if (!function_core_code(&bare, &code)) return NIGH_UNSUPPORTED;
+    if (code.steps == 0) return nigh_buffer_print(w->text, "    const %s value = %s;\n", w->real, literal(w, code.constant[code.constants - 1], a));
+    nigh_status status = NIGH_OK;
+    for (int i = 0; i < code.steps && status == NIGH_OK; i++) status = step(w, &code, i);
+    return status;
 }
 
 static nigh_status rebuild(const writer *w)
@@ -189,12 +238,15 @@ static nigh_status rebuild(const writer *w)
                                  word(w, (uint64_t)(w->bias + (w->bias + 1) / 2), d), w->mantissa);
     case FUNCTION_ODD:
         return nigh_buffer_print(w->text, "    return %s_real(%s_bits(y) ^ (%s_bits(x) & %s));\n", n, n, n, word(w, sign, a));
-    case FUNCTION_MIRROR:
-        return nigh_buffer_print(w->text, "    return x < 0 ? y : 1 - y;\n");
+    case FUNCTION_MIRROR: /* without branches: loops over it become vectors */
+        if (w->core->factor) return nigh_buffer_print(w->text, "    const %s mirrored = %s(-t, value, 1);\n    return x < 0 ? y : mirrored;\n", w->real, f);
+        return nigh_buffer_print(w->text, "    const %s mirrored = 1 - y;\n    return x < 0 ? y : mirrored;\n", w->real);
     default:
         return nigh_buffer_print(w->text, "    return y;\n");
     }
 }
+
+static const char pragma[] = "#if !defined(__GNUC__) || defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#endif\n";
 
 nigh_status function_core_export(nigh_context *ctx, const function_core *core, const char *name, nigh_buffer *text)
 {
@@ -205,11 +257,12 @@ nigh_status function_core_export(nigh_context *ctx, const function_core *core, c
     nigh_status status = head(&w);
     if (status == NIGH_OK) status = casts(&w);
     if (status == NIGH_OK) status = table(&w);
-    if (status == NIGH_OK) status = nigh_buffer_print(text, "static inline %s %s_one(%s x)\n{\n", w.real, name, w.real);
+    if (status == NIGH_OK) status = nigh_buffer_print(text, "static inline %s %s_one(%s x)\n{\n%s", w.real, name, w.real, pragma);
     for (int i = 0; i < 3 && status == NIGH_OK; i++) status = part[i](&w);
     if (status != NIGH_OK) return status;
     return nigh_buffer_print(text,
-                             "}\n\nvoid %s(long n, const %s *in, %s *out);\n\nvoid %s(long n, const %s *in, %s *out)\n{\n"
-                             "    for (long i = 0; i < n; i++) out[i] = %s_one(in[i]);\n}\n",
-                             name, w.real, w.real, name, w.real, w.real, name);
+                             "}\n\n%s_API void %s(long n, const %s *restrict in, %s *restrict out);\n\n"
+                             "%s_API void %s(long n, const %s *restrict in, %s *restrict out)\n{\n"
+                             "    for (long i = 0; i < n; i++) out[i] = %s_one(in[i]);\n}\n#endif\n",
+                             name, name, w.real, w.real, name, name, w.real, w.real, name);
 }
