@@ -96,6 +96,10 @@ nigh_status function_round_plain(nigh_context *ctx, const function_domain *domai
 nigh_status function_round_refit(nigh_context *ctx, const function_domain *domain, const nigh_f128 *a, const nigh_f128 *b,
                                  double ideal, const function_probe *probe, function_core *core);
 
+/* Only the search: steps of one or two coefficients, kept when the kernel's error falls, until it is at most `aim`. Any form but tables. */
+nigh_status function_round_search(nigh_context *ctx, const function_probe *probe, double aim, function_core *core);
+
+/* Coefficient i, or constant i of code. */
 double function_core_get(const function_core *core, int64_t i);
 void function_core_set(function_core *core, int64_t i, double value);
 

@@ -15,7 +15,7 @@ typedef enum function_form {
     FUNCTION_POLYNOMIAL, /* sum c[k] u^k, Horner */
     FUNCTION_RATIONAL,   /* sum p[k] u^k / sum q[k] u^k */
     FUNCTION_TABLE,      /* piece i = nearest integer to u: sum c[i][k] (u - i)^k */
-    FUNCTION_CODE,       /* straight-line code with u as argument */
+    FUNCTION_CODE,       /* straight-line code with t as argument; neither square nor affine */
     FUNCTION_FORMS
 } function_form;
 
@@ -42,7 +42,7 @@ typedef struct function_core {
     int lower;       /* rational: coefficients of the denominator; table: coefficients of a piece; code: its steps; polynomial: 0 */
     double constant[6];
     void *data;      /* coefficients in `type`, lowest first: numerator, denominator; or piece after piece; code: NULL */
-    function_code *code; /* of the form code, valid, its constants exact in `type`; else NULL */
+    function_code *code; /* of the form code: valid, fused, its constants exact in `type`; else NULL */
 } function_core;
 
 /* Numbers in data; of code its constants. */

@@ -122,6 +122,7 @@ static nigh_status parse_header(nigh_context *ctx, const nigh_method *method, ni
         return bad(ctx, "a flag");
     *core = (function_core){type, (function_form)form, (function_reduction)reduction, square, factor, affine, .scale = header[5], .shift = header[6]};
     bool polynomial = form == FUNCTION_POLYNOMIAL, code = form == FUNCTION_CODE;
+    if (code && (square || affine)) return bad(ctx, "a flag");
     int piece = function_approach_of(method)->order + 1;
     int most = code ? CODE_MOST_CONSTANTS : table ? 1 << 16 : REMEZ_MAX_DEGREE + 1;
     if (!whole(header[7], code ? 0 : 1, most, &core->upper)) return bad(ctx, "the number of coefficients");
@@ -152,7 +153,7 @@ static nigh_status load_code(nigh_context *ctx, nigh_dtype type, nigh_planfile *
             if (row[k] < 0 || row[k] > UINT8_MAX) return bad(ctx, "a step");
         code->step[i] = (function_code_step){(uint8_t)row[0], (uint8_t)row[1], (uint8_t)row[2], (uint8_t)row[3]};
     }
-    return function_code_valid(code) ? NIGH_OK : bad(ctx, "a step");
+    return function_code_valid(code) && function_code_fused(code) ? NIGH_OK : bad(ctx, "a step");
 }
 
 nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)

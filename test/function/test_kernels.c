@@ -52,6 +52,7 @@ static function_core random_core(uint64_t *state, nigh_dtype type, int form, int
     if (form == FUNCTION_CODE) {
         core.code = random_code(state, type, data);
         core.upper = core.code->constants, core.lower = core.code->steps, core.data = NULL;
+        core.square = core.affine = false;
     }
     for (int64_t i = 0; core.data && i < function_core_numbers(&core); i++) {
         double value = uniform(state) * 2 - 1;
@@ -174,7 +175,7 @@ static void code_alone(void **unused)
         for (int type = 0; type < 2; type++) {
             nigh_dtype dtype = type ? NIGH_F32 : NIGH_F64;
             function_core core = random_core(&state, dtype, FUNCTION_CODE, FUNCTION_NONE, data);
-            core.square = core.factor = core.affine = false;
+            core.factor = false;
             fill(&state, dtype, MOST, x);
             for (int i = 0; i < MOST; i++) {
                 if (type) ((float *)expected)[i] = function_code_run_f32(core.code, ((float *)x)[i]);
