@@ -2,6 +2,10 @@
  * Bar 4: regret of the planner against brute force over all methods and their declared grids, and what deciding costs.
  *
  *     regret [--count 40] [--seed S] [--quick] [--only PART] [--json FILE] [--verbose]
+ *     regret --only certified
+ *
+ * The second form: 12 functions with three bounds of the worst error each, which only a proof can meet; it also holds that every plan is
+ * certified and made in less than two minutes.
  *
  * 40 problems: 30 functions (f32 and f64, several E and statistics, 10^6 and 10^9 uses) and 10 maps (six simulations that
  * stand for a user's program, four cheap ones).
@@ -30,7 +34,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { CONTENDERS = 3, FITS = 6, TRUTH = 20000, MOST_PROBLEMS = 64 };
+enum { CONTENDERS = 3, FITS = 6, TRUTH = 20000, MOST_PROBLEMS = 128 };
 
 static const struct function_case {
     const char *text;
@@ -73,6 +77,23 @@ static const struct function_case {
 };
 enum { FUNCTIONS = sizeof function_cases / sizeof *function_cases };
 
+/* The worst error, for 10^9 uses. */
+static const struct certified_case {
+    const char *text;
+    double low, high;
+    nigh_dtype type;
+    const char *measure;
+    double error[3];
+} certified_cases[] = {
+    {"exp", -10, 10, NIGH_F32, "relative", {1e-2, 1e-4, 2e-7}},   {"log", 0.01, 100, NIGH_F32, "absolute", {1e-2, 1e-4, 1e-6}},
+    {"sin", -30, 30, NIGH_F32, "absolute", {1e-2, 1e-4, 3e-7}},   {"tanh", -5, 5, NIGH_F32, "ulp", {1e5, 1e3, 4}},
+    {"gelu", -6, 6, NIGH_F32, "absolute", {1e-2, 1e-4, 1e-6}},    {"exp(-x*x)*cos(3*x)", 0, 3, NIGH_F32, "absolute", {1e-2, 1e-4, 1e-6}},
+    {"exp2", -20, 20, NIGH_F64, "relative", {1e-4, 1e-9, 1e-15}}, {"log", 0.01, 100, NIGH_F64, "absolute", {1e-4, 1e-9, 1e-14}},
+    {"cos", -30, 30, NIGH_F64, "absolute", {1e-4, 1e-9, 1e-14}},  {"erf", -4, 4, NIGH_F64, "absolute", {1e-4, 1e-9, 1e-14}},
+    {"rsqrt", 0.1, 10, NIGH_F64, "relative", {1e-4, 1e-9, 1e-15}}, {"log(1+exp(sin(5*x)))", 0, 3, NIGH_F64, "absolute", {1e-3, 1e-6, 1e-9}},
+};
+enum { CERTIFIED = 3 * (int)(sizeof certified_cases / sizeof *certified_cases) };
+
 static const struct map_case {
     const char *name, *measure;
     nigh_statistic statistic;
@@ -84,7 +105,7 @@ static const struct map_case {
     {"smooth4", "relative-l2", NIGH_MEAN, 2e-2, 1e6},    {"rational2", "absolute", NIGH_MEAN, 1e-2, 1e6},
     {"oscillating2", "absolute", NIGH_MEAN, 2e-2, 1e6},  {"kink3", "absolute", NIGH_P95, 2e-1, 1e6},
 };
-enum { MAPS = sizeof map_cases / sizeof *map_cases, PROBLEMS = FUNCTIONS + MAPS };
+enum { MAPS = sizeof map_cases / sizeof *map_cases, PROBLEMS = FUNCTIONS + MAPS, ALL = PROBLEMS + CERTIFIED };
 
 /* CPU seconds of this process and of its children. */
 static double cpu_seconds(void)
@@ -99,6 +120,7 @@ typedef struct planned {
     nigh_outcome *outcome;
     nigh_status status;
     double seconds, start, walk, timing; /* CPU: all; when it began; when the test walk, the paired timing began */
+    double wall;
 } planned;
 
 static void notice(void *user, const char *what, double done, double total)
@@ -113,7 +135,9 @@ static void make(nigh_context *ctx, const nigh_problem *problem, const nigh_requ
 {
     *p = (planned){.start = cpu_seconds()};
     nigh_context_set_progress(ctx, notice, p);
+    p->wall = -nigh_clock();
     p->status = nigh_plan_make(ctx, problem, request, &p->outcome);
+    p->wall += nigh_clock();
     nigh_context_set_progress(ctx, NULL, NULL);
     double end = cpu_seconds();
     p->seconds = end - p->start;
@@ -131,7 +155,7 @@ typedef struct trial {
     double *errors;
     double regret, share, search_share;
     const char *best;
-    bool tie, judged;
+    bool tie, judged, certified;
 } trial;
 
 static nigh_status trial_problem(nigh_context *ctx, int number, trial *t)
@@ -143,6 +167,13 @@ static nigh_status trial_problem(nigh_context *ctx, int number, trial *t)
         t->request.error = c->error, t->request.statistic = c->statistic, t->request.uses = c->uses;
         snprintf(t->label, sizeof t->label, "%s on %g..%g %s %s %s %g x%g", c->text, c->low, c->high, nigh_dtype_name(c->type), c->measure,
                  statistics[c->statistic], c->error, c->uses);
+        double low = c->type == NIGH_F32 ? (double)(float)c->low : c->low, high = c->type == NIGH_F32 ? (double)(float)c->high : c->high;
+        return nigh_function_problem_new(ctx, &(nigh_function){c->text, low, high, c->type, c->measure}, &t->problem);
+    }
+    if (number >= PROBLEMS) {
+        const struct certified_case *c = &certified_cases[(number - PROBLEMS) / 3];
+        t->request.error = c->error[(number - PROBLEMS) % 3], t->request.statistic = NIGH_WORST, t->request.uses = 1e9;
+        snprintf(t->label, sizeof t->label, "certified: %s on %g..%g %s %s %g", c->text, c->low, c->high, nigh_dtype_name(c->type), c->measure, t->request.error);
         double low = c->type == NIGH_F32 ? (double)(float)c->low : c->low, high = c->type == NIGH_F32 ? (double)(float)c->high : c->high;
         return nigh_function_problem_new(ctx, &(nigh_function){c->text, low, high, c->type, c->measure}, &t->problem);
     }
@@ -332,6 +363,8 @@ static nigh_status run_trial(nigh_context *ctx, const bench_args *args, int numb
     status = t->errors ? bench_inputs_new(ctx, t->problem, args->seed + 500, TRUTH, number < FUNCTIONS, &t->fresh) : NIGH_MEMORY;
     if (!status && t->brute.outcome->n_fit)
         status = bench_inputs_new(ctx, t->problem, args->seed + 600, t->brute.outcome->n_fit, false, &t->fit);
+    const nigh_receipt *receipt = t->chosen.outcome->receipt;
+    t->certified = t->chosen.status == NIGH_OK && receipt && receipt->certificate.how && receipt->certificate.worst <= t->request.error;
     if (!status) status = judge(ctx, t, args->verbose);
 done:
     if (status) printf("FAILED %s: %s: %s\n", t->label, nigh_status_text(status), nigh_message(ctx));
@@ -357,12 +390,15 @@ int main(int argc, char **argv)
     bench_args args;
     int done = bench_start(argc, argv, "regret: the planner against brute force", &args);
     if (done >= 0) return done;
-    int count = args.count && args.count < PROBLEMS ? (int)args.count : args.quick ? 8 : PROBLEMS, judged = 0, failed = 0;
+    bool proofs = args.only && strncmp(args.only, "certified", 9) == 0;
+    int problems = proofs ? ALL : PROBLEMS, count = args.count && args.count < problems ? (int)args.count : args.quick ? 8 : problems, judged = 0, failed = 0;
+    int certified = 0;
+    double longest = 0;
     double regrets[MOST_PROBLEMS], shares[MOST_PROBLEMS], decide = 0, brute = 0, search = 0, brute_search = 0, start = nigh_clock();
     nigh_context *ctx;
     if (nigh_context_new(&ctx)) return 3;
     for (int i = 0; i < count; i++) {
-        int number = count == PROBLEMS ? i : (int)((int64_t)i * PROBLEMS / count); /* a few of all kinds */
+        int number = count == problems ? i : (int)((int64_t)i * problems / count); /* a few of all kinds */
         trial t = {0}, probe = {0};
         if (args.only && !trial_problem(ctx, number, &probe)) {
             nigh_problem_free(ctx, probe.problem);
@@ -373,6 +409,8 @@ int main(int argc, char **argv)
             failed++;
         } else if (t.judged) {
             regrets[judged] = t.regret, shares[judged++] = t.share;
+            certified += t.certified;
+            longest = fmax(longest, t.chosen.wall);
             decide += t.chosen.seconds, brute += t.brute.seconds;
             search += t.chosen.walk - t.chosen.start, brute_search += t.brute.walk - t.brute.start;
         }
@@ -383,8 +421,12 @@ int main(int argc, char **argv)
            decide, brute, 100 * middle_share, 100 * search / brute_search, nigh_clock() - start);
     bench_note("problems judged", judged);
     bench_note("share of time, search alone", search / brute_search);
+    if (proofs) {
+        bench_bar(3, "plans certified and met", certified, true, judged + failed);
+        bench_bar(3, "longest plan, seconds", longest, false, 120);
+    }
     bench_bar(4, "median regret", middle, false, 1.1);
     bench_bar(4, "worst regret", judged ? regrets[judged - 1] : INFINITY, false, 1.5);
-    bench_bar(4, "deciding time of brute force's", decide / brute, false, 0.25);
+    if (!proofs) bench_bar(4, "deciding time of brute force's", decide / brute, false, 0.25);
     return bench_end(&args) || failed > 0;
 }

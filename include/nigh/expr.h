@@ -69,6 +69,13 @@ NIGH_API int nigh_op_arguments(nigh_op op);
 NIGH_API nigh_status nigh_expr_parse(nigh_context *ctx, const char *text, const char *const *variables, int count,
                                      nigh_expr **out);
 
+/*
+ * The names in text that are neither functions nor pi or e, each once, in natural order (a, b, x, x2, x10): what a caller
+ * who was given only the text may take for its variables. Copies them into the arena; *count is 0 when there are none.
+ */
+NIGH_API nigh_status nigh_expr_names(nigh_context *ctx, const char *text, nigh_arena *arena, const char *names[NIGH_EXPR_MAX_VARIABLES],
+                                     int *count);
+
 /* One step of a program: an operation on two earlier values (`b` is ignored for one argument). */
 typedef struct nigh_step {
     nigh_op op;

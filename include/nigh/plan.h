@@ -58,6 +58,9 @@ NIGH_API const nigh_measure *nigh_measure_find(const char *name);
 
 /* ---- problems ----------------------------------------------------------------------------------------- */
 
+/* Of the errors of all inputs: which figure is held to E. */
+typedef enum nigh_statistic { NIGH_MEAN, NIGH_P95, NIGH_WORST } nigh_statistic;
+
 typedef struct nigh_problem_ops {
     /* n fresh inputs from the distribution of the problem. NULL when only `rows` samples exist. */
     nigh_status (*draw)(nigh_context *ctx, const nigh_problem *problem, nigh_rng *rng, int64_t n, void *in);
@@ -78,6 +81,9 @@ typedef struct nigh_problem_ops {
     /* Errors of n answers beside exact outputs. NULL: problem->measure sample by sample. */
     nigh_status (*errors)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, const void *exact,
                           const void *answer, double *error);
+
+    /* NIGH_UNMET with the reason when no answer in the output's type can have this error. NULL: nothing is known. */
+    nigh_status (*reachable)(nigh_context *ctx, const nigh_problem *problem, nigh_statistic statistic, double error);
 
     void (*free)(nigh_context *ctx, nigh_problem *problem);
 } nigh_problem_ops;
@@ -347,7 +353,6 @@ NIGH_API const nigh_shape *nigh_planfile_out(const nigh_planfile *file);
 /* ---- receipts ----------------------------------------------------------------------------------------- */
 
 typedef enum nigh_label { NIGH_MEASURED, NIGH_CERTIFIED, NIGH_ASYMPTOTIC, NIGH_STATED, NIGH_ABSENT } nigh_label;
-typedef enum nigh_statistic { NIGH_MEAN, NIGH_P95, NIGH_WORST } nigh_statistic;
 
 typedef struct nigh_timing {
     double a_seconds, b_seconds;  /* medians, per sample */
@@ -499,8 +504,8 @@ typedef struct nigh_outcome {
 
 /*
  * Tries the methods registered for problem->kind and chooses the cheapest that meets request->error, by the rules of
- * docs/receipts.md. NIGH_UNMET with a complete outcome (and a receipt of the best) when none meets it; NIGH_INTERRUPTED
- * keeps the journal. *outcome is NULL on other failures.
+ * docs/receipts.md. NIGH_UNMET with a complete outcome (and a receipt of the best) when none meets it, without one when no answer in
+ * the type of the outputs could; NIGH_INTERRUPTED keeps the journal. *outcome is NULL on other failures.
  */
 NIGH_API nigh_status nigh_plan_make(nigh_context *ctx, const nigh_problem *problem, const nigh_request *request, nigh_outcome **outcome);
 NIGH_API void nigh_outcome_free(nigh_context *ctx, nigh_outcome *outcome); /* NULL is fine */

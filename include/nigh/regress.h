@@ -46,6 +46,21 @@ typedef struct nigh_pairs {
  */
 NIGH_API nigh_status nigh_pairs_problem_new(nigh_context *ctx, const nigh_pairs *pairs, nigh_problem **problem);
 
+/* Expressions of several variables on a box, one output for each part between semicolons: "sin(x)*exp(y); x - y". */
+typedef struct nigh_expression_map {
+    const char *text;         /* of nigh/expr.h; the variables are those of nigh_expr_names, in that order */
+    int64_t dims;             /* of the box; as many as variables */
+    const double *low, *high; /* inputs are drawn uniformly from it */
+    const char *measure;      /* NULL: relative-l2 */
+} nigh_expression_map;
+
+/*
+ * A problem of kind "map" from expressions, computed in f64. NIGH_INVALID: text that does not parse, a box of another number of
+ * intervals than there are variables (which are named), an empty interval, an unknown measure, an answer that is not finite at one
+ * of 4096 points of the box (the point is named). Copies all; freed by nigh_problem_free.
+ */
+NIGH_API nigh_status nigh_expression_map_new(nigh_context *ctx, const nigh_expression_map *spec, nigh_problem **problem);
+
 #ifdef __cplusplus
 }
 #endif

@@ -61,6 +61,7 @@ int cli_receipt(nigh_context *ctx, int argc, char **argv);
 int cli_export(nigh_context *ctx, int argc, char **argv);
 int cli_report(nigh_context *ctx, int argc, char **argv);
 int cli_sample(nigh_context *ctx, int argc, char **argv);
+int cli_eval(nigh_context *ctx, int argc, char **argv);
 int cli_list(nigh_context *ctx, int argc, char **argv);
 int cli_explain(nigh_context *ctx, int argc, char **argv);
 int cli_release(nigh_context *ctx, int argc, char **argv);

@@ -1,7 +1,10 @@
 /* nigh list, nigh explain */
 #include "cli/cli.h"
+#include "function/catalog.h"
+#include "nigh/expr.h"
 #include "nigh/plan.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static nigh_status list_methods(nigh_context *ctx, nigh_buffer *text)
@@ -11,6 +14,17 @@ static nigh_status list_methods(nigh_context *ctx, nigh_buffer *text)
         const nigh_method *m = nigh_method_at(ctx, i);
         status = nigh_buffer_print(text, "%-22s %-10s %s\n", m->name, m->problem, m->summary);
     }
+    return status;
+}
+
+static nigh_status list_functions(nigh_buffer *text)
+{
+    nigh_status status = NIGH_OK;
+    for (int op = 0; nigh_op_name((nigh_op)op) && !status; op++)
+        if (isalpha((unsigned char)nigh_op_name((nigh_op)op)[0]))
+            status = nigh_buffer_print(text, "%-24s %-20s operation of expressions\n", nigh_op_name((nigh_op)op), nigh_op_arguments((nigh_op)op) == 2 ? "x y" : "x");
+    for (const catalog_entry *entry = catalog; entry->name && !status; entry++)
+        status = nigh_buffer_print(text, "%-24s %-20s %s\n", entry->name, entry->arguments, entry->summary);
     return status;
 }
 
@@ -50,6 +64,8 @@ int cli_list(nigh_context *ctx, int argc, char **argv)
     nigh_status status;
     if (strcmp(words[0], "methods") == 0)
         status = list_methods(ctx, &text);
+    else if (strcmp(words[0], "functions") == 0)
+        status = list_functions(&text);
     else if (strcmp(words[0], "problems") == 0)
         status = list_problems(&text);
     else if (strcmp(words[0], "papers") == 0)
@@ -57,7 +73,7 @@ int cli_list(nigh_context *ctx, int argc, char **argv)
     else if (strcmp(words[0], "measures") == 0)
         status = list_measures(&text);
     else
-        status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot be listed; methods, problems, papers or measures can", words[0]);
+        status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot be listed; functions, methods, problems, papers or measures can", words[0]);
     if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     nigh_buffer_free(&text);
     return status ? cli_fail(ctx, status) : 0;

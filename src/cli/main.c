@@ -17,6 +17,8 @@ const cli_command cli_commands[] = {
      "PROBLEM is a function of x on an interval, by name or expression:\n"
      "  nigh plan exp --on -1:1 --error 1e-6\n"
      "  nigh plan 'exp(-x*x)*cos(3*x)' --on 0:4 --type f64 --error 1e-9 -o f.nigh\n"
+     "or of several variables on a box, a part between semicolons for every output:\n"
+     "  nigh plan 'sin(x)*exp(y); x/(1+y*y)' --box 0:3,-1:1 --error 1e-4\n"
      "or your own program, started once for every input, in a private folder, with limits, without a shell:\n"
      "  nigh plan --exact './solver {in} {out}' --box 0:1,2:5 --error 1e-2 -o s.nigh\n"
      "  nigh plan --exact 'python3 model.py {1} {2}' --inputs samples.npy --error 1e-2\n"
@@ -45,7 +47,14 @@ const cli_command cli_commands[] = {
      "The page needs no network, works on a phone, in light and dark.", cli_report},
     {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz", "exact inputs and outputs of a problem, as a file of pairs",
      "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},
-    {"list", "[methods|problems|papers|measures]", "what nigh knows", "", cli_list},
+    {"eval", "NAME|EXPRESSION|PLAN [ARGUMENTS... | FILE]", "values of a function that nigh knows, of an expression, or of a plan",
+     "Arguments stand on the command line, one call after the other, or on the lines of standard input, one call a line, or in the rows\n"
+     "of a file (npy, csv). Answers have 17 digits; with -o those to a file are written as npy.\n"
+     "  nigh eval log_bessel_k 2.5 1e-3          nigh eval log_bessel_k < points.txt\n"
+     "  nigh eval 'sin(x)*exp(y)' 0.5 1 0.7 2    nigh eval tanh.nigh inputs.npy -o outputs.npy\n"
+     "Expressions (variables in natural order) are computed in quadruple precision and rounded once. `nigh list functions` names the rest.",
+     cli_eval},
+    {"list", "[functions|methods|problems|papers|measures]", "what nigh knows", "", cli_list},
     {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"

@@ -150,7 +150,7 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
     request.journal = journal, request.keep_journal = true, request.replay = replay;
     if (!cli_quiet && !cli_json) request.watch = watch, request.watch_user = &shown;
     if (!status) status = nigh_plan_make(ctx, problem, &request, &outcome);
-    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET;
+    bool met = status == NIGH_OK, unmet = status == NIGH_UNMET && outcome;
     if (met && w->out) { /* before anything is shown: a full disk or a closed pipe there must not cost the plan */
         status = nigh_plan_save(ctx, outcome->plan, w->out);
         if (!status && w->uses == 0) status = save_envelope(ctx, outcome, w->out);

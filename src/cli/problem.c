@@ -64,6 +64,22 @@ static nigh_status from_function(nigh_context *ctx, const problem_words *w, nigh
     return status;
 }
 
+/* An expression of several variables on a box. */
+static nigh_status from_expression(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
+{
+    nigh_expression_map spec = {.text = w->text, .measure = w->measure};
+    double *low, *high;
+    nigh_status status = read_box(ctx, "box", w->box, &low, &high, &spec.dims);
+    if (status) return status;
+    if (w->on || (w->type && strcmp(w->type, "f64") != 0))
+        status = nigh_fail(ctx, NIGH_INVALID, w->on ? "--on and --box are two places for the inputs; --on is for a function of x, --box for several variables"
+                                                    : "--type is '%s'; functions of several variables are computed in f64", w->type);
+    spec.low = low, spec.high = high;
+    if (!status) status = nigh_expression_map_new(ctx, &spec, problem);
+    nigh_free(ctx, low);
+    return status;
+}
+
 static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
 {
     if (w->text) return nigh_fail(ctx, NIGH_INVALID, "'%s' and --exact are two problems; name one", w->text);
@@ -161,34 +177,61 @@ nigh_status problem_from_words(nigh_context *ctx, const problem_words *w, nigh_p
     struct stat info;
     if (ends_with(w->text, ".npy") || (stat(w->text, &info) == 0 && !w->on))
         return nigh_fail(ctx, NIGH_INVALID, "%s: a file of pairs is npz (arrays `inputs` and `outputs`) or csv (with --outputs COLUMNS)", w->text);
-    return from_function(ctx, w, problem);
+    return w->box ? from_expression(ctx, w, problem) : from_function(ctx, w, problem);
 }
 
 /* ---- from a plan's record ---- */
 
+/* The box of a record, low and high behind one another, allocated. */
+static nigh_status box_again(nigh_context *ctx, const nj *origin, double **box, size_t *dims)
+{
+    nj low, high;
+    size_t dims_high = 0;
+    nigh_status status = nj_get_array(origin, "low", &low, dims);
+    if (!status) status = nj_get_array(origin, "high", &high, &dims_high);
+    if (!status && dims_high != *dims) status = nj_fail(origin, NIGH_FORMAT, "high", "has another length than low");
+    if (status) return status;
+    if (!(*box = nigh_alloc(ctx, 2 * (*dims + 1) * sizeof **box))) return NIGH_MEMORY;
+    for (size_t i = 0; i < *dims && !status; i++) {
+        status = nj_at_real(&low, i, -1e300, 1e300, &(*box)[i]);
+        if (!status) status = nj_at_real(&high, i, -1e300, 1e300, &(*box)[*dims + i]);
+    }
+    if (status) nigh_free(ctx, *box), *box = NULL;
+    return status;
+}
+
 static nigh_status program_again(nigh_context *ctx, const nj *origin, bool allow_exec, nigh_problem **problem)
 {
     const char *command, *knob = NULL, *measure;
-    nj low, high;
-    size_t dims, dims_high;
+    double *box = NULL;
+    size_t dims;
     bool drawn;
     nigh_status status = nj_get_text(origin, "command", &command);
     if (!status) status = nj_get_text(origin, "measure", &measure);
     if (!status && nj_has(origin, "knob")) status = nj_get_text(origin, "knob", &knob);
     if (!status) status = nj_get_bool(origin, "drawn", &drawn);
-    if (!status) status = nj_get_array(origin, "low", &low, &dims);
-    if (!status) status = nj_get_array(origin, "high", &high, &dims_high);
     if (status) return status;
     if (!allow_exec) return nigh_fail(ctx, NIGH_UNSUPPORTED, "the exact computation of this plan is the program '%s'; it is run only with --allow-exec", command);
     if (!drawn) return nigh_fail(ctx, NIGH_UNSUPPORTED, "the inputs of '%s' came from a file; only inputs from a box can be drawn anew", command);
-    double *box = nigh_alloc(ctx, 2 * (dims + 1) * sizeof *box);
-    if (!box) return NIGH_MEMORY;
-    for (size_t i = 0; i < dims && i < dims_high && !status; i++) {
-        status = nj_at_real(&low, i, -1e300, 1e300, &box[i]);
-        if (!status) status = nj_at_real(&high, i, -1e300, 1e300, &box[dims + i]);
-    }
+    status = box_again(ctx, origin, &box, &dims);
+    if (status) return status;
     nigh_program_problem spec = {.command = command, .dims = (int64_t)dims, .low = box, .high = box + dims, .knob = knob, .measure = measure};
-    if (!status) status = nigh_program_problem_new(ctx, &spec, problem);
+    status = nigh_program_problem_new(ctx, &spec, problem);
+    nigh_free(ctx, box);
+    return status;
+}
+
+static nigh_status expression_again(nigh_context *ctx, const nj *origin, nigh_problem **problem)
+{
+    nigh_expression_map spec = {0};
+    double *box = NULL;
+    size_t dims;
+    nigh_status status = nj_get_text(origin, "text", &spec.text);
+    if (!status) status = nj_get_text(origin, "measure", &spec.measure);
+    if (!status) status = box_again(ctx, origin, &box, &dims);
+    if (status) return status;
+    spec.dims = (int64_t)dims, spec.low = box, spec.high = box + dims;
+    status = nigh_expression_map_new(ctx, &spec, problem);
     nigh_free(ctx, box);
     return status;
 }
@@ -219,6 +262,8 @@ nigh_status problem_from_record(nigh_context *ctx, const nigh_plan *plan, bool a
     if (!status) {
         if (strcmp(kind, "function") == 0)
             status = function_again(ctx, &origin, problem);
+        else if (strcmp(kind, "expression") == 0)
+            status = expression_again(ctx, &origin, problem);
         else if (strcmp(kind, "program") == 0)
             status = program_again(ctx, &origin, allow_exec, problem);
         else

@@ -52,12 +52,12 @@ static nigh_status head(const writer *w)
 /* The casts between bits and numbers that this core needs. */
 static nigh_status casts(const writer *w)
 {
-    bool reduced = w->core->reduction != FUNCTION_NONE;
+    bool needed = w->core->reduction != FUNCTION_NONE || w->core->form == FUNCTION_TABLE;
     nigh_status status = NIGH_OK;
-    if (reduced || w->core->form == FUNCTION_TABLE)
+    if (needed)
         status = nigh_buffer_print(w->text, "static inline %s %s_bits(%s x)\n{\n    %s u;\n    memcpy(&u, &x, sizeof u);\n    return u;\n}\n\n",
                                    w->word, w->name, w->real, w->word);
-    if (status == NIGH_OK && reduced)
+    if (status == NIGH_OK && needed)
         status = nigh_buffer_print(w->text, "static inline %s %s_real(%s u)\n{\n    %s x;\n    memcpy(&x, &u, sizeof x);\n    return x;\n}\n\n",
                                    w->real, w->name, w->word, w->real);
     return status;
@@ -72,12 +72,12 @@ static nigh_status table(const writer *w)
 {
     char a[48];
     if (w->core->form != FUNCTION_TABLE) return NIGH_OK;
-    nigh_status status = nigh_buffer_print(w->text, "static const %s %s_table[%d][%d] = {\n", w->real, w->name, w->core->upper, w->core->lower);
+    nigh_status status = nigh_buffer_print(w->text, "static const %s %s_table[%d] = {\n", w->real, w->name, w->core->upper * w->core->lower);
     for (int i = 0; i < w->core->upper && status == NIGH_OK; i++) {
-        status = nigh_buffer_print(w->text, "    {");
+        status = nigh_buffer_print(w->text, "    ");
         for (int k = 0; k < w->core->lower && status == NIGH_OK; k++)
             status = nigh_buffer_print(w->text, "%s%s", k ? ", " : "", literal(w, number(w->core, (int64_t)i * w->core->lower + k), a));
-        if (status == NIGH_OK) status = nigh_buffer_print(w->text, "},\n");
+        if (status == NIGH_OK) status = nigh_buffer_print(w->text, ",\n");
     }
     return status == NIGH_OK ? nigh_buffer_print(w->text, "};\n\n") : status;
 }
@@ -128,9 +128,11 @@ static nigh_status reduce(const writer *w)
     }
 }
 
+/* The index is clamped as an integer: compilers split clamps of numbers into branches, and such loops are not vectorised. */
 static nigh_status lookup(const writer *w)
 {
     const function_core *core = w->core;
+    const char *n = w->name;
     char a[48], b[48];
     double magic = ldexp(3, w->mantissa - 1);
     uint64_t magic_bits = ((uint64_t)(w->bias + w->mantissa) << w->mantissa) | (uint64_t)1 << (w->mantissa - 1);
@@ -144,12 +146,12 @@ static nigh_status lookup(const writer *w)
         status = nigh_buffer_print(w->text, "    const %s u = t;\n", w->real);
     if (status != NIGH_OK) return status;
     status = nigh_buffer_print(w->text,
-                                           "    %s c = u > 0 ? u : 0;\n    c = c < %d ? c : %d;\n    %s j = c + %s, part = u - (j - %s);\n"
-                                           "    const %s *piece = %s_table[%s_bits(j) - %s];\n    %s value = piece[%d];\n",
-                                           w->real, w->core->upper - 1, w->core->upper - 1, w->real, literal(w, magic, a), a, w->real, w->name,
-                                           w->name, word(w, magic_bits, b), w->real, w->core->lower - 1);
-    for (int k = w->core->lower - 2; k >= 0 && status == NIGH_OK; k--)
-        status = nigh_buffer_print(w->text, "    value = %s(value, part, piece[%d]);\n", w->fma, k);
+                               "    int%d_t at = (int%d_t)(%s_bits(u + %s) - %s);\n    at = at > 0 ? at : 0;\n    at = at < %d ? at : %d;\n"
+                               "    const %s part = u - (%s_real((%s)at + %s) - %s);\n    at *= %d;\n    %s value = %s_table[at + %d];\n",
+                               w->bits, w->bits, n, literal(w, magic, a), word(w, magic_bits, b), core->upper - 1, core->upper - 1, w->real, n, w->word, b,
+                               a, core->lower, w->real, n, core->lower - 1);
+    for (int k = core->lower - 2; k >= 0 && status == NIGH_OK; k--)
+        status = nigh_buffer_print(w->text, "    value = %s(value, part, %s_table[at + %d]);\n", w->fma, n, k);
     return status;
 }
 

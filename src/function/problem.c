@@ -1,6 +1,7 @@
 /* The problem kind "function": text, interval, type and measure become a nigh_problem. Declared in nigh/function.h. */
 #include "core/json.h"
 #include "core/words.h"
+#include "function/limits.h"
 #include "function/target.h"
 
 #include <float.h>
@@ -96,7 +97,7 @@ static void free_problem(nigh_context *ctx, nigh_problem *problem)
     nigh_free(ctx, problem);
 }
 
-static const nigh_problem_ops function_ops = {.draw = draw, .exact = exact, .errors = errors, .free = free_problem};
+static const nigh_problem_ops function_ops = {.draw = draw, .exact = exact, .errors = errors, .reachable = function_reachable, .free = free_problem};
 
 /* ---- text ---- */
 
@@ -234,6 +235,7 @@ static nigh_status check_domain(nigh_context *ctx, const function_target *target
     function_reference_f64(target, CHECKED, x, y, y + CHECKED);
     for (int i = 0; i < CHECKED && status == NIGH_OK; i++)
         if (!(fabs(y[i]) <= most)) status = check_value(ctx, target, x[i]);
+    if (status == NIGH_OK) status = function_pole_check(ctx, target, CHECKED, x, y);
     nigh_free(ctx, x);
     return status;
 }

@@ -52,6 +52,7 @@ nigh_status nigh_plan_make(nigh_context *ctx, const nigh_problem *problem, const
 {
     *out = NULL;
     nigh_status status = check_request(ctx, problem, request);
+    if (!status && problem->ops->reachable) status = problem->ops->reachable(ctx, problem, request->statistic, request->error);
     if (status) return status;
     nigh_arena *arena = NULL;
     if ((status = nigh_arena_new(ctx, &arena))) return status;

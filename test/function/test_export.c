@@ -1,4 +1,4 @@
-/* Exported C, compiled by gcc and clang at two levels, gives the bits of apply. */
+/* Exported C, compiled by gcc and clang at two levels, gives the bits of apply; its loops are vectors; contraction finds nothing. */
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -70,6 +70,8 @@ static void inputs(const nigh_plan *plan, uint64_t *state, void *x)
         *state = *state * 6364136223846793005u + 1442695040888963407u;
         double u = (double)(*state >> 11) * 0x1p-53, value = plan->low[0] + (plan->high[0] - plan->low[0]) * u;
         if (i % 1000 == 0) value = i % 2000 ? NAN : value * 3; /* outside, too */
+        if (i < 4) value = i < 2 ? plan->low[0] : plan->high[0];
+        if (i % 500 == 7) value = i % 1000 == 7 ? -0.0 : 0.0;
         if (plan->in.dtype == NIGH_F32) ((float *)x)[i] = (float)value;
         else ((double *)x)[i] = value;
     }
@@ -95,35 +97,108 @@ static void compare(const batch *b, void *library, const char *how)
     }
 }
 
+/* What disassembly shows of one exported loop. */
+typedef struct shape {
+    int fma, packed; /* fma instructions; those on whole vectors of the type */
+} shape;
+
+static bool count_fma(const char *library, nigh_dtype type, int count, shape *shapes)
+{
+    char command[4200], line[1024];
+    int at = -1;
+    memset(shapes, 0, (size_t)count * sizeof *shapes);
+    snprintf(command, sizeof command, "objdump -d --no-show-raw-insn %s 2>/dev/null", library);
+    FILE *text = popen(command, "r");
+    assert_non_null(text);
+    while (fgets(line, sizeof line, text)) {
+        const char *name = strstr(line, " <f");
+        if (line[0] != ' ' && name) {
+            char end = 0;
+            if (sscanf(name, " <f%d>%c", &at, &end) != 2 || end != ':' || at >= count) at = -1;
+            continue;
+        }
+        if (at < 0 || !(strstr(line, "vfm") || strstr(line, "vfnm"))) continue;
+        shapes[at].fma++;
+        bool wide = strstr(line, "ymm") || strstr(line, "zmm");
+        if (wide && strstr(line, type == NIGH_F32 ? "ps " : "pd ")) shapes[at].packed++;
+    }
+    return pclose(text) == 0;
+}
+
+static void build(const char *compiler, const char *flags, const char *source, const char *library)
+{
+    char command[16384];
+    snprintf(command, sizeof command, "%s %s -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror -shared -fPIC %s -o %s -lm", compiler,
+             flags, source, library);
+    assert_int_equal(run(command), 0);
+}
+
+static void check_build(const batch *b, const char *compiler, const char *flags, const char *source, const char *library)
+{
+    build(compiler, flags, source, library);
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(loaded);
+    compare(b, loaded, compiler);
+    dlclose(loaded);
+}
+
+static bool missing(const char *command)
+{
+    char line[256];
+    snprintf(line, sizeof line, "command -v %s >/dev/null 2>&1", command);
+    if (run(line) == 0) return false;
+    print_message("%s is missing: not tried\n", command);
+    return true;
+}
+
+/* Loops of vectors, and as many fma instructions whether the compiler may contract or not. */
+static void check_loops(const batch *b, const char *compiler, const char *source, const char *on, const char *off)
+{
+    static shape fast[400], plain[400];
+    build(compiler, "-std=gnu11 -O3 -march=native -ffp-contract=off", source, off);
+    if (!count_fma(on, b->type, b->count, fast) || !count_fma(off, b->type, b->count, plain)) {
+        print_message("objdump fails: loops are not looked at\n");
+        return;
+    }
+    for (int i = 0; i < b->count; i++) {
+        if (fast[i].fma != plain[i].fma)
+            fail_msg("%s, %s %s: %d fma instructions with contraction, %d without", compiler, b->plan[i]->method->name, b->name[i], fast[i].fma, plain[i].fma);
+        if (fast[i].packed == 0) fail_msg("%s, %s %s: the loop has no vectors", compiler, b->plan[i]->method->name, b->name[i]);
+    }
+}
+
+static void write_text(const char *path, const nigh_buffer *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text->data, 1, text->size, file), text->size);
+    fclose(file);
+}
+
 static void same_bits(void **unused)
 {
-    static const char *const compilers[] = {"gcc -std=c99 -O2", "gcc -std=gnu11 -O3 -march=native", "clang -std=c99 -O2", "clang -std=gnu11 -O3 -march=native"};
-    char *folder = test_folder_new(), command[8192], path[4096];
+    static const char *const compilers[] = {"gcc", "clang"};
+    char *folder = test_folder_new(), source[4096], on[4096], off[4096], command[8192];
+    bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !missing("objdump");
     for (int type = 0; type < 2; type++) {
         nigh_context *ctx = test_context_new();
         batch b = {.type = type ? NIGH_F32 : NIGH_F64};
         nigh_buffer text = {.ctx = ctx};
         add_plans(ctx, &b, &text);
         assert_true(b.count > 60);
-        snprintf(path, sizeof path, "%s/x.c", folder);
-        FILE *file = fopen(path, "w");
-        assert_non_null(file);
-        assert_int_equal(fwrite(text.data, 1, text.size, file), text.size);
-        fclose(file);
-        for (int c = 0; c < 4; c++) {
-            snprintf(command, sizeof command, "command -v %.5s >/dev/null 2>&1", compilers[c]);
-            if (run(command) != 0) continue;
-            snprintf(command, sizeof command, "%s -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror -shared -fPIC %s -o %s/x%d%d.so -lm",
-                     compilers[c], path, folder, type, c);
-            assert_int_equal(run(command), 0);
-            snprintf(command, sizeof command, "%s/x%d%d.so", folder, type, c);
-            void *library = dlopen(command, RTLD_NOW | RTLD_LOCAL);
-            assert_non_null(library);
-            compare(&b, library, compilers[c]);
-            dlclose(library);
+        snprintf(source, sizeof source, "%s/x.c", folder);
+        write_text(source, &text);
+        for (int c = 0; c < 2; c++) {
+            if (missing(compilers[c])) continue;
+            snprintf(on, sizeof on, "%s/on%d%d.so", folder, type, c);
+            snprintf(off, sizeof off, "%s/off%d%d.so", folder, type, c);
+            check_build(&b, compilers[c], "-std=c99 -O2", source, off);
+            check_build(&b, compilers[c], "-std=gnu11 -O3 -march=native -ffp-contract=fast", source, on);
+            snprintf(off, sizeof off, "%s/plain%d%d.so", folder, type, c);
+            if (fma) check_loops(&b, compilers[c], source, on, off);
+            snprintf(command, sizeof command, "%s -ffast-math -c %s -o /dev/null 2>/dev/null", compilers[c], source);
+            assert_int_not_equal(run(command), 0);
         }
-        snprintf(command, sizeof command, "gcc -ffast-math -c %s -o /dev/null 2>/dev/null", path);
-        assert_int_not_equal(run(command), 0);
         for (int i = 0; i < b.count; i++) nigh_plan_free(ctx, b.plan[i]);
         nigh_buffer_free(&text);
         test_context_free(ctx);

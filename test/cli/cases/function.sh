@@ -82,7 +82,7 @@ run 2 nigh report e.c -o bad.html
 check missing bad.html
 
 run 1 nigh plan exp --on 0.25:1 --error 1e-30 --no-clock
-err 'no method met the error 1e-30'
+err 'the error 1e-30 is below what f32 can hold: at x = .* even the f32 nearest to exp\(x\) is off by .*--type f64 is needed'
 run 2 nigh plan exp --on -1:1 --error -1
 err 'error is -1; a finite number above 0 is needed'
 run 2 nigh plan exp --on -1:1 --error inf
@@ -121,3 +121,15 @@ run 2 nigh plan exp --on -1:1 --error 1e-3 --settings degree
 err "'degree' is no setting"
 run 2 nigh plan exp --on -1:1 --error 1e-3 --threads 0
 err '--threads is 0'
+
+# A pole between the points of any grid; errors that no number of the type can have.
+run 2 nigh plan '1/(x-0.3333)' --on 0:1 --error 1e-3
+err '1/\(x - 0\.3333\) has a pole near x = 0\.3333; the interval must not contain it'
+run 2 nigh plan tan --on 0:2 --error 1e-3
+err 'tan\(x\) has a pole near x = 1\.57079632679'
+run 1 nigh plan exp --on 0:1 --measure ulp --error 0.3 --no-clock
+err 'below what f32 can hold: .* off by 0\.[45].* \(ulp\)'
+run 1 nigh plan exp --on 0:1 --type f64 --error 1e-18 --no-clock
+err 'below what f64 can hold'
+run 1 nigh plan 'abs(x-0.3)' --on 0:1 --error 1e-6 --methods taylor --no-clock
+err 'no method met the error 1e-06'
