@@ -46,6 +46,9 @@ void function_fit_abandon(nigh_context *ctx, void *fit);
 nigh_status function_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
                               const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result);
 
+/* The core of a plan of this family; the plan's. */
+const function_core *function_plan_core(const nigh_plan *plan);
+
 /* Degree of G in v for a polynomial of degree `degree` in t. */
 static inline int function_degree(const function_domain *domain, int degree)
 {

@@ -97,6 +97,11 @@ nigh_status function_plan_new(nigh_context *ctx, const nigh_method *method, cons
     return NIGH_OK;
 }
 
+const function_core *function_plan_core(const nigh_plan *plan)
+{
+    return &((const state *)plan->state)->core;
+}
+
 /* ---- loading ---------------------------------------------------------------------------------------------- */
 
 static nigh_status bad(nigh_context *ctx, const char *what)
