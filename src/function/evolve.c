@@ -2,10 +2,11 @@
 #include "function/evolve_inside.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Epochs: without progress until an island starts again; without visitors after a start. */
-enum { PATIENCE = 40, SECLUSION = 20 };
+enum { PATIENCE = 40, SECLUSION = 20, MOST_STARTS = 1000000 };
 
 evolve_options evolve_options_default(void)
 {
@@ -146,59 +147,80 @@ static nigh_status to_genome(nigh_context *ctx, const function_code *code, evolv
     return NIGH_OK;
 }
 
+typedef struct start {
+    double error, constant[EVOLVE_MOST_CONSTANTS];
+} start;
+
 typedef struct fitting {
     evolve_room room;
     evolve_genome genome;
     bool held[EVOLVE_MOST_CONSTANTS];
 } fitting;
 
-/* Start after start; what is better than all before becomes the start of the polish. */
-static double fit_starts(fitting *f, const evolve_target *target, int starts, uint64_t seed, double *best)
+static int by_error(const void *a, const void *b)
 {
-    enum { STEPS = 300, SHARPEN = 20 };
+    const start *p = a, *q = b;
+    return p->error < q->error ? -1 : p->error > q->error;
+}
+
+/* Successive halving: all starts get some steps, the better quarter four times as many, and so on. */
+static double fit_starts(fitting *f, const evolve_target *target, start *starts, int count)
+{
+    enum { STEPS = 40, MOST_STEPS = 3000, SHARPEN = 20, CUBES = 2 };
     const evolve_kernels *kernels = evolve_kernels_now();
-    nigh_rng rng = nigh_rng_new(seed, 0);
-    double error = INFINITY, x[EVOLVE_MOST_CONSTANTS];
     f->room.target = target;
     f->room.held = f->held;
-    for (int start = 0; start < (starts ? starts : 1); start++) {
-        for (int k = 0; k < f->genome.constants; k++)
-            x[k] = starts && !f->held[k] ? evolve_random_constant(&rng) : f->genome.constant[k];
-        for (int cubes = 0; cubes <= 2; cubes++) {
-            kernels->fit(&f->room, &f->genome, x, cubes, cubes ? SHARPEN : STEPS, 1e-6);
-            double now = kernels->worst(&f->room, &f->genome, x);
-            if (cubes ? !(now < error) : !(now < 4 * error) || kernels->pole(&f->room, &f->genome, x)) {
-                if (!cubes) break;
-                continue;
-            }
-            if (now < error) error = now, memcpy(best, x, sizeof x);
+    for (int steps = STEPS; steps <= MOST_STEPS; steps *= 4, count = (count + 3) / 4) {
+        for (int i = 0; i < count; i++) {
+            kernels->fit(&f->room, &f->genome, starts[i].constant, 0, steps, 1e-8);
+            starts[i].error = kernels->worst(&f->room, &f->genome, starts[i].constant);
+            if (starts[i].error < INFINITY && kernels->pole(&f->room, &f->genome, starts[i].constant)) starts[i].error = INFINITY;
         }
+        qsort(starts, (size_t)count, sizeof *starts, by_error);
     }
-    return error;
+    start best = *starts;
+    for (int cubes = 1; cubes <= CUBES; cubes++) {
+        kernels->fit(&f->room, &f->genome, best.constant, cubes, SHARPEN, 1e-6);
+        best.error = kernels->worst(&f->room, &f->genome, best.constant);
+        if (best.error < starts->error) *starts = best;
+    }
+    return starts->error;
+}
+
+static void draw_starts(const fitting *f, start *starts, int count, uint64_t seed)
+{
+    nigh_rng rng = nigh_rng_new(seed, 0);
+    for (int i = 0; i < (count ? count : 1); i++)
+        for (int k = 0; k < f->genome.constants; k++)
+            starts[i].constant[k] = count && !f->held[k] ? evolve_random_constant(&rng) : f->genome.constant[k];
 }
 
 nigh_status evolve_fit(nigh_context *ctx, const remez_problem *problem, const function_code *code, const bool *held, int starts,
                        uint64_t seed, evolve_program *program)
 {
     evolve_target *target = NULL;
-    double best[EVOLVE_MOST_CONSTANTS];
-    nigh_f128 start[EVOLVE_MOST_CONSTANTS] = {0};
+    nigh_f128 from[EVOLVE_MOST_CONSTANTS] = {0};
+    int count = starts ? starts : 1;
+    if (starts < 0 || starts > MOST_STARTS) return nigh_fail(ctx, NIGH_INVALID, "starts is %d; 0 to %d is allowed", starts, MOST_STARTS);
+    start *room = nigh_alloc_zero(ctx, (size_t)count, sizeof *room);
     fitting *f = nigh_alloc_zero(ctx, 1, sizeof *f);
     evolve_polisher *polisher = nigh_alloc_zero(ctx, 1, evolve_polisher_size());
-    nigh_status status = f && polisher ? to_genome(ctx, code, &f->genome) : NIGH_MEMORY;
+    nigh_status status = room && f && polisher ? to_genome(ctx, code, &f->genome) : NIGH_MEMORY;
     if (!status) status = evolve_target_new(ctx, problem, &target);
     if (status) goto done;
     for (int k = 0; held && k < code->constants; k++) f->held[k] = held[k];
-    if (!(fit_starts(f, target, starts, seed, best) < INFINITY)) {
-        status = nigh_fail(ctx, NIGH_UNMET, "none of %d starts gave constants without a pole in %g .. %g", starts ? starts : 1,
+    draw_starts(f, room, starts, seed);
+    if (!(fit_starts(f, target, room, count) < INFINITY)) {
+        status = nigh_fail(ctx, NIGH_UNMET, "none of %d starts gave constants without a pole in %g .. %g", count,
                            (double)problem->low, (double)problem->high);
         goto done;
     }
-    for (int k = 0; k < code->constants; k++) start[k] = f->held[k] ? code->constant[k] : best[k];
-    if (!evolve_polish(polisher, target, &f->genome, f->held, start, program))
-        status = nigh_fail(ctx, NIGH_UNMET, "the best of %d starts has a pole in %g .. %g", starts ? starts : 1, (double)problem->low,
+    for (int k = 0; k < code->constants; k++) from[k] = room->constant[k];
+    if (!evolve_polish(polisher, target, &f->genome, f->held, from, program))
+        status = nigh_fail(ctx, NIGH_UNMET, "the best of %d starts has a pole in %g .. %g", count, (double)problem->low,
                            (double)problem->high);
 done:
+    nigh_free(ctx, room);
     nigh_free(ctx, target);
     nigh_free(ctx, polisher);
     nigh_free(ctx, f);

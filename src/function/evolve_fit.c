@@ -56,7 +56,7 @@ nigh_status evolve_target_new(nigh_context *ctx, const remez_problem *problem, e
 {
     if (!(problem->low < problem->high) || !isfinite((double)(problem->high - problem->low)))
         return nigh_fail(ctx, NIGH_INVALID, "the interval is %g to %g; finite and increasing is needed", (double)problem->low, (double)problem->high);
-    evolve_target *target = nigh_alloc(ctx, sizeof *target);
+    evolve_target *target = nigh_alloc_zero(ctx, 1, sizeof *target);
     if (!target) return NIGH_MEMORY;
     nigh_status status = fill(ctx, problem, target);
     if (status) nigh_free(ctx, target);
@@ -66,7 +66,14 @@ nigh_status evolve_target_new(nigh_context *ctx, const remez_problem *problem, e
 
 /* ---- how long a candidate is fitted ------------------------------------------------------------------------------- */
 
-enum { STARTS = 4, FIRST = 8, SECOND = 40, THIRD = 200, SHARPEN = 12, CUBES = 3 };
+enum { STARTS = 4, FIRST = 8, STAGES = 3, SHARPEN = 12, CUBES = 3 };
+
+/* After so many more steps a fit must have this share of the digits of the best with its number of operations to go on. */
+static const struct stage {
+    int steps;
+    double share;
+} stages[STAGES] = {{30, 0.55}, {120, 0.7}, {500, 1}};
+
 
 /* Inherited constants with new ones beside them in half of the starts, all of them at random in the others. */
 static void start_constants(const evolve_genome *g, const bool *fresh, int start, nigh_rng *rng, double *constant)
@@ -81,7 +88,7 @@ static double sharpen(evolve_room *room, const evolve_kernels *kernels, const ev
     double trial[EVOLVE_MOST_CONSTANTS];
     memcpy(trial, constant, sizeof trial);
     for (int cubes = 1; cubes <= CUBES; cubes++) {
-        kernels->fit(room, g, trial, cubes, SHARPEN, 1e-3);
+        kernels->fit(room, g, trial, cubes, SHARPEN, 1e-4);
         double now = kernels->worst(room, g, trial);
         if (!(now < error)) continue;
         error = now;
@@ -101,7 +108,7 @@ double evolve_fit_genome(evolve_room *room, const evolve_target *target, evolve_
     int starts = !g->constants ? 1 : any ? STARTS : STARTS / 2;
     for (int start = 0; start < starts; start++) {
         start_constants(g, fresh, start, rng, trial);
-        kernels->fit(room, g, trial, 0, FIRST, 1e-2);
+        kernels->fit(room, g, trial, 0, FIRST, 1e-3);
         double now = kernels->worst(room, g, trial);
         if (start && !(now < error)) continue;
         error = now;
@@ -109,11 +116,11 @@ double evolve_fit_genome(evolve_room *room, const evolve_target *target, evolve_
     }
     memcpy(g->constant, best, sizeof best);
     if (!g->constants || !(error < INFINITY)) return error;
-    kernels->fit(room, g, best, 0, SECOND, 1e-3);
-    double now = kernels->worst(room, g, best);
-    if (now < 30 * good) {
-        kernels->fit(room, g, best, 0, THIRD, 1e-4);
+    double now = error;
+    for (int stage = 0; stage < STAGES; stage++) {
+        kernels->fit(room, g, best, 0, stages[stage].steps, 1e-6);
         now = kernels->worst(room, g, best);
+        if (!(now < pow(good, stages[stage].share))) break;
     }
     if (now < 4 * good) now = sharpen(room, kernels, g, best, now);
     if (now < error) {

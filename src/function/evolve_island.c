@@ -113,40 +113,58 @@ static void make_child(evolve_island *island, const evolve_options *options, evo
     }
 }
 
-static void keep_if_best(evolve_island *island, const evolve_target *target, evolve_member *m)
+/* Whether m looks better than the archive, at a number of operations. */
+static bool promising(const evolve_island *island, const evolve_member *m)
 {
-    int ops = m->genome.steps;
-    evolve_program *best = &island->best[ops], trial;
-    unsigned known = seen(island, m->hash);
-    double bar = best->ops ? (double)best->error : INFINITY;
-    bool fine = m->error < 0.98 * bar, blind = m->error < 3e-14 && !(known & POLISHED); /* double precision sees no difference there */
-    if (!ops || !(fine || blind)) return;
-    see(island, m->hash, known | POLISHED);
+    const evolve_program *best = &island->best[m->genome.steps];
+    bool fine = m->error < 0.98 * (best->ops ? (double)best->error : INFINITY);
+    bool blind = m->error < 3e-14 && !(seen(island, m->hash) & POLISHED); /* double precision sees no difference there */
+    return m->genome.steps && (fine || blind);
+}
+
+static void polish(evolve_island *island, const evolve_target *target, evolve_member *m)
+{
+    evolve_program *best = &island->best[m->genome.steps], trial;
     nigh_f128 start[EVOLVE_MOST_CONSTANTS];
+    see(island, m->hash, seen(island, m->hash) | POLISHED);
     for (int k = 0; k < m->genome.constants; k++) start[k] = m->genome.constant[k];
     if (!evolve_polish(island->polisher, target, &m->genome, NULL, start, &trial)) {
         m->error = INFINITY;
         return;
     }
+    memcpy(m->genome.constant, trial.code.constant, m->genome.constants * sizeof(double));
+    m->error = fmax(m->error, (double)trial.error); /* what the nodes did not see */
     if (best->ops && !(trial.error < best->error)) return;
+    m->error = (double)trial.error;
     if (!best->ops || trial.error < best->error * (nigh_f128)0.98) island->progress = island->generation;
     *best = trial;
-    memcpy(m->genome.constant, trial.code.constant, m->genome.constants * sizeof(double));
-    island->elite[ops] = m->genome;
-    m->error = fmin(m->error, (double)trial.error);
+    island->elite[best->ops] = m->genome;
+}
+
+/* Polishes the best child of every number of operations, as long as it looks better than the archive. */
+static void keep_best(evolve_island *island, const evolve_target *target, evolve_member *child, int count)
+{
+    for (int ops = 1; ops <= EVOLVE_MOST_OPS;) {
+        evolve_member *top = NULL;
+        for (int c = 0; c < count; c++)
+            if (child[c].genome.steps == ops && promising(island, &child[c]) && (!top || child[c].error < top->error)) top = &child[c];
+        if (top) polish(island, target, top); /* it no longer looks better than the archive */
+        else ops++;
+    }
 }
 
 static void evaluate(evolve_island *island, const evolve_target *target, evolve_member *child, const bool *fresh)
 {
     int ops = child->genome.steps;
     unsigned known = seen(island, child->hash);
-    double good = island->best[ops].ops ? (double)island->best[ops].error : 1;
+    double good = 1; /* the best with so many operations or fewer */
+    for (int k = 1; k <= ops; k++)
+        if (island->best[k].ops) good = fmin(good, (double)island->best[k].error);
     child->error = evolve_fit_genome(island->room, target, &child->genome, fresh, good, &island->rng);
     see(island, child->hash, known % POLISHED < 7 ? known + 1 : known);
     island->candidates++;
     if (!(child->error < 1e3)) child->error = INFINITY;
     if (child->error < INFINITY && evolve_kernels_now()->pole(island->room, &child->genome, child->genome.constant)) child->error = INFINITY;
-    if (child->error < INFINITY) keep_if_best(island, target, child);
 }
 
 void evolve_island_generation(evolve_island *island, const evolve_target *target, const evolve_options *options)
@@ -157,6 +175,7 @@ void evolve_island_generation(evolve_island *island, const evolve_target *target
         make_child(island, options, &island->member[n], fresh);
         evaluate(island, target, &island->member[n], fresh);
     }
+    keep_best(island, target, island->member + island->members, options->children);
     select_members(island, n, options->parents);
     island->generation++;
 }

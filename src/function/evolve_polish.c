@@ -105,7 +105,7 @@ static void jacobian(void *user, const nigh_f128 *x, nigh_f128 *j)
 
 static void minimise(evolve_polisher *p, nigh_f128 *x, int evaluations)
 {
-    grad_lmq problem = {residuals, jacobian, p, p->rows, p->genome->constants + p->level, evaluations, p->level ? 0 : (nigh_f128)1e-4};
+    grad_lmq problem = {residuals, jacobian, p, p->rows, p->genome->constants + p->level, evaluations, p->level ? 0 : (nigh_f128)1e-6};
     grad_levenberg_marquardtq(&problem, x, p->lm);
 }
 
