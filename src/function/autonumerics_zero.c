@@ -18,7 +18,7 @@ static const nigh_option options[] = {
     {.name = "generations", .type = NIGH_OPTION_INT, .low = 1, .high = 1e7, .value = 2500,
      .help = "length of the search; the default takes one to two minutes on two cores"},
     {.name = "reduction", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 2, .choices = "auto,none,native",
-     .help = "native: the known range reduction of a named function; auto: native where there is one"},
+     .help = "native: the known range reduction of a named function; auto: native where it helps"},
     {.name = "divide", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "no,yes", .value = 1, .help = "programs may divide"},
     {.name = "fma", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "no,yes", .help = "a b + c is one operation, not two"},
     {.name = "speed", .type = NIGH_OPTION_CHOICE, .low = 0, .high = 1, .choices = "ops,time",
@@ -38,10 +38,15 @@ typedef struct fit {
 
 /* ---- what is asked of it --------------------------------------------------------------------------------- */
 
-static bool wants_native(nigh_context *ctx, const function_target *target, const nigh_settings *settings)
+/*
+ * auto: where folding or periods leave an interval of at most a third, and where the function crosses zero away from 0, so that without the
+ * reduction no relative error can be small.
+ */
+static bool gains(const function_domain *native)
 {
-    int asked = (int)settings->value[REDUCTION];
-    return asked == NATIVE || (asked == AUTO && function_domain_supports(ctx, target) == NIGH_OK);
+    bool crosses = native->reduction == FUNCTION_BINADE || native->reduction == FUNCTION_TURNS;
+    return (crosses && native->measure != FUNCTION_ABSOLUTE) || 3 * (native->t_high - native->t_low) <= (nigh_f128)native->high - native->low ||
+           native->reduction >= FUNCTION_ODD;
 }
 
 static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
@@ -65,7 +70,10 @@ static void cut(function_domain *domain)
 static nigh_status domain_of(nigh_context *ctx, const nigh_problem *problem, const nigh_settings *settings, function_domain *domain)
 {
     const function_target *target = function_target_of(problem);
-    nigh_status status = function_domain_new(ctx, target, wants_native(ctx, target, settings), true, domain);
+    int asked = (int)settings->value[REDUCTION];
+    bool native = asked == NATIVE || (asked == AUTO && function_domain_supports(ctx, target) == NIGH_OK);
+    nigh_status status = function_domain_new(ctx, target, native, true, domain);
+    if (status == NIGH_OK && asked == AUTO && native && !gains(domain)) status = function_domain_new(ctx, target, false, true, domain);
     if (status == NIGH_OK) cut(domain);
     if (status == NIGH_OK && (int)settings->value[OPS] <= evolved_extra_ops(domain))
         status = nigh_fail(ctx, NIGH_UNSUPPORTED, "ops is %d; this core spends %d on its square and factor alone", (int)settings->value[OPS], evolved_extra_ops(domain));
