@@ -83,7 +83,7 @@ nigh_status evolved_round(nigh_context *ctx, const evolved_choice *choice, const
                           evolved_core *out)
 {
     const function_domain *domain = choice->domain;
-    double ideal = (double)program->error;
+    double ideal = choice->timed ? 0 : (double)program->error; /* timed: it has roundings in it */
     *out = (evolved_core){.core = {.form = FUNCTION_CODE}, .ops = program->ops + evolved_extra_ops(domain)};
     function_domain_core(domain, &out->core);
     out->core.square = false; /* a step of the code */
@@ -129,7 +129,10 @@ static nigh_status choose_accurate(nigh_context *ctx, const evolved_choice *choi
         nigh_free(ctx, better ? best->core.code : next.core.code);
         if (better) *best = next;
     }
-    if (status == NIGH_OK && !(best->error < INFINITY)) status = nigh_fail(ctx, NIGH_FAILED, "no program is finite in %s", nigh_dtype_name(choice->domain->type));
+    if (status == NIGH_OK && !best->core.code)
+        status = nigh_fail(ctx, NIGH_FAILED, "%lld generations found no program; more are needed", (long long)evolve_generations(choice->archive));
+    else if (status == NIGH_OK && !(best->error < INFINITY))
+        status = nigh_fail(ctx, NIGH_FAILED, "no program is finite in %s", nigh_dtype_name(choice->domain->type));
     return status;
 }
 
@@ -148,7 +151,7 @@ static nigh_status promising(nigh_context *ctx, const evolved_choice *choice, co
     for (int ops = 1; ops <= choice->most_ops - evolved_extra_ops(choice->domain) && status == NIGH_OK; ops++) {
         const evolve_program *program = evolve_best(choice->archive, ops);
         evolved_core *next = &kept[*count];
-        if (!program || program->error >= 1) continue;
+        if (!program || program->error >= 2) continue; /* with a bound of its roundings, seldom reached */
         status = evolved_round(ctx, choice, program, probe, next);
         if (status != NIGH_OK) break;
         *least = fmin(*least, next->error);

@@ -24,11 +24,11 @@ typedef struct sample {
 
 /* Without reduction, with a square and a factor, with a product that reconstruction needs, and with fma. */
 static const sample samples[] = {
-    {"exp2", 0, 1, NIGH_F64, "relative", "ops=8,generations=30", 1e-3},
-    {"sin", -1.5, 1.5, NIGH_F32, "relative", "ops=8,generations=20,reduction=none", .1},
-    {"tanh", -8, 8, NIGH_F32, "absolute", "ops=9,generations=20", .5},
-    {"gelu", -8, 8, NIGH_F32, "absolute", "ops=8,generations=20,divide=no", 2},
-    {"exp2", -.5, .5, NIGH_F32, "ulp", "ops=7,generations=30,fma=yes,divide=no", 1e4},
+    {"exp2", 0, 1, NIGH_F64, "relative", "ops=5,generations=12", .1},
+    {"sin", -1.5, 1.5, NIGH_F32, "relative", "ops=6,generations=12,reduction=none", .5},
+    {"tanh", -8, 8, NIGH_F32, "absolute", "ops=4,generations=12", .9},
+    {"gelu", -8, 8, NIGH_F32, "absolute", "ops=4,generations=12,divide=no", 4},
+    {"exp2", -.5, .5, NIGH_F32, "ulp", "ops=5,generations=12,fma=yes,divide=no", 1e6},
 };
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
@@ -107,7 +107,7 @@ static void plans(void **unused)
     for (int s = 0; s < SAMPLES; s++) {
         nigh_context *ctx = test_context_new();
         nigh_problem *problem = problem_of(ctx, &samples[s]);
-        nigh_plan *plan = plan_of(ctx, problem, samples[s].settings, 100, false), *torn = plan_of(ctx, problem, samples[s].settings, 7, true), *loaded;
+        nigh_plan *plan = plan_of(ctx, problem, samples[s].settings, 100, false), *torn = plan_of(ctx, problem, samples[s].settings, 5, true), *loaded;
         apply(plan, in, a);
         apply(torn, in, b);
         assert_same(plan, a, b);
@@ -142,7 +142,7 @@ static void bad_code(void **unused)
 {
     nigh_context *ctx = test_context_new();
     nigh_problem *problem = problem_of(ctx, &samples[4]);
-    nigh_plan *plan = plan_of(ctx, problem, "ops=6,generations=25,fma=yes", 25, false), *loaded;
+    nigh_plan *plan = plan_of(ctx, problem, "ops=5,generations=12,fma=yes,divide=no", 12, false), *loaded;
     function_code *code = function_plan_core(plan)->code, kept = *code;
     for (int k = 0; k < 5; k++) {
         nigh_buffer bytes = {.ctx = ctx};
@@ -202,8 +202,8 @@ static void in_the_planner(void **unused)
     nigh_context *ctx = test_context_new();
     nigh_problem *problem = problem_of(ctx, &samples[0]);
     nigh_request request = nigh_request_default();
-    request.error = 1e-2, request.no_clock = true, request.state = "", request.screen = 500, request.test = 1000;
-    request.settings = "ops=6,generations=10,reduction=none";
+    request.error = .1, request.no_clock = true, request.state = "", request.screen = 500, request.test = 1000;
+    request.settings = "ops=4,generations=5,reduction=none";
     nigh_outcome *outcome;
     assert_ok(ctx, nigh_plan_make(ctx, problem, &request, &outcome));
     assert_int_equal(row_of(outcome)->state, NIGH_CANDIDATE_SKIPPED);
