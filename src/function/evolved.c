@@ -14,6 +14,28 @@ int evolved_extra_ops(const function_domain *domain)
 
 /* ---- rounding -------------------------------------------------------------------------------------------- */
 
+static int uses_of(const function_code *code, int operand)
+{
+    int uses = 0;
+    for (int i = 0; i < code->steps; i++) {
+        const function_code_step *s = &code->step[i];
+        uses += (s->a == operand) + (s->b == operand) + (s->op >= CODE_FMA && s->c == operand);
+    }
+    return uses;
+}
+
+/* x - (-c) is x + c: a constant that only one step uses takes the sign of that step. */
+static void settle_signs(function_code *code)
+{
+    for (int i = 0; i < code->steps; i++) {
+        function_code_step *s = &code->step[i];
+        int at = s->op == CODE_SUB ? s->b : s->op == CODE_FMS ? s->c : s->op != CODE_FNMA ? 0 : s->a >= 1 && s->a <= code->constants ? s->a : s->b;
+        if (at < 1 || at > code->constants || uses_of(code, at) != 1) continue;
+        code->constant[at - 1] = -code->constant[at - 1];
+        s->op = s->op == CODE_SUB ? CODE_ADD : CODE_FMA;
+    }
+}
+
 /* A program in v = t^2 gets that square as its first step. Products go into the sums that use them. */
 static function_code code_in_t(const function_domain *domain, const function_code *program)
 {
@@ -33,6 +55,7 @@ static function_code code_in_t(const function_domain *domain, const function_cod
         code.steps = program->steps + 1;
     }
     function_code_fuse(&code);
+    settle_signs(&code);
     return code;
 }
 
