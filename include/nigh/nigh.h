@@ -1,7 +1,9 @@
 /* nigh/nigh.h: everything. Start with nigh/plan.h; nigh/core.h says how errors and memory work. */
 #ifndef NIGH_NIGH_H
 #define NIGH_NIGH_H
+#include "nigh/bessel.h"
 #include "nigh/core.h"
+#include "nigh/design.h"
 #include "nigh/expr.h"
 #include "nigh/function.h"
 #include "nigh/io.h"

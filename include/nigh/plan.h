@@ -176,6 +176,7 @@ typedef struct nigh_estimate {
     nigh_work fit;       /* once */
     nigh_work apply;     /* per sample, in batches */
     double bytes;        /* of the plan */
+    double exact_calls;  /* exact computations that the fit will make itself (nigh_fit_exact), about */
     const char *source;  /* "formula", "wisdom", "none" */
 } nigh_estimate;
 
@@ -244,6 +245,14 @@ struct nigh_method {
 /* Adds a method from outside to this context; it must outlive it. NIGH_INVALID: wrong size or abi, name taken. */
 NIGH_API nigh_status nigh_register(nigh_context *ctx, const nigh_method *method);
 
+/*
+ * For methods that choose inputs of their own instead of taking the fit set: exact outputs of n inputs, inside start or advance. These
+ * computations are counted at the price of any other (receipt, cost, envelope), also those that a cache answers. Whatever calls
+ * problem->ops->exact otherwise is not. NIGH_UNSUPPORTED: a file of pairs; NIGH_FAILED: an answer that is not finite; the
+ * failures of the computation itself.
+ */
+NIGH_API nigh_status nigh_fit_exact(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out);
+
 /* Method number i over all families and registered ones (NULL beyond the last), and one by kind and name. */
 NIGH_API const nigh_method *nigh_method_at(nigh_context *ctx, int i);
 NIGH_API nigh_status nigh_method_find(nigh_context *ctx, const char *kind, const char *name, const nigh_method **method);
@@ -307,6 +316,8 @@ struct nigh_plan {
     const nigh_plan_ops *ops;
     void *state;
     nigh_arena *arena;
+    char *note;         /* what the method has to tell about this fit, one or two sentences; NULL: nothing. Stands in the receipt's
+                           words and beside candidates that missed the error; not kept in plan files but there. */
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
     const nigh_chart *chart; /* in the arena; NULL: none. Not in the plan's file but in its record */
 };
@@ -466,9 +477,10 @@ typedef struct nigh_candidate {
     nigh_settings settings;
     char *label;              /* "minimax degree=5 reduction=native" */
     nigh_candidate_state state;
-    char *why;                /* unsupported, skipped, failed: the reason in words; else NULL */
+    char *why;                /* unsupported, skipped, failed: the reason in words; missed: the method's note on its fit; else NULL */
     nigh_estimate estimate;
-    double fit_seconds;
+    double fit_seconds;       /* with the exact computations made for it */
+    double exact_calls;       /* exact computations made for its fit: the fit set's and its own */
     double screen_mean, screen_error_se, screen_p95, screen_worst; /* of min(e, 5E); p95 and worst unclipped */
     double decides;           /* the screened figure that is compared with E */
     double apply_seconds;     /* per sample: counted, or measured when timed */

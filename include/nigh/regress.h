@@ -1,9 +1,9 @@
 /*
- * nigh/regress.h: vectors to vectors known by samples: problems of kind "map".
+ * nigh/regress.h: vectors to vectors known by samples: problems of kind "map"; and what random features can reach of them.
  *
  * A map takes d numbers to m numbers; nigh knows it by pairs of inputs and outputs, from a file or from runs of a
- * program. The methods for it (`nigh list methods`): mean, nearest, polynomial-ridge, pod-ridge, pod-kernel, rbf. All
- * are classical shortcuts; a plan of any of them is saved, loaded and exported as C.
+ * program. The methods for it (`nigh list methods`): mean, nearest, polynomial-ridge, pod-ridge, pod-kernel, rbf,
+ * which are classical shortcuts, and bandlimited-random-features. A plan of any of them is saved, loaded and exported as C.
  */
 #ifndef NIGH_REGRESS_H
 #define NIGH_REGRESS_H
@@ -60,6 +60,60 @@ typedef struct nigh_expression_map {
  * of 4096 points of the box (the point is named). Copies all; freed by nigh_problem_free.
  */
 NIGH_API nigh_status nigh_expression_map_new(nigh_context *ctx, const nigh_expression_map *spec, nigh_problem **problem);
+
+/* ---- the floor of random features --------------------------------------------------------------------- */
+
+/*
+ * A network sum_j c_j eta(a_j . x - b_j) whose hidden weights a, b are drawn once from [-lambda, lambda] and frozen cannot
+ * represent every target: frequencies beyond lambda are out of reach however many units are added, as long as the
+ * coefficients c stay bounded ("How Powerful are Shallow Neural Networks with Bandlimited Random Weights?"). The floor is
+ * never absolute: with coefficients of unbounded size and exact arithmetic it vanishes for most activations. It is therefore
+ * stated with the norm of the coefficients that goes with it, and doubles allow about 1e7 to 1e8.
+ */
+#define NIGH_BAND_MOST 32
+
+typedef struct nigh_band_options {
+    const char *activation; /* "sigmoid", "tanh", "gaussian", "cos", "relu" */
+    int features;           /* drawn for the diagnosis: 600 stand for any number; fewer when so few are to be fitted */
+    int samples;            /* taken at random for the diagnosis: 300 */
+    double ridge;           /* relative to the mean square of the features' singular values; 0: by leave-one-out */
+    double norm;            /* B of nigh_band_row.bounded; 0: not wanted */
+    double tolerance;       /* relative error that is wanted, for `chosen`; 0: as good as it gets */
+    uint64_t seed;
+    int count;              /* ranges to look at, up to NIGH_BAND_MOST; 0: 1/2, 1, 2, 4 .. 256 */
+    const double *lambda;   /* [count], > 0 */
+} nigh_band_options;
+
+/* Errors are root mean squares relative to the outputs' deviation from their mean: 1 is what a constant reaches. */
+typedef struct nigh_band_row {
+    double lambda;
+    double reach;    /* lambda times the radius of the data, which were scaled to [-1, 1]: the largest |a . x| has this size */
+    double floor;    /* predicted error on new inputs: leave-one-out at `ridge` */
+    double residual; /* what even the samples themselves keep at `ridge`: the floor of the operator */
+    double norm;     /* of the coefficients there: |c| sqrt(features) relative to the deviation of the outputs */
+    double ridge;
+    double bounded;  /* least residual with coefficients of norm <= options.norm; NAN: not asked for */
+    double spectral; /* one input: share of the outputs beyond the frequencies of the features; else NAN. For relu 0: no limit */
+} nigh_band_row;
+
+typedef struct nigh_band {
+    int count, chosen;          /* chosen: the smallest lambda with floor <= tolerance / 2, or near the least floor */
+    nigh_band_row row[NIGH_BAND_MOST];
+    double radius;              /* of the scaled data, 1 for one input */
+    char words[400];            /* what a user should know of the chosen one */
+} nigh_band;
+
+/* activation sigmoid, 600 features, 300 samples, ridge and range by leave-one-out, seed 1. */
+NIGH_API nigh_band_options nigh_band_options_default(void);
+
+/*
+ * What networks with random hidden weights can reach of y[n,m] at x[n,d], for every range of weights, without fitting one.
+ * Samples are scaled to [-1, 1] per input. NIGH_INVALID: lambda <= 0, an activation that is unknown or a polynomial (its span
+ * is finite whatever the weights), sizes out of range, values that are not finite. Above 16 outputs the leading components
+ * count. Cost: per range a singular value decomposition of samples x features, some 20 to 50 ms with the defaults.
+ */
+NIGH_API nigh_status nigh_band_floor(nigh_context *ctx, int64_t n, int64_t d, int64_t m, const double *x, const double *y,
+                                     const nigh_band_options *options, nigh_band *out);
 
 #ifdef __cplusplus
 }

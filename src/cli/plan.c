@@ -62,7 +62,8 @@ static nigh_status print_table(nigh_context *ctx, const nigh_outcome *o, nigh_bu
         char fit[32], use[32];
         time_text(c->fit_seconds, fit, sizeof fit), time_text(c->apply_seconds, use, sizeof use);
         if (isfinite(c->decides))
-            status = nigh_buffer_print(text, "%-46.46s %10.3g %10s %9s%s  %s\n", c->label, c->decides, fit, use, c->timed ? " " : "~", state_words[c->state]);
+            status = nigh_buffer_print(text, "%-46.46s %10.3g %10s %9s%s  %s%s%s\n", c->label, c->decides, fit, use, c->timed ? " " : "~",
+                                       state_words[c->state], c->why ? ": " : "", c->why ? c->why : "");
         else
             status = nigh_buffer_print(text, "%-46.46s %10s %10s %10s  %s%s%s\n", c->label, "-", "-", "-", state_words[c->state], c->why ? ": " : "", c->why ? c->why : "");
     }

@@ -20,6 +20,7 @@ struct nigh_context {
     int registered_count;
     void (*services[8])(void);
     bool services_set;
+    double calls, call_seconds; /* exact computations of the fit under way, and the time they took */
     char message[2048];
 };
 #endif

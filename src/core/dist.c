@@ -127,16 +127,16 @@ void nigh_rng_sphere(nigh_rng *rng, int64_t d, double *out)
     for (int64_t i = 0; i < d; i++) out[i] /= sqrt(square);
 }
 
-/* Cosine to the mean: Wood's rejection from a transformed beta ("Simulation of the von Mises Fisher distribution", 1994). */
-static double vmf_cosine(nigh_rng *rng, double d, double kappa)
+/*
+ * 1 - cosine to the mean: Wood's rejection from a transformed beta ("Simulation of the von Mises Fisher distribution", 1994). Its cosines
+ * w and x0 are carried as 1 - w and 1 - x0, which are all that is left of them at large kappa.
+ */
+static double vmf_fall(nigh_rng *rng, double d, double kappa)
 {
-    double m = d - 1, root = sqrt(4 * kappa * kappa + m * m);
-    double b = m / (2 * kappa + root), x0 = (1 - b) / (1 + b);
-    double c = kappa * x0 + m * log1p(-x0 * x0);
+    double m = d - 1, b = m / (2 * kappa + hypot(2 * kappa, m)), fall0 = 2 * b / (1 + b), least = fall0 * (2 - fall0);
     for (;;) {
-        double z = nigh_rng_beta(rng, 0.5 * m, 0.5 * m);
-        double w = (1 - (1 + b) * z) / (1 - (1 - b) * z);
-        if (kappa * w + m * log1p(-x0 * w) - c >= log(positive(rng))) return w;
+        double z = nigh_rng_beta(rng, 0.5 * m, 0.5 * m), fall = 2 * b * z / (1 - z + b * z);
+        if (kappa * (fall0 - fall) + m * log((fall0 + fall - fall0 * fall) / least) >= log(positive(rng))) return fall;
     }
 }
 
@@ -149,15 +149,16 @@ nigh_status nigh_rng_von_mises_fisher(nigh_context *ctx, nigh_rng *rng, int64_t 
     for (int64_t i = 0; i < d; i++) norm += mean[i] * mean[i];
     if (!(fabs(norm - 1) <= 2e-6))
         return nigh_fail(ctx, NIGH_INVALID, "the mean direction has length %g; a unit vector is needed", sqrt(norm));
-    double w = vmf_cosine(rng, (double)d, kappa);
+    double fall = vmf_fall(rng, (double)d, kappa), w = 1 - fall;
     do { /* a direction across the mean, uniform */
         nigh_rng_fill_normal(rng, d, out);
         along = 0, square = 0;
         for (int64_t i = 0; i < d; i++) along += out[i] * mean[i];
-        for (int64_t i = 0; i < d; i++) out[i] -= along / norm * mean[i], square += out[i] * out[i];
+        along /= norm;
+        for (int64_t i = 0; i < d; i++) out[i] -= along * mean[i], square += out[i] * out[i];
     } while (square == 0);
-    double across = sqrt(w * w < 1 ? 1 - w * w : 0) / sqrt(square);
-    for (int64_t i = 0; i < d; i++) out[i] = w * mean[i] / sqrt(norm) + across * out[i];
+    double across = sqrt(fall < 2 ? fall * (2 - fall) : 0) / sqrt(square), forth = w / sqrt(norm);
+    for (int64_t i = 0; i < d; i++) out[i] = forth * mean[i] + across * out[i];
     return NIGH_OK;
 }
 

@@ -126,7 +126,8 @@ static nigh_status start(nigh_context *ctx, const nigh_method *method, const nig
         o.divide = settings->value[DIVIDE] != 0;
         o.fma = settings->value[FMA] != 0;
         o.most_ops = (int)settings->value[OPS] - evolved_extra_ops(&f->domain);
-        if (settings->value[SPEED] != 0) o.roundoff = FLT_EPSILON / 4; /* the float counts; all roundings seldom add up */
+        if (f->domain.measure == FUNCTION_ULP) /* it is the type that counts; all roundings seldom add up */
+            o.roundoff = (f->domain.type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON) / 4;
         o.seed = (uint64_t)settings->value[SEED];
         status = evolve_new(ctx, &core, &o, &f->search);
     }

@@ -50,6 +50,9 @@ bool function_code_fused(const function_code *code);
 struct function_core;
 bool function_core_code(const struct function_core *core, function_code *out);
 
+/* core(t) as code on one piece of a table. */
+void function_core_piece(const struct function_core *core, int piece, function_code *out);
+
 /* The result in quadruple precision without roundings of the type (constants as they are), and in the type itself. */
 nigh_f128 function_code_value(const function_code *code, nigh_f128 argument);
 double function_code_run_f64(const function_code *code, double argument);

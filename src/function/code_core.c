@@ -53,3 +53,20 @@ bool function_core_code(const function_core *core, function_code *out)
     else out->steps = 0; /* a constant, which stands last already */
     return true;
 }
+
+void function_core_piece(const function_core *core, int piece, function_code *out)
+{
+    *out = (function_code){0};
+    uint8_t scale = 0, shift = 0, u = 0;
+    if (core->affine) {
+        scale = add_constant(out, core->scale);
+        shift = add_constant(out, core->shift);
+    }
+    uint8_t index = add_constant(out, piece);
+    for (int k = 0; k < core->lower; k++) add_constant(out, function_core_get(core, (int64_t)piece * core->lower + k));
+    if (core->square) u = add_step(out, CODE_MUL, 0, 0, 0);
+    if (core->affine) u = add_step(out, CODE_FMA, u, scale, shift);
+    u = add_step(out, CODE_SUB, u, index, 0);
+    uint8_t value = add_horner(out, u, index + 1, core->lower);
+    if (core->factor) add_step(out, CODE_MUL, 0, value, 0);
+}

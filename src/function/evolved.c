@@ -106,7 +106,7 @@ nigh_status evolved_round(nigh_context *ctx, const evolved_choice *choice, const
                           evolved_core *out)
 {
     const function_domain *domain = choice->domain;
-    double ideal = choice->timed ? 0 : (double)program->error; /* timed: it has roundings in it */
+    double ideal = domain->measure == FUNCTION_ULP ? 0 : (double)program->error; /* ulp: it has roundings in it */
     *out = (evolved_core){.core = {.form = FUNCTION_CODE}, .ops = program->ops + evolved_extra_ops(domain)};
     function_domain_core(domain, &out->core);
     out->core.square = false; /* a step of the code */
@@ -145,7 +145,7 @@ static nigh_status choose_accurate(nigh_context *ctx, const evolved_choice *choi
         const evolve_program *program = evolve_frontier(choice->archive, ops);
         evolved_core next;
         if (!program) continue;
-        if (program->error > TIE * best->error) break;
+        if (program->error > 2 * TIE * best->error) break; /* 2: a bound of its roundings may be in it */
         status = evolved_round(ctx, choice, program, probe, &next);
         if (status != NIGH_OK) break;
         bool better = next.error <= TIE * best->error;

@@ -20,6 +20,7 @@
 /* Exponents are biased by 1023: 2046 less the one of p. */
 #define INVERSE_POWER(p) \
     _mm256_castsi256_pd(_mm256_sub_epi64(_mm256_set1_epi64x(INT64_C(2046) << 52), _mm256_castpd_si256(p)))
+#define FMA(x, y, z) _mm256_fmadd_pd(x, y, z)
 #define NAME(x) x##_avx2
 #include "function/exhaustive.inc"
 #endif

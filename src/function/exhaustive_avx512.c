@@ -20,6 +20,7 @@
 /* Exponents are biased by 1023: 2046 less the one of p. */
 #define INVERSE_POWER(p) \
     _mm512_castsi512_pd(_mm512_sub_epi64(_mm512_set1_epi64(INT64_C(2046) << 52), _mm512_castpd_si512(p)))
+#define FMA(x, y, z) _mm512_fmadd_pd(x, y, z)
 #define NAME(x) x##_avx512
 #include "function/exhaustive.inc"
 #endif

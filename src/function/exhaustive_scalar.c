@@ -25,5 +25,6 @@ static inline double power_below(double x)
 #define GREATER(x, y, a, b) ((x) > (y) ? (a) : (b))
 #define POWER(x) power_below(x)
 #define INVERSE_POWER(p) (1 / (p))
+#define FMA(x, y, z) fma(x, y, z)
 #define NAME(x) x##_scalar
 #include "function/exhaustive.inc"

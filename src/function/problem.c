@@ -89,8 +89,7 @@ static nigh_status errors(nigh_context *ctx, const nigh_problem *problem, int64_
 static void free_problem(nigh_context *ctx, nigh_problem *problem)
 {
     function_target *target = problem->self;
-    nigh_expr_free(target->expr);
-    nigh_free(ctx, (void *)target->text);
+    function_target_free(ctx, target);
     nigh_free(ctx, (void *)problem->name);
     nigh_free(ctx, (void *)problem->identity);
     nigh_free(ctx, (void *)problem->origin);
@@ -252,18 +251,45 @@ static nigh_status check_measure(nigh_context *ctx, const char *name, const nigh
 
 /* ---- making ---- */
 
-static nigh_status fill(nigh_context *ctx, const nigh_function *function, function_problem *made)
+static nigh_status fill_target(nigh_context *ctx, const nigh_function *function, function_target *target)
 {
-    function_target *target = &made->target;
-    nigh_problem *problem = &made->problem;
-    nigh_status status = check_interval(ctx, function, &target->low, &target->high);
-    if (status == NIGH_OK) status = check_measure(ctx, function->measure, &target->measure);
+    nigh_status status = check_measure(ctx, function->measure, &target->measure);
     if (status == NIGH_OK) status = parse(ctx, function->text, &target->expr);
     if (status == NIGH_OK) status = canonical(ctx, target->expr, (char **)&target->text);
     if (status != NIGH_OK) return status;
     target->named = named_of(target->expr);
     target->type = function->type;
     target->flops = nigh_expr_flops(target->expr);
+    return NIGH_OK;
+}
+
+void function_target_free(nigh_context *ctx, function_target *target)
+{
+    nigh_expr_free(target->expr);
+    nigh_free(ctx, (void *)target->text);
+    *target = (function_target){0};
+}
+
+nigh_status function_target_make(nigh_context *ctx, const char *text, double low, double high, const char *measure,
+                                 function_target *out)
+{
+    nigh_function function = {text, low, high, NIGH_F32, measure};
+    function_target target = {.low = low + 0.0, .high = high + 0.0};
+    if (!(low <= high) || !(fabs(low) <= (double)FLT_MAX) || !(fabs(high) <= (double)FLT_MAX) || (double)(float)low != low || (double)(float)high != high)
+        return nigh_fail(ctx, NIGH_INVALID, "interval is [%.17g, %.17g]; finite f32 numbers with low <= high are allowed", low, high);
+    nigh_status status = fill_target(ctx, &function, &target);
+    if (status == NIGH_OK) *out = target;
+    else function_target_free(ctx, &target);
+    return status;
+}
+
+static nigh_status fill(nigh_context *ctx, const nigh_function *function, function_problem *made)
+{
+    function_target *target = &made->target;
+    nigh_problem *problem = &made->problem;
+    nigh_status status = check_interval(ctx, function, &target->low, &target->high);
+    if (status == NIGH_OK) status = fill_target(ctx, function, target);
+    if (status != NIGH_OK) return status;
     problem->measure = target->measure;
     problem->in = problem->out = (nigh_shape){.dtype = function->type};
     problem->low = &target->low;

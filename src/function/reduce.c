@@ -7,8 +7,10 @@
 #include <string.h>
 
 /* Sums of doubles: binary128 has no portable literals. */
-#define LN2 ((nigh_f128)0x1.62e42fefa39efp-1 + (nigh_f128)0x1.abc9e3b39803fp-56 + (nigh_f128)0x1.7b57a079a1934p-111)
-#define PI ((nigh_f128)0x1.921fb54442d18p+1 + (nigh_f128)0x1.1a62633145c07p-53 - (nigh_f128)0x1.f1976b7ed8fbcp-109)
+static const double ln2_parts[3] = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56, 0x1.7b57a079a1934p-111};
+static const double pi_parts[3] = {0x1.921fb54442d18p+1, 0x1.1a62633145c07p-53, -0x1.f1976b7ed8fbcp-109};
+#define LN2 ((nigh_f128)ln2_parts[0] + ln2_parts[1] + ln2_parts[2])
+#define PI ((nigh_f128)pi_parts[0] + pi_parts[1] + pi_parts[2])
 #define HALF_ROOT 0.70710678118654752440L
 
 double function_round(nigh_dtype type, nigh_f128 x)
@@ -138,16 +140,19 @@ nigh_status function_domain_supports(nigh_context *ctx, const function_target *t
 
 /* ---- making a domain ---------------------------------------------------------------------------------- */
 
-/* -c as numbers of the type whose sum is near -c; the first with few enough bits that k times it is exact. */
-static void split(nigh_dtype type, nigh_f128 c, double most, double out[3])
+/*
+ * -c as numbers of the type whose sum is near -c; the first with few enough bits that k times it is exact. c is a sum of three doubles: its head is
+ * taken off before they are added, so that the last number is good to all its bits.
+ */
+static void split(nigh_dtype type, const double c[3], double most, double out[3])
 {
     int bits = 0, mantissa = type == NIGH_F32 ? FLT_MANT_DIG : DBL_MANT_DIG, exponent;
     while (ldexp(1, bits) <= 2 * most + 1) bits++; /* k, or k + 1/2 */
-    (void)frexpl((long double)c, &exponent);
+    (void)frexp(c[0], &exponent);
     double unit = ldexp(1, exponent - (mantissa - bits));
-    double head = floor((double)c / unit) * unit;
+    double head = floor(c[0] / unit) * unit;
     out[0] = -head;
-    nigh_f128 rest = c - head;
+    nigh_f128 rest = (nigh_f128)(c[0] - head) + c[1] + c[2];
     out[1] = -function_round(type, rest);
     out[2] = -function_round(type, rest + out[1]);
 }
@@ -158,7 +163,7 @@ static void domain_scaled(function_domain *d)
     double eps = d->type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON, most = fmax(abs(d->k_low), abs(d->k_high)) + 1;
     nigh_f128 period = natural ? LN2 : (nigh_f128)1;
     double parts[3] = {-1, 0, 0};
-    if (natural) split(d->type, LN2, most, parts);
+    if (natural) split(d->type, ln2_parts, most, parts);
     d->constant[0] = function_round(d->type, 1 / period);
     d->constant[1] = parts[0];
     d->constant[2] = parts[1];
@@ -172,7 +177,7 @@ static void domain_turns(function_domain *d, bool analytic)
     bool cosine = d->target->named->id == FUNCTION_COS;
     double eps = d->type == NIGH_F32 ? FLT_EPSILON : DBL_EPSILON, most = fmax(abs(d->k_low), abs(d->k_high)) + 1;
     d->constant[0] = function_round(d->type, 1 / PI);
-    split(d->type, PI, most, d->constant + 1);
+    split(d->type, pi_parts, most, d->constant + 1);
     d->constant[4] = cosine ? -.5 : 0;
     d->constant[5] = cosine;
     d->t_high = PI * (.5 + most * eps);

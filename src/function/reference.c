@@ -77,7 +77,7 @@ static double ulp_of(double f, nigh_dtype type)
     return ldexp(1, exponent - digits);
 }
 
-static double in_measure(const function_target *target, double difference, double f)
+double function_in_measure(const function_target *target, double difference, double f)
 {
     if (difference == 0) return 0;
     if (target->measure->name[0] == 'r') difference /= fabs(f);
@@ -85,14 +85,22 @@ static double in_measure(const function_target *target, double difference, doubl
     return isnan(difference) ? INFINITY : difference;
 }
 
+/* The infinity that is the nearest f32 to f. */
+static bool overflows(const function_target *target, double answer, double f)
+{
+    return target->type == NIGH_F32 && isinf(answer) && fabs(f) >= FUNCTION_OVERFLOW_F32 && answer * f > 0;
+}
+
 double function_error(const function_target *target, double answer, double f)
 {
-    return in_measure(target, fabs(answer - f), f);
+    if (overflows(target, answer, f)) return 0;
+    return function_in_measure(target, fabs(answer - f), f);
 }
 
 double function_error_f128(const function_target *target, double answer, nigh_f128 f)
 {
     double difference = fabs((double)(answer - f)), cut = (double)f;
+    if (overflows(target, answer, cut)) return 0;
     bool up = cut > 0 ? cut > f : cut < f; /* rounding may have reached the next binade */
-    return in_measure(target, difference, up ? nextafter(cut, 0) : cut);
+    return function_in_measure(target, difference, up ? nextafter(cut, 0) : cut);
 }

@@ -52,7 +52,8 @@ void function_reference_f64(const function_target *target, int64_t n, const doub
  * |reference - f| <= relative |reference| + absolute on the whole interval. For a single function of nigh/expr.h this
  * stands on the accuracy stated there: 8 ulp, 1024 times the smallest subnormal. For other expressions nothing can be said
  * beforehand (cancellation): absolute is estimated as 8 times the largest difference from quadruple precision at 4096
- * points (`proved` is false). Cost: 0 or about 10 ms.
+ * points (`proved` is false). Cost: 0 or about 10 ms. Where Arb is there, every f32 of an interval has a proved
+ * reference instead: function/pieces.h.
  */
 typedef struct function_margin {
     double relative, absolute;
@@ -60,10 +61,19 @@ typedef struct function_margin {
 } function_margin;
 nigh_status function_reference_margin(nigh_context *ctx, const function_target *target, function_margin *out);
 
+/*
+ * From FLT_MAX and half an ulp on, the nearest f32 is infinite: there that infinity is the right answer in every measure, with
+ * error 0. A finite answer is measured as anywhere (an ulp above 2^128 is that of the binade of f, as if f32 had it).
+ */
+#define FUNCTION_OVERFLOW_F32 0x1.ffffffp127
+
 /* Error of an answer in the target's measure beside f given in f64 or in quadruple precision; INFINITY when answer is not
- * finite. The second finds the right ulp where f lies just below a power of two. */
+ * finite and should be. The second finds the right ulp where f lies just below a power of two. */
 double function_error(const function_target *target, double answer, double f);
 double function_error_f128(const function_target *target, double answer, nigh_f128 f);
+
+/* |answer - f| in the measure, f rounded towards 0. */
+double function_in_measure(const function_target *target, double difference, double f);
 
 /* The exact computation that is timed, in the target's type: n numbers from x to y (float or double). */
 void function_exact(const function_target *target, int64_t n, const void *x, void *y, void *workspace);
@@ -75,16 +85,28 @@ int64_t function_count_f32(double low, double high);
 typedef void function_apply_fn(const void *user, int64_t n, const float *in, float *out);
 
 /*
+ * A target without a problem: any interval of finite f32 numbers with low <= high, also where f overflows f32 or is not
+ * defined (there every answer has error INFINITY). measure NULL: absolute. Ended with function_target_free. For proofs of kernels.
+ */
+nigh_status function_target_make(nigh_context *ctx, const char *text, double low, double high, const char *measure,
+                                 function_target *out);
+void function_target_free(nigh_context *ctx, function_target *target);
+
+/*
  * Walks every f32 of the target's interval (-0 and subnormals included) on all threads of the context, and bounds the
  * worst error of `apply` in the target's measure (absolute, relative, ulp).
- *   out->worst   no f32 of the interval has a larger error: the largest of all errors against the f64 reference, each with the
- *                margin for the reference's own error; where that margin matters (more than 1e-6 of the
- *                error), the point is looked at again in quadruple precision
+ *   out->worst   no f32 of the interval has a larger error: the largest of all errors against a reference in f64, each with the
+ *                margin for the reference's own error (proved by Arb, function/pieces.h, at most 2^-46 relative); where
+ *                that margin matters (more than 1e-6 of the error), the point is looked at again with 100 bits
  *   out->at      the float that gave it; out->exact: its error is worst to 1e-6 relative
  *   out->inputs  floats looked at
+ *   out->how     what the reference stands on: without Arb, the stated accuracy of the f64 library or an estimate
  *   *mean        mean error over the floats, without margins (NULL: not wanted)
- * An answer that is not finite has error INFINITY. The same bits whatever the number of threads. NIGH_UNSUPPORTED: the target is not f32, or
- * another measure; NIGH_INTERRUPTED. Cost: 1 to 3 ns a float and core for cheap functions with AVX-512.
+ * Infinite answers are right where f overflows f32 (FUNCTION_OVERFLOW_F32), and have error INFINITY elsewhere; NaN always; a finite
+ * answer where |f| exceeds 2^999, too, and in relative measure an answer other than 0 where |f| is below 2^-900.
+ * The same bits whatever the number of threads. NIGH_UNSUPPORTED: the target is not f32, or another measure; NIGH_INTERRUPTED.
+ * Cost: 1 to 3 ns a float and core for cheap functions with AVX-512; 10 to 50 us where the function turns within a few floats
+ * (sin(1000*x) of large x): when more than 10 seconds are expected, a note says so before the walk.
  */
 nigh_status function_exhaustive_f32(nigh_context *ctx, const function_target *target, function_apply_fn *apply,
                                     const void *user, nigh_certificate *out, double *mean);

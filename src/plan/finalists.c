@@ -13,8 +13,8 @@ static const double COUNT_TRUST = 2, SHORT_FIT = 0.05; /* seconds */
 nigh_status finalist_plan(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
-    double seconds;
-    return c->plan ? NIGH_OK : candidate_fit(run, index, &c->plan, &seconds);
+    double seconds, calls;
+    return c->plan ? NIGH_OK : candidate_fit(run, index, &c->plan, &seconds, &calls);
 }
 
 static int by_value(const void *a, const void *b)
@@ -77,12 +77,12 @@ static double cheapest_cost(const plan_run *run)
 static nigh_status time_fit(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
-    double calls = fit_calls_seconds(run, c->method), least = c->fit_seconds - calls, seconds;
+    double least = c->fit_seconds - calls_seconds(run, c->exact_calls), seconds, calls;
     char key[512];
     nigh_status status = NIGH_OK;
     for (int i = 0; i < 2 && !status; i++) {
         nigh_plan *plan = NULL;
-        status = candidate_fit(run, index, &plan, &seconds);
+        status = candidate_fit(run, index, &plan, &seconds, &calls);
         nigh_plan_free(run->ctx, plan);
         least = fmin(least, seconds);
     }
@@ -99,12 +99,12 @@ static nigh_status time_fits(plan_run *run)
     nigh_status status = NIGH_OK;
     for (int i = 0; i < outcome->count && !status; i++) {
         nigh_candidate *c = &outcome->candidates[i];
-        double fit = c->fit_seconds - fit_calls_seconds(run, c->method);
+        double fit = c->fit_seconds - calls_seconds(run, c->exact_calls);
         bool weighs = c->timed && fit < SHORT_FIT && fit > 0.05 * c->cost && c->cost - fit < best;
         snprintf(key, sizeof key, "fit %s", c->label);
         if (weighs && !clocklog_frozen(run) && !clocklog_get_real(run->clock, key, &seconds)) status = time_fit(run, i);
         if (!status && c->state == NIGH_CANDIDATE_PASSED && clocklog_get_real(run->clock, key, &seconds)) {
-            c->fit_seconds = seconds + fit_calls_seconds(run, c->method);
+            c->fit_seconds = seconds + calls_seconds(run, c->exact_calls);
             c->cost = c->fit_seconds + run->uses * c->apply_seconds;
         }
     }

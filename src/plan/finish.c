@@ -84,8 +84,8 @@ static nigh_status find_shortcut(plan_run *run, int *index)
             break;
         }
         test_figures figures = {0};
-        double seconds;
-        if (!c->plan) status = candidate_fit(run, best, &c->plan, &seconds);
+        double seconds, calls;
+        if (!c->plan) status = candidate_fit(run, best, &c->plan, &seconds, &calls);
         if (!status && run->request->statistic == NIGH_WORST) {
             status = run->services->certify(run->ctx, c->plan, run->problem, &figures.certificate);
             if (status == NIGH_UNSUPPORTED) status = NIGH_OK;
@@ -190,7 +190,7 @@ static nigh_status receipt_of_run(plan_run *run, const test_figures *figures, co
     r->tests_from = run->reads ? nigh_arena_format(r->arena, "test rows of the file, read %lld time%s", (long long)run->reads, run->reads == 1 ? "" : "s")
                                : nigh_arena_format(r->arena, "drawn anew");
     r->fit_seconds = c->fit_seconds;
-    r->exact_calls = c->method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? (double)run->fit.n : 0;
+    r->exact_calls = c->exact_calls;
     r->exact_seconds = run->outcome->exact_seconds, r->plan_seconds = c->apply_seconds;
     r->plan_bytes = c->plan ? c->plan->bytes : 0;
     return r->tests_from ? NIGH_OK : NIGH_MEMORY;
@@ -304,6 +304,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
         c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     }
     if (!status) status = receipt_words(run, c, r);
+    if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     outcome->chart = chart_of(outcome, c);
     if (outcome->chosen >= 0) c->state = NIGH_CANDIDATE_CHOSEN;

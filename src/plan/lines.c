@@ -168,7 +168,8 @@ static void line_expect(plan_run *run, plan_line *line)
     bool known = isfinite(line->estimate[line->count - 1].error.high);
     if (line->expected < 0 && known) line->expected = line->count - 1;
     int at = line->expected >= 0 ? line->expected : 0;
-    line->expected_cost = fit_calls_seconds(run, line->method) + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
+    double calls = fit_set_calls(run, line->method) + line->estimate[at].exact_calls;
+    line->expected_cost = calls_seconds(run, calls) + host_seconds(run, &line->estimate[at].fit) + run->uses * line->counted[at];
 }
 
 /* One row of the table per method and reason. */
@@ -316,6 +317,22 @@ nigh_status lines_make(plan_run *run)
     return status;
 }
 
+/* The end of a line whose fits would make more exact computations than there is time for is cut off, and said so. */
+static nigh_status line_within_time(plan_run *run, plan_line *line)
+{
+    int kept = 0;
+    while (kept < line->count && sets_seconds(run, line->estimate[kept].exact_calls) <= sets_time(run)) kept++;
+    if (kept == line->count) return NIGH_OK;
+    char why[160];
+    snprintf(why, sizeof why, "its fit makes %.0f exact computations, some %.3g s; --time gives %.3g s for them", line->estimate[kept].exact_calls,
+             sets_seconds(run, line->estimate[kept].exact_calls), sets_time(run));
+    plan_line one = *line;
+    one.base.value[line->refine >= 0 ? line->refine : 0] = line->refine >= 0 ? line->grid[kept] : line->base.value[0];
+    one.refine = -1, one.expected = -1, one.count = 1, one.estimate = line->estimate + kept;
+    line->count = kept, line->open = kept > 0;
+    return line_note(run, &one, NIGH_CANDIDATE_SKIPPED, why);
+}
+
 /* Needs the sizes of the sets: after sets_make. */
 nigh_status lines_estimate(plan_run *run)
 {
@@ -329,6 +346,8 @@ nigh_status lines_estimate(plan_run *run)
             }
             if (status) return status;
         }
+        nigh_status status = line->open ? line_within_time(run, line) : NIGH_OK;
+        if (status) return status;
         if (line->open) line_expect(run, line);
     }
     qsort(run->lines, (size_t)run->line_count, sizeof *run->lines, by_expected_cost);

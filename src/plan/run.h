@@ -3,6 +3,7 @@
  *   clocklog.c   every number that a clock gave, kept under a key: journal, resume, replay
  *   host.c       calibration of the host, wisdom
  *   sets.c       fit, screen and test set
+ *   calls.c      exact computations that fits make themselves
  *   lines.c      methods x settings, ordered by expected cost
  *   screen.c     fits and screens one candidate
  *   search.c     which candidates to try
@@ -90,8 +91,15 @@ double host_seconds(const plan_run *run, const nigh_work *work);
 double wisdom_factor(const plan_run *run, const nigh_method *method);
 void wisdom_learn(plan_run *run, const nigh_method *method, double counted, double measured);
 
+/* ---- calls.c ---- */
+void calls_begin(plan_run *run);
+void calls_end(const plan_run *run, double *calls, double *seconds);
+
 /* ---- sets.c ---- */
 nigh_status sets_make(plan_run *run);
+/* Seconds that may go into exact computations, and those that so many take when all threads run child programs. */
+double sets_time(const plan_run *run);
+double sets_seconds(const plan_run *run, double calls);
 nigh_status sets_draw_test(plan_run *run); /* the test set of walk run->walk */
 nigh_status set_errors(plan_run *run, const nigh_plan *plan, const sample_set *set, double *errors);
 
@@ -103,9 +111,11 @@ nigh_status line_note(plan_run *run, const plan_line *line, nigh_candidate_state
 
 /* ---- screen.c ---- */
 nigh_status candidate_screen(plan_run *run, int index);
-nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds);
-/* Seconds of the exact computations made to fit this method: they count as part of its fit. */
-double fit_calls_seconds(const plan_run *run, const nigh_method *method);
+/* seconds: without the exact computations; calls: those that the fit made itself. */
+nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds, double *calls);
+/* Exact computations of the fit set, as far as this method takes it; and what so many cost. They count as part of a fit. */
+double fit_set_calls(const plan_run *run, const nigh_method *method);
+double calls_seconds(const plan_run *run, double calls);
 nigh_status screen_failure(plan_run *run, int index, nigh_status status);
 
 /* ---- search.c ---- */

@@ -56,20 +56,22 @@ static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit
     return NIGH_OK;
 }
 
-nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds)
+nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds, double *calls)
 {
     nigh_context *ctx = run->ctx;
     const nigh_candidate *c = &run->outcome->candidates[index];
     void *fit = NULL;
     char *path = NULL;
     if (run->request->journal && !(path = nigh_format(ctx, "%s.fit", run->request->journal))) return NIGH_MEMORY;
-    double start = nigh_clock();
+    double start = nigh_clock(), exact;
+    calls_begin(run);
     nigh_status status = fit_start(run, c, path, &fit);
     if (!status) status = advance_all(run, c, fit, path);
     if (!status) status = c->method->finish(ctx, fit, plan);
     c->method->abandon(ctx, fit);
     nigh_free(ctx, path);
-    *seconds = nigh_clock() - start;
+    calls_end(run, calls, &exact);
+    *seconds = nigh_clock() - start - exact;
     return status;
 }
 
@@ -109,7 +111,7 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
     json_t *value;
     if (!clocklog_get(run->clock, key, &value)) return false;
     json_int_t state = json_integer_value(json_array_get(value, 6));
-    bool right = json_is_array(value) && json_array_size(value) == 7 && (state == NIGH_CANDIDATE_PASSED || state == NIGH_CANDIDATE_MISSED);
+    bool right = json_is_array(value) && json_array_size(value) >= 7 && (state == NIGH_CANDIDATE_PASSED || state == NIGH_CANDIDATE_MISSED);
     if (right) {
         c->fit_seconds = real_or_infinity(json_array_get(value, 0));
         c->screen_mean = real_or_infinity(json_array_get(value, 1));
@@ -118,6 +120,7 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
         c->screen_worst = real_or_infinity(json_array_get(value, 4));
         c->decides = real_or_infinity(json_array_get(value, 5));
         c->state = (nigh_candidate_state)state;
+        c->exact_calls = json_number_value(json_array_get(value, 7)); /* 0 in logs without it */
     }
     json_decref(value);
     return right;
@@ -126,8 +129,8 @@ static bool screen_from_log(plan_run *run, const char *key, nigh_candidate *c)
 static nigh_status screen_to_log(plan_run *run, const char *key, const nigh_candidate *c)
 {
     return clocklog_put(run->clock, key,
-                        json_pack("[f,o,o,o,o,o,i]", c->fit_seconds, real_or_null(c->screen_mean), real_or_null(c->screen_error_se),
-                                  real_or_null(c->screen_p95), real_or_null(c->screen_worst), real_or_null(c->decides), (int)c->state));
+                        json_pack("[f,o,o,o,o,o,i,f]", c->fit_seconds, real_or_null(c->screen_mean), real_or_null(c->screen_error_se),
+                                  real_or_null(c->screen_p95), real_or_null(c->screen_worst), real_or_null(c->decides), (int)c->state, c->exact_calls));
 }
 
 /* A fit that could not be made costs this candidate, not the whole plan. */
@@ -140,28 +143,49 @@ nigh_status screen_failure(plan_run *run, int index, nigh_status status)
     return c->why ? NIGH_OK : NIGH_MEMORY;
 }
 
+/* What the method has to tell about a fit that missed; in the log, so that a resumed run tells it as well. */
+static nigh_status note_to_log(plan_run *run, const nigh_candidate *c, const char *note)
+{
+    char key[512];
+    snprintf(key, sizeof key, "note %s", c->label);
+    return clocklog_put(run->clock, key, json_string(note));
+}
+
+static nigh_status note_from_log(plan_run *run, nigh_candidate *c)
+{
+    char key[512];
+    json_t *value;
+    snprintf(key, sizeof key, "note %s", c->label);
+    if (c->state != NIGH_CANDIDATE_MISSED || !clocklog_get(run->clock, key, &value)) return NIGH_OK;
+    c->why = nigh_arena_strdup(run->arena, json_is_string(value) ? json_string_value(value) : "");
+    json_decref(value);
+    return c->why ? NIGH_OK : NIGH_MEMORY;
+}
+
 static nigh_status screen_anew(plan_run *run, int index)
 {
     nigh_candidate *c = &run->outcome->candidates[index];
     nigh_plan *plan = NULL;
     double *errors = nigh_alloc(run->ctx, (size_t)run->screen.n * sizeof *errors);
-    nigh_status status = errors ? candidate_fit(run, index, &plan, &c->fit_seconds) : NIGH_MEMORY;
+    nigh_status status = errors ? candidate_fit(run, index, &plan, &c->fit_seconds, &c->exact_calls) : NIGH_MEMORY;
     if (!status) status = set_errors(run, plan, &run->screen, errors);
     if (!status) screen_figures(run->request, run->screen.n, errors, c);
     if (!status && c->state == NIGH_CANDIDATE_PASSED) {
         c->plan = plan;
         plan = NULL;
     }
+    if (!status && plan && plan->note) status = note_to_log(run, c, plan->note);
     nigh_plan_free(run->ctx, plan);
     nigh_free(run->ctx, errors);
     return status;
 }
 
-double fit_calls_seconds(const plan_run *run, const nigh_method *method)
+double fit_set_calls(const plan_run *run, const nigh_method *method)
 {
-    bool calls = method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows;
-    return calls ? run->outcome->exact_seconds * (double)run->outcome->n_fit : 0;
+    return method->flags & NIGH_METHOD_NEEDS_DATA && !run->problem->rows ? (double)run->outcome->n_fit : 0;
 }
+
+double calls_seconds(const plan_run *run, double calls) { return run->outcome->exact_seconds * calls; }
 
 nigh_status candidate_screen(plan_run *run, int index)
 {
@@ -176,7 +200,9 @@ nigh_status candidate_screen(plan_run *run, int index)
         if (run->request->no_clock) c->fit_seconds = host_seconds(run, &c->estimate.fit);
         if ((status = screen_to_log(run, key, c))) return status;
     }
-    c->fit_seconds += fit_calls_seconds(run, c->method);
+    if ((status = note_from_log(run, c))) return status;
+    c->exact_calls += fit_set_calls(run, c->method);
+    c->fit_seconds += calls_seconds(run, c->exact_calls);
     c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     if (run->request->watch) run->request->watch(run->request->watch_user, run->outcome);
     return NIGH_OK;

@@ -95,7 +95,7 @@ static double fit_factor(const plan_run *run, const nigh_method *method)
     double factor = 1, largest = 0;
     for (int i = 0; i < run->outcome->count; i++) {
         const nigh_candidate *c = &run->outcome->candidates[i];
-        double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - fit_calls_seconds(run, method);
+        double counted = host_seconds(run, &c->estimate.fit), took = c->fit_seconds - calls_seconds(run, c->exact_calls);
         bool fitted = c->state == NIGH_CANDIDATE_MISSED || c->state == NIGH_CANDIDATE_PASSED;
         if (c->method != method || !fitted || counted <= largest || took <= 0) continue;
         largest = counted, factor = took / counted;
@@ -129,8 +129,9 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
     if (line->method->flags & NIGH_METHOD_ASKED) return NULL;
     bool trained = line->method->flags & NIGH_METHOD_TRAINED, known = line->expected >= 0 || line->count == 1;
     int at = line->expected >= 0 ? line->expected : 0;
-    double rival = best_cost(run, trained ? NIGH_METHOD_SHORTCUT : 0), factor = fit_factor(run, line->method);
-    double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = fit_calls_seconds(run, line->method);
+    bool classical = line->method->flags & NIGH_METHOD_SHORTCUT; /* beside one another: a receipt needs the best of them */
+    double rival = best_cost(run, trained || classical ? NIGH_METHOD_SHORTCUT : 0), factor = fit_factor(run, line->method);
+    double fit = host_seconds(run, &line->estimate[at].fit), apply = run->uses * line->counted[at], calls = calls_seconds(run, fit_set_calls(run, line->method) + line->estimate[at].exact_calls);
     double cost = calls + fit * factor + apply, least = trained ? cost : calls + fit * factor / FIT_TRUST + apply / COUNT_TRUST;
     if (least > rival) {
         snprintf(text, size, "%s expected to cost %.2g times the best so far", known ? "it is" : "even its cheapest setting is", cost / rival);

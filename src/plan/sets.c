@@ -109,6 +109,13 @@ static nigh_status exact_cost(plan_run *run)
     return status ? status : clocklog_put_real(run->clock, "exact seconds", *seconds);
 }
 
+double sets_time(const plan_run *run) { return run->request->seconds > 0 ? run->request->seconds / 2 : 60; }
+
+double sets_seconds(const plan_run *run, double calls)
+{
+    return calls * run->outcome->exact_seconds / (run->problem->child ? nigh_context_threads(run->ctx) : 1);
+}
+
 /*
  * How many exact computations may be made: for child programs what fits into the time (half of --time, or a minute),
  * 1,000 for the test if possible. Cheap ones: enough that the bound is within a few percent of the mean.
@@ -120,9 +127,7 @@ static nigh_status choose_sizes(plan_run *run, int64_t *fit, int64_t *screen, in
     *fit = !needs_data(run) ? 0 : slow ? 600 : 2000;
     *screen = slow ? 300 : 4096;
     *test = slow ? 1000 : 20000;
-    double seconds = run->outcome->exact_seconds / (run->problem->child ? nigh_context_threads(run->ctx) : 1);
-    double time = request->seconds > 0 ? request->seconds / 2 : 60;
-    double share = slow && seconds > 0 ? time / (seconds * (double)(*fit + *screen + *test)) : 1;
+    double needed = sets_seconds(run, (double)(*fit + *screen + *test)), share = slow && needed > 0 ? sets_time(run) / needed : 1;
     if (share < 1) {
         *fit = clamp((int64_t)((double)*fit * share), 40, *fit);
         *screen = clamp((int64_t)((double)*screen * share), 30, *screen);

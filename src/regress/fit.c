@@ -57,7 +57,7 @@ nigh_status map_box(nigh_context *ctx, nigh_arena *arena, const nigh_problem *pr
                     double **high_out)
 {
     int64_t d = nigh_shape_count(&problem->in);
-    const double *x = samples->in;
+    const double *x = samples ? samples->in : NULL;
     double *low = nigh_arena_alloc(arena, (size_t)d * sizeof *low), *high = nigh_arena_alloc(arena, (size_t)d * sizeof *high);
     if (!low || !high) return NIGH_MEMORY;
     if (problem->low && problem->high) {
@@ -77,6 +77,29 @@ nigh_status map_box(nigh_context *ctx, nigh_arena *arena, const nigh_problem *pr
     return nigh_poll(ctx);
 }
 
+nigh_status map_fit_new(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
+                        const nigh_settings *settings, map_solve *solve, map_fit **out)
+{
+    nigh_arena *arena = NULL;
+    nigh_status status = nigh_arena_new(ctx, &arena);
+    if (status) return status;
+    map_fit *fit = nigh_arena_alloc_zero(arena, 1, sizeof *fit);
+    if (!fit) {
+        nigh_arena_free(arena);
+        return NIGH_MEMORY;
+    }
+    *fit = (map_fit){.method = method, .problem = problem, .settings = *settings, .in = problem->in, .out = problem->out,
+                     .d = nigh_shape_count(&problem->in), .m = nigh_shape_count(&problem->out), .arena = arena, .solve = solve, .model = {.limit = -1}};
+    if (samples) fit->n = samples->n, fit->x = samples->in, fit->y = samples->out;
+    if (samples || problem->low) status = map_box(ctx, arena, problem, samples, &fit->low, &fit->high);
+    if (status) {
+        nigh_arena_free(arena);
+        return status;
+    }
+    *out = fit;
+    return NIGH_OK;
+}
+
 nigh_status map_fit_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
                           const nigh_settings *settings, map_solve *solve, void **out)
 {
@@ -86,25 +109,12 @@ nigh_status map_fit_start(nigh_context *ctx, const nigh_method *method, const ni
     if (!samples || samples->n < 2)
         return nigh_fail(ctx, NIGH_INVALID, "%s was given %lld samples to fit; at least 2 are needed", method->name,
                          (long long)(samples ? samples->n : 0));
-    int64_t d = nigh_shape_count(&problem->in), m = nigh_shape_count(&problem->out);
-    status = linalg_check_finite(ctx, "the array of inputs", samples->n, d, samples->in);
-    if (!status) status = linalg_check_finite(ctx, "the array of outputs", samples->n, m, samples->out);
-    if (status) return status;
-    nigh_arena *arena = NULL;
-    if ((status = nigh_arena_new(ctx, &arena))) return status;
-    map_fit *fit = nigh_arena_alloc_zero(arena, 1, sizeof *fit);
-    if (!fit) {
-        nigh_arena_free(arena);
-        return NIGH_MEMORY;
-    }
-    *fit = (map_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .n = samples->n, .d = d, .m = m,
-                     .x = samples->in, .y = samples->out, .arena = arena, .solve = solve, .model = {.limit = -1}};
-    if ((status = map_box(ctx, arena, problem, samples, &fit->low, &fit->high))) {
-        nigh_arena_free(arena);
-        return status;
-    }
-    *out = fit;
-    return NIGH_OK;
+    status = linalg_check_finite(ctx, "the array of inputs", samples->n, nigh_shape_count(&problem->in), samples->in);
+    if (!status) status = linalg_check_finite(ctx, "the array of outputs", samples->n, nigh_shape_count(&problem->out), samples->out);
+    map_fit *fit = NULL;
+    if (!status) status = map_fit_new(ctx, method, problem, samples, settings, solve, &fit);
+    if (!status) *out = fit;
+    return status;
 }
 
 nigh_status map_fit_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
@@ -194,7 +204,8 @@ nigh_status map_fit_finish(nigh_context *ctx, void *state, nigh_plan **out)
     nigh_status status = nigh_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan_ops, &plan);
     if (status) return status;
     map_model *model = copy_model(plan->arena, &fit->model);
-    if (!model || map_fit_box(fit, plan)) {
+    bool noted = !fit->note || (plan->note = nigh_arena_strdup(plan->arena, fit->note));
+    if (!model || !noted || map_fit_box(fit, plan)) {
         nigh_plan_free(ctx, plan);
         return NIGH_MEMORY;
     }

@@ -11,17 +11,23 @@ typedef nigh_status map_solve(nigh_context *ctx, map_fit *fit);
 
 struct map_fit {
     const nigh_method *method;
+    const nigh_problem *problem;
     nigh_settings settings;
     nigh_shape in, out;
     int64_t n, d, m;
-    const double *x, *y; /* of the planner */
-    double *low, *high;  /* [d] of the samples, or of the problem's box */
+    const double *x, *y; /* of the planner; NULL: none */
+    double *low, *high;  /* [d] of the samples, or of the problem's box; NULL: not known yet */
     nigh_arena *arena;   /* holds the model */
     map_solve *solve;
     map_model model;
+    const char *note;    /* in the arena: what finish hands on to the plan's user; NULL: nothing */
     void *own;           /* of a method whose plans are no map_model */
     bool done;
 };
+
+/* A fit with the samples given, or NULL: the method makes its own (fit->problem); the box is then the problem's, if it has one. */
+nigh_status map_fit_new(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,
+                        const nigh_settings *settings, map_solve *solve, map_fit **fit);
 
 /* start, but for its solve; advance, finish, abandon, load as they stand in the tables of methods. */
 nigh_status map_fit_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples,

@@ -1,6 +1,6 @@
 /*
  * The loops that applying a map plan spends its time in, one set per CPU level: a small matrix product, squared
- * distances, kernel functions, polynomial terms. Each output is one chain of operations in a fixed order, whatever the
+ * distances, kernel functions, polynomial terms, activations. Each output is one chain of operations in a fixed order, whatever the
  * number of rows in the call, so that a sample's answer has the same bits in a batch of any size. Levels differ in
  * rounding (fused or not). Columns are padded to MAP_PAD doubles, arrays are 64-byte aligned.
  */
@@ -21,6 +21,16 @@ typedef enum map_radial {
     MAP_THIN_PLATE, /* r^2 log r; with a linear tail */
     MAP_RADIALS
 } map_radial;
+
+/* Functions of one number, of the hidden units of random features; in the arrays of plan files by these numbers. */
+typedef enum map_activation {
+    MAP_SIGMOID, /* 1 / (1 + exp(-t)) */
+    MAP_TANH,
+    MAP_BELL,    /* exp(-t^2 / 2) */
+    MAP_COSINE,
+    MAP_RELU,    /* max(t, 0) */
+    MAP_ACTIVATIONS
+} map_activation;
 
 typedef struct map_kernels {
     /* out[n] = (x - shift) stretch; and the sum of squares of x[n]. Any alignment. */
@@ -46,7 +56,12 @@ typedef struct map_kernels {
      * term parent[t] (-1: 1) times entry factor[t] of `one`. rows <= width, width a multiple of MAP_PAD.
      */
     void (*legendre)(int64_t rows, int64_t width, int64_t dims, int degree, const double *z, int64_t ldz, double *one);
+    /* The same of 1, cos(pi z), sin(pi z), cos(2 pi z) ...; degree even. */
+    void (*fourier)(int64_t rows, int64_t width, int64_t dims, int degree, const double *z, int64_t ldz, double *one);
     void (*terms)(int64_t width, int64_t count, const int32_t *parent, const int32_t *factor, const double *one, double *term);
+
+    /* x[n] becomes its values; n a multiple of MAP_PAD. To about 2 ulp of 1; the cosine to |x| 2^-53 more. */
+    void (*activate)(map_activation kind, int64_t n, double *x);
 } map_kernels;
 
 const map_kernels *map_kernels_get(void);

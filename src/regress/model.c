@@ -8,6 +8,9 @@
 
 enum { TILE = 32, CHUNK = 256 }; /* rows at once; inputs, points or outputs at once */
 
+/* Bodies whose features come in padded columns. */
+static bool has_points(const map_model *m) { return m->body == MAP_POINTS || m->body == MAP_FEATURES; }
+
 int map_model_arrays(map_model *m, map_array out[MAP_ARRAYS])
 {
     int64_t r = map_padded(m->r), q = map_padded(m->q), width = map_padded(m->m), points = map_padded(m->count);
@@ -25,8 +28,9 @@ int map_model_arrays(map_model *m, map_array out[MAP_ARRAYS])
         out[n++] = (map_array){"parent", (void **)&m->parent, NIGH_I32, 1, m->count};
         out[n++] = (map_array){"factor", (void **)&m->factor, NIGH_I32, 1, m->count};
         out[n++] = (map_array){"weight", (void **)&m->weight, NIGH_F64, m->count, q};
-    } else if (m->body == MAP_POINTS) {
+    } else if (has_points(m)) {
         out[n++] = (map_array){"points", (void **)&m->points, NIGH_F64, m->r, points};
+        if (m->body == MAP_FEATURES) out[n++] = (map_array){"start", (void **)&m->start, NIGH_F64, 1, points};
         out[n++] = (map_array){"weight", (void **)&m->weight, NIGH_F64, points, q};
     }
     return n;
@@ -56,7 +60,7 @@ nigh_status map_model_fold(nigh_context *ctx, nigh_arena *arena, map_model *mode
     map_model folded = *model;
     folded.q = model->m;
     folded.decode = folded.offset = NULL;
-    int64_t rows = model->body == MAP_POINTS ? map_padded(model->count) : model->count, old = map_padded(model->q), wide = map_padded(model->m);
+    int64_t rows = has_points(model) ? map_padded(model->count) : model->count, old = map_padded(model->q), wide = map_padded(model->m);
     size_t bytes = sizeof(double) * (size_t)wide;
     bool body = model->body != MAP_LINEAR;
     if (!(folded.bias = nigh_arena_alloc_zero(arena, 1, bytes)) ||
@@ -79,8 +83,10 @@ double map_model_flops(const map_model *model)
     static const double each[MAP_RADIALS] = {40, 80, 84, 50, 50}; /* a square root takes as long as some 35 flops */
     if (model->project) flops += 2 * (double)model->d * r;
     if (model->tail) flops += 2 * (double)model->r * q;
-    if (model->body == MAP_TERMS) flops += 3 * (double)(model->r * model->degree) + count + 2 * count * q;
+    if (model->body == MAP_TERMS) flops += (double)model->r * (3 * model->degree + (model->periodic ? 80 : 0)) + count + 2 * count * q;
     if (model->body == MAP_POINTS) flops += (double)map_padded(model->count) * (3 * (double)model->r + each[model->radial] + 2 * q);
+    static const double unit[MAP_ACTIVATIONS] = {70, 72, 36, 32, 1};
+    if (model->body == MAP_FEATURES) flops += (double)map_padded(model->count) * (2 * (double)model->r + unit[model->activation] + 2 * q);
     if (model->decode) flops += 2 * (double)model->q * m;
     return flops;
 }
@@ -138,7 +144,7 @@ static void add_terms(const map_kernels *kernels, const map_model *model, int64_
                       double *one)
 {
     int64_t r = map_padded(model->r), q = map_padded(model->q), width = map_padded(rows);
-    kernels->legendre(rows, width, model->r, model->degree, z, r, one);
+    (model->periodic ? kernels->fourier : kernels->legendre)(rows, width, model->r, model->degree, z, r, one);
     kernels->terms(width, model->count, model->parent, model->factor, one, scratch);
     kernels->product(rows, q, model->count, scratch, 1, width, model->weight, q, c, q);
 }
@@ -150,6 +156,25 @@ static void add_points(const map_kernels *kernels, const map_model *model, int64
         int64_t part = points - j < CHUNK ? points - j : CHUNK;
         kernels->distances(rows, part, model->r, z, r, model->points + j, points, scratch, part);
         kernels->radial(model->radial, model->scale, rows * part, scratch);
+        kernels->product(rows, q, part, scratch, part, 1, model->weight + j * q, q, c, q);
+    }
+}
+
+void map_model_hidden(const map_model *model, int64_t rows, const double *z, int64_t ldz, int64_t from, int64_t part, double *out)
+{
+    const map_kernels *kernels = map_kernels_get();
+    int64_t points = map_padded(model->count);
+    for (int64_t i = 0; i < rows; i++) memcpy(out + i * part, model->start + from, (size_t)part * sizeof *out);
+    kernels->product(rows, part, model->r, z, ldz, 1, model->points + from, points, out, part);
+    kernels->activate(model->activation, rows * part, out);
+}
+
+static void add_features(const map_kernels *kernels, const map_model *model, int64_t rows, const double *z, double *c, double *scratch)
+{
+    int64_t r = map_padded(model->r), q = map_padded(model->q), points = map_padded(model->count);
+    for (int64_t j = 0; j < points; j += CHUNK) {
+        int64_t part = points - j < CHUNK ? points - j : CHUNK;
+        map_model_hidden(model, rows, z, r, j, part, scratch);
         kernels->product(rows, q, part, scratch, part, 1, model->weight + j * q, q, c, q);
     }
 }
@@ -182,6 +207,7 @@ void map_model_apply(const map_model *model, int64_t n, const double *in, double
         if (model->tail) kernels->product(rows, q, model->r, z, r, 1, model->tail, q, c, q);
         if (model->body == MAP_TERMS) add_terms(kernels, model, rows, z, c, scratch, one);
         if (model->body == MAP_POINTS) add_points(kernels, model, rows, z, c, scratch);
+        if (model->body == MAP_FEATURES) add_features(kernels, model, rows, z, c, scratch);
         decode(kernels, model, rows, c, out + i * model->m, scratch);
     }
 }

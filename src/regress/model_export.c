@@ -43,6 +43,8 @@ static nigh_status data(const map_model *m, nigh_buffer *text)
     if (!status && m->body == MAP_TERMS) status = map_export_ints(text, "parent", m->count, m->parent);
     if (!status && m->body == MAP_TERMS) status = map_export_ints(text, "factor", m->count, m->factor);
     if (!status && m->body == MAP_POINTS) status = map_export_doubles(text, "points", m->r, m->count, points, m->points);
+    if (!status && m->body == MAP_FEATURES) status = map_export_doubles(text, "points", m->r, m->count, points, m->points);
+    if (!status && m->body == MAP_FEATURES) status = map_export_doubles(text, "start", 1, m->count, points, m->start);
     if (!status && m->body != MAP_LINEAR) status = map_export_doubles(text, "weight", m->count, m->q, q, m->weight);
     if (!status && m->decode) status = map_export_doubles(text, "decode", m->q, m->m, map_padded(m->m), m->decode);
     if (!status && m->decode) status = map_export_doubles(text, "offset", 1, m->m, m->m, m->offset);
@@ -66,18 +68,26 @@ static nigh_status encode(const map_model *m, nigh_buffer *text)
 static nigh_status terms(const map_model *m, nigh_buffer *text)
 {
     long long q = m->q, order = m->degree + 1;
+    nigh_status status = nigh_buffer_print(text, "        for (j = 0; j < %lld; j++) {\n            double *p = one + j * %lld;\n", (long long)m->r, order);
+    if (!status && m->periodic)
+        status = nigh_buffer_print(text,
+                                   "            p[0] = 1, p[1] = cos(3.14159265358979323846 * z[j]), p[2] = sin(3.14159265358979323846 * z[j]);\n"
+                                   "            for (k = 3; k < %d; k += 2) p[k] = p[k - 2] * p[1] - p[k - 1] * p[2], p[k + 1] = p[k - 2] * p[2] + p[k - 1] * p[1];\n",
+                                   m->degree);
+    else if (!status)
+        status = nigh_buffer_print(text,
+                                   "            p[0] = 1;\n"
+                                   "            p[1] = z[j];\n"
+                                   "            for (k = 1; k < %d; k++) p[k + 1] = (2.0 * k + 1) / (k + 1) * (p[1] * p[k]) - (double)k / (k + 1) * p[k - 1];\n",
+                                   m->degree);
+    if (status) return status;
     return nigh_buffer_print(text,
-                             "        for (j = 0; j < %lld; j++) {\n"
-                             "            double *p = one + j * %lld;\n"
-                             "            p[0] = 1;\n"
-                             "            p[1] = z[j];\n"
-                             "            for (k = 1; k < %d; k++) p[k + 1] = (2.0 * k + 1) / (k + 1) * (p[1] * p[k]) - (double)k / (k + 1) * p[k - 1];\n"
                              "        }\n"
                              "        for (k = 0; k < %lld; k++) {\n"
                              "            term[k] = parent[k] < 0 ? one[factor[k]] : one[factor[k]] * term[parent[k]];\n"
                              "            for (j = 0; j < %lld; j++) c[j] += term[k] * weight[k * %lld + j];\n"
                              "        }\n",
-                             (long long)m->r, order, m->degree, (long long)m->count, q, q);
+                             (long long)m->count, q, q);
 }
 
 static nigh_status points(const map_model *m, nigh_buffer *text)
@@ -104,6 +114,26 @@ static nigh_status points(const map_model *m, nigh_buffer *text)
                              count, matern ? ", t" : "", (long long)m->r, count, count, value[m->radial], q, q);
 }
 
+static nigh_status features(const map_model *m, nigh_buffer *text)
+{
+    static const char *const value[MAP_ACTIVATIONS] = {
+        [MAP_SIGMOID] = "t = t < 0 ? exp(t) / (1 + exp(t)) : 1 / (1 + exp(-t));",
+        [MAP_TANH] = "t = tanh(t);",
+        [MAP_BELL] = "t = exp(-0.5 * (t * t));",
+        [MAP_COSINE] = "t = cos(t);",
+        [MAP_RELU] = "t = t > 0 ? t : 0;",
+    };
+    long long count = m->count, q = m->q;
+    return nigh_buffer_print(text,
+                             "        for (k = 0; k < %lld; k++) {\n"
+                             "            double t = start[k];\n"
+                             "            for (j = 0; j < %lld; j++) t += z[j] * points[j * %lld + k];\n"
+                             "            %s\n"
+                             "            for (j = 0; j < %lld; j++) c[j] += t * weight[k * %lld + j];\n"
+                             "        }\n",
+                             count, (long long)m->r, count, value[m->activation], q, q);
+}
+
 static nigh_status body(const map_model *m, nigh_buffer *text)
 {
     long long q = m->q, wide = m->m;
@@ -115,6 +145,7 @@ static nigh_status body(const map_model *m, nigh_buffer *text)
                                    (long long)m->r, q, q);
     if (!status && m->body == MAP_TERMS) status = terms(m, text);
     if (!status && m->body == MAP_POINTS) status = points(m, text);
+    if (!status && m->body == MAP_FEATURES) status = features(m, text);
     if (status) return status;
     if (!m->decode) return nigh_buffer_print(text, "        for (j = 0; j < %lld; j++) y[j] = c[j];\n", wide);
     return nigh_buffer_print(text,

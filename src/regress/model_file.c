@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SIZES = 10 };
+enum { SIZES = 11 };
 
 nigh_status map_model_save(const map_model *model, nigh_planfile *file)
 {
@@ -12,7 +12,7 @@ nigh_status map_model_save(const map_model *model, nigh_planfile *file)
     map_array arrays[MAP_ARRAYS];
     int n = map_model_arrays(&copy, arrays);
     int64_t sizes[SIZES] = {model->body, model->radial, model->degree, model->d, model->r, model->q, model->m, model->count,
-                            (model->project ? 1 : 0) | (model->tail ? 2 : 0) | (model->decode ? 4 : 0), 0};
+                            (model->project ? 1 : 0) | (model->tail ? 2 : 0) | (model->decode ? 4 : 0), model->activation, model->periodic};
     nigh_status status = nigh_planfile_put(file, "sizes", &(nigh_shape){NIGH_I64, 1, {SIZES}}, sizes);
     if (!status) status = nigh_planfile_put(file, "reals", &(nigh_shape){NIGH_F64, 1, {2}}, (double[]){model->scale, model->limit});
     for (int i = 0; !status && i < n; i++) {
@@ -26,7 +26,7 @@ nigh_status map_model_save(const map_model *model, nigh_planfile *file)
 static nigh_status check_sizes(nigh_context *ctx, const map_model *m, int64_t flags)
 {
     const int64_t most = (int64_t)1 << 24;
-    bool right = m->body < MAP_BODIES && m->radial < MAP_RADIALS && m->degree >= 0 && m->degree <= 32 && m->d >= 1 && m->d <= most &&
+    bool right = m->body < MAP_BODIES && m->radial < MAP_RADIALS && m->activation < MAP_ACTIVATIONS && m->degree >= 0 && m->degree <= 32 && m->d >= 1 && m->d <= most &&
                  m->r >= 0 && m->r <= m->d && m->q >= 1 && m->q <= most && m->m >= 1 && m->m <= most && m->count >= 0 && m->count <= most;
     right = right && flags >= 0 && flags < 8 && ((flags & 4) || m->q == m->m) && ((flags & 1) || m->r == m->d || m->r == 0);
     right = right && (m->r > 0 || (m->body == MAP_LINEAR && flags == 0)) && (m->body != MAP_TERMS || m->r * (m->degree + 1) <= most);
@@ -51,10 +51,13 @@ nigh_status map_model_load(nigh_context *ctx, nigh_planfile *file, nigh_arena *a
     if (status) return status;
     int64_t sizes[SIZES];
     memcpy(sizes, data, sizeof sizes);
-    for (int i = 0; i < 3; i++)
-        if (sizes[i] < 0 || sizes[i] > 100) return nigh_fail(ctx, NIGH_FORMAT, "the plan's array 'sizes' has %lld", (long long)sizes[i]);
-    *model = (map_model){.body = (map_body)sizes[0], .radial = (map_radial)sizes[1], .degree = (int)sizes[2], .d = sizes[3], .r = sizes[4],
-                         .q = sizes[5], .m = sizes[6], .count = sizes[7]};
+    const int64_t narrow[] = {sizes[0], sizes[1], sizes[2], sizes[9]}; /* become enums and ints */
+    for (int i = 0; i < 4; i++)
+        if (narrow[i] < 0 || narrow[i] > 100) return nigh_fail(ctx, NIGH_FORMAT, "the plan's array 'sizes' has %lld", (long long)narrow[i]);
+    *model = (map_model){.body = (map_body)sizes[0], .radial = (map_radial)sizes[1], .activation = (map_activation)sizes[9], .degree = (int)sizes[2],
+                         .d = sizes[3], .r = sizes[4], .q = sizes[5], .m = sizes[6], .count = sizes[7], .periodic = sizes[10] == 1};
+    if (sizes[10] < 0 || sizes[10] > 1 || (model->periodic && (model->body != MAP_TERMS || model->degree % 2)))
+        return nigh_fail(ctx, NIGH_FORMAT, "the plan's array 'sizes' has %lld for the kind of its terms", (long long)sizes[10]);
     if ((status = check_sizes(ctx, model, sizes[8]))) return status;
     if ((status = nigh_planfile_get(file, "reals", NIGH_F64, 1, (int64_t[]){2}, &data))) return status;
     model->scale = ((const double *)data)[0], model->limit = ((const double *)data)[1];

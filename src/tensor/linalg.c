@@ -227,6 +227,44 @@ done:
     return status;
 }
 
+/*
+ * With p <= n the rows sqrt(lambda) e_j follow those of A: least squares. With p > n every row i is followed by sqrt(lambda)
+ * e_i: the solution (x, r) of least norm of A x + sqrt(lambda) r = y, which is the same x. In columns A is A^T: 'T'.
+ */
+nigh_status linalg_ridge_direct(nigh_context *ctx, int64_t n, int64_t p, int64_t q, const double *a, const double *y, double lambda, double *x)
+{
+    bool wide = p > n;
+    int64_t rows = wide ? n : n + p, cols = wide ? n + p : p, most = n + p;
+    nigh_status status = check_sizes(ctx, rows, cols);
+    if (!status) status = check_sizes(ctx, most, q);
+    if (!status) status = linalg_check_finite(ctx, "the matrix", n, p, a);
+    if (status) return status;
+    double need, root = sqrt(lambda);
+    lapack_int info = LAPACKE_dgels_work(LAPACK_COL_MAJOR, 'T', (int)cols, (int)rows, (int)q, NULL, (int)cols, NULL, (int)most, &need, -1);
+    if (info) return lapack_failed(ctx, "the ridge regression", info);
+    double *full = nigh_alloc_zero(ctx, (size_t)(rows * cols), sizeof *full), *b = nigh_alloc_zero(ctx, (size_t)(most * q), sizeof *b);
+    double *work = doubles(ctx, (int64_t)need);
+    status = full && b && work ? NIGH_OK : NIGH_MEMORY;
+    if (status) goto done;
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(full + i * cols, a + i * p, (size_t)p * sizeof *a);
+        if (wide) full[i * cols + p + i] = root;
+        for (int64_t j = 0; j < q; j++) b[j * most + i] = y[i * q + j];
+    }
+    for (int64_t j = 0; j < p && !wide; j++) full[(n + j) * cols + j] = root;
+    int before = enter(ctx, 2.0 * (double)most * (double)(wide ? n : p) * (double)(wide ? n : p));
+    info = LAPACKE_dgels_work(LAPACK_COL_MAJOR, 'T', (int)cols, (int)rows, (int)q, full, (int)cols, b, (int)most, work, (lapack_int)need);
+    leave(before);
+    if (info) status = lapack_failed(ctx, "the ridge regression", info);
+    for (int64_t j = 0; j < p && !status; j++)
+        for (int64_t c = 0; c < q; c++) x[j * q + c] = b[c * most + j];
+done:
+    nigh_free(ctx, work);
+    nigh_free(ctx, b);
+    nigh_free(ctx, full);
+    return status;
+}
+
 nigh_status linalg_complete_basis(nigh_context *ctx, int64_t m, int64_t n, const double *a, double *q)
 {
     nigh_status status = check_sizes(ctx, m, m);

@@ -48,6 +48,13 @@ nigh_status linalg_ridge(nigh_context *ctx, int64_t n, int64_t p, int64_t q, dou
                          double *x, double *chosen, double *loo);
 
 /*
+ * The same for one given lambda > 0 (absolute) by QR of A with sqrt(lambda) I below or beside it: a third to a tenth of the
+ * work, no squared condition number, no leave-one-out errors. A[n,p] stays. lambda must not be below 1e-28 of |A|^2.
+ * X[p,q]. 2 (n + p) min(n, p)^2 flops.
+ */
+nigh_status linalg_ridge_direct(nigh_context *ctx, int64_t n, int64_t p, int64_t q, const double *a, const double *y, double lambda, double *x);
+
+/*
  * The kernel form. Weights W[n,q] with (K + lambda I) W = Y on the space spanned by the orthonormal columns of
  * `complement` (NULL: everything; [n,k]: W = C (C^T (K + lambda I) C)^-1 C^T Y, the smoothing spline with the other
  * columns as its unpenalised tail). K[n,n] is destroyed. relative as above with trace(C^T K C) / k as its unit; 0: the

@@ -194,11 +194,104 @@ static void test_refusals_and_cancel(void **state)
     test_context_free(ctx);
 }
 
+/* Infinite answers are right from FLT_MAX and half an ulp on, in every measure, and nowhere else. */
+static void test_overflow(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    static const char *const measures[] = {"absolute", "relative", "ulp"};
+    for (int m = 0; m < 3; m++) {
+        function_target target;
+        nigh_certificate certificate;
+        double mean;
+        assert_ok(ctx, function_target_make(ctx, "exp", 0x1.62e4p6, 0x1.62e5p6, measures[m], &target)); /* around log 2^128 */
+        planted p = {&target, NAN, 0, true};
+        assert_ok(ctx, function_exhaustive_f32(ctx, &target, apply, &p, &certificate, &mean));
+        assert_true(certificate.exact && isfinite(mean) && certificate.worst > 0);
+        assert_true(certificate.worst <= (m == 0 ? 0x1p103 : m == 1 ? 0x1p-24 : .5) * (1 + 1e-6));
+        p.at = 0x1.62e5p6f;
+        p.value = 0x1.fffffep127f; /* exp is 1.0006 2^128 there */
+        assert_ok(ctx, function_exhaustive_f32(ctx, &target, apply, &p, &certificate, NULL));
+        assert_true(certificate.at == (double)p.at && isfinite(certificate.worst));
+        if (m == 2) assert_true(certificate.worst > 1000);
+        p.value = -INFINITY;
+        assert_ok(ctx, function_exhaustive_f32(ctx, &target, apply, &p, &certificate, NULL));
+        assert_true(certificate.worst == INFINITY && certificate.at == (double)p.at);
+        p.at = 0x1.62e4p6f; /* just below */
+        p.value = INFINITY;
+        assert_ok(ctx, function_exhaustive_f32(ctx, &target, apply, &p, &certificate, NULL));
+        assert_true(certificate.worst == INFINITY && certificate.at == (double)p.at);
+        function_target_free(ctx, &target);
+    }
+    test_context_free(ctx);
+}
+
+#if defined(NIGH_HAVE_ARB)
+static void cancel_when_told(void *user, nigh_log_level level, const char *text)
+{
+    if (level == NIGH_LOG_NOTE && strstr(text, "f32 numbers of the interval: about")) nigh_context_cancel(user);
+}
+
+/* A function that turns many times between two floats takes long: that is said first, and Ctrl-C works at once. */
+static void test_slow(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    nigh_problem *problem = problem_new(ctx, "sin(1000*x)", 0x1p19, 0x1p20, NULL);
+    planted p = {function_target_of(problem), NAN, 0, false};
+    nigh_certificate certificate;
+    nigh_context_set_log(ctx, cancel_when_told, ctx);
+    assert_ok(ctx, nigh_context_set_threads(ctx, 2));
+    assert_fails(ctx, function_exhaustive_f32(ctx, p.target, cheap, &p, &certificate, NULL), NIGH_INTERRUPTED, "");
+    nigh_problem_free(ctx, problem);
+    test_context_free(ctx);
+    ctx = test_context_new(); /* a little of it: values one by one */
+    problem = problem_new(ctx, "sin(1000*x)", 0x1p19, 0x1p19 + 20, "ulp");
+    p.target = function_target_of(problem);
+    p.exactly_rounded = true;
+    assert_ok(ctx, function_exhaustive_f32(ctx, p.target, apply, &p, &certificate, NULL));
+    assert_true(certificate.worst <= .5 * (1 + 1e-6) && certificate.worst > .45);
+    assert_non_null(strstr(certificate.how, "proved by Arb"));
+    nigh_problem_free(ctx, problem);
+    test_context_free(ctx);
+}
+#endif
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    nigh_context *outer = test_context_new();
+    nigh_problem *problem = problem_new(outer, "exp(x)*x", 1, 1.001, "ulp");
+    planted p = {function_target_of(problem), NAN, 0, true};
+    nigh_status status = NIGH_MEMORY;
+    for (long k = 1; status != NIGH_OK; k++) {
+        test_allocator allocator = {.fail_at = k};
+        nigh_context *ctx = test_context_failing(&allocator);
+        if (!ctx) continue;
+        nigh_certificate certificate;
+        function_target target;
+        status = function_target_make(ctx, "gelu", 0, 1, NULL, &target);
+        if (status == NIGH_OK) function_target_free(ctx, &target);
+        if (status == NIGH_OK) status = function_exhaustive_f32(ctx, p.target, apply, &p, &certificate, NULL);
+        assert_true(status == NIGH_OK || status == NIGH_MEMORY);
+        assert_int_equal(nigh_memory_now(ctx), 0);
+        nigh_context_free(ctx);
+        assert_int_equal(allocator.live, 0);
+        assert_true(k < 100);
+    }
+    nigh_problem_free(outer, problem);
+    test_context_free(outer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_count),  cmocka_unit_test(test_brute_force),         cmocka_unit_test(test_planted),
         cmocka_unit_test(test_levels), cmocka_unit_test(test_refusals_and_cancel),
+        cmocka_unit_test(test_overflow), cmocka_unit_test(test_failing_allocations),
+#if defined(NIGH_HAVE_ARB)
+        cmocka_unit_test(test_slow),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

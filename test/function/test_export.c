@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include "function/approximation.h"
+#include "function/export.h"
 #include "support.h"
 
-extern const nigh_method *const nigh_function_methods[];
-
-enum { NUMBERS = 100000 };
+enum { NUMBERS = 100000, CORES = 3 * FUNCTION_REDUCTIONS, ROOM = 64 };
 
 static int run(const char *command)
 {
@@ -20,60 +19,65 @@ static int run(const char *command)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-typedef struct sample {
-    const char *text;
-    double low, high;
-} sample;
-
-static const sample samples[] = {
-    {"exp", -30, 60}, {"exp2", -100, 20}, {"log", .002, 5000}, {"log2", .5, 3}, {"sin", -400, 300}, {"cos", -30, 200}, {"tanh", -8, 9},
-    {"erf", -5, 5}, {"sigmoid", -12, 9}, {"gelu", -8, 8}, {"silu", -15, 15}, {"softplus", -10, 20}, {"sqrt", .01, 90},
-    {"rsqrt", .1, 70}, {"exp(-x*x)*cos(3*x)", -2, 2}, {"x*exp(x)", -1, 3}};
-enum { SAMPLES = sizeof samples / sizeof *samples };
-
-/* All plans of one type in one C file, so that the compilers start few times. */
+/* One core of every form and reduction, with a factor in one of the types, in one C file, so that the compilers start few times. */
 typedef struct batch {
     nigh_dtype type;
     int count;
-    nigh_plan *plan[400];
-    char name[400][64];
+    function_core core[CORES];
+    double data[CORES][ROOM];
+    char name[CORES][64];
 } batch;
 
-static void add_plans(nigh_context *ctx, batch *b, nigh_buffer *text)
+static double uniform(uint64_t *state)
 {
-    for (int s = b->type == NIGH_F32; s < SAMPLES; s += 1 + (b->type == NIGH_F64)) /* f64: every second */
-        for (int i = 0; nigh_function_methods[i]; i++)
-            for (int native = 0; native < 2; native++) {
-                const nigh_method *method = nigh_function_methods[i];
-                if (method->flags & NIGH_METHOD_ASKED) continue; /* test_autonumerics_zero.c */
-                nigh_settings settings = nigh_settings_default(method);
-                nigh_problem *problem;
-                nigh_progress_point point;
-                void *fit = NULL;
-                const char *measure = (s + i) % 2 ? "absolute" : "relative";
-                assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){samples[s].text, samples[s].low, samples[s].high, b->type, measure}, &problem));
-                assert_ok(ctx, nigh_settings_parse(ctx, method, native ? "reduction=native" : "reduction=none", &settings));
-                if (method->start(ctx, method, problem, NULL, &settings, &fit) == NIGH_OK && method->advance(ctx, fit, 1, &point) == NIGH_OK) {
-                    int at = b->count++;
-                    assert_true(at < 400);
-                    assert_ok(ctx, method->finish(ctx, fit, &b->plan[at]));
-                    snprintf(b->name[at], sizeof b->name[at], "f%d", at);
-                    assert_ok(ctx, b->plan[at]->ops->export_c(ctx, b->plan[at], b->name[at], text));
-                }
-                method->abandon(ctx, fit);
-                nigh_problem_free(ctx, problem);
-            }
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(*state >> 11) * 0x1p-53;
 }
 
-static void inputs(const nigh_plan *plan, uint64_t *state, void *x)
+static void fill(batch *b, int form, int reduction, bool factor, uint64_t *state)
 {
+    static const double scaled[6] = {1.4426950408889634, -0.693145751953125, -1.4286068203094172e-06};
+    static const double turns[6] = {0.3183098861837907, -3.140625, -9.67653589793e-4, 1e-12, -.5, 1};
+    function_core *core = &b->core[b->count];
+    bool table = form == FUNCTION_TABLE;
+    *core = (function_core){.type = b->type, .form = (function_form)form, .reduction = (function_reduction)reduction, .factor = factor};
+    core->data = b->data[b->count];
+    core->upper = table ? 11 : 3 + (int)(uniform(state) * 9);
+    core->lower = table ? 2 + 2 * (uniform(state) < .5) : form == FUNCTION_RATIONAL ? 2 + (int)(uniform(state) * 4) : 0;
+    core->square = uniform(state) < .5;
+    core->affine = table || uniform(state) < .5;
+    core->scale = core->affine ? .25 : 1;
+    core->shift = core->affine ? -.375 : 0;
+    if (reduction == FUNCTION_SCALED) memcpy(core->constant, scaled, sizeof scaled);
+    else if (reduction == FUNCTION_TURNS) memcpy(core->constant, turns, sizeof turns);
+    else core->constant[0] = reduction == FUNCTION_BINADE ? .6931471805599453 : 4;
+    for (int i = 0; i < 6; i++) core->constant[i] = function_round(b->type, core->constant[i]);
+    for (int64_t i = 0; i < function_core_numbers(core); i++) function_core_set(core, i, function_round(b->type, uniform(state) * 2 - 1));
+    snprintf(b->name[b->count], sizeof b->name[0], "f%d", b->count);
+    b->count++;
+}
+
+static void add_cores(nigh_context *ctx, batch *b, nigh_buffer *text)
+{
+    uint64_t state = 9;
+    for (int form = 0; form < 3; form++)
+        for (int reduction = 0; reduction < FUNCTION_REDUCTIONS; reduction++) {
+            fill(b, form, reduction, (form + reduction + (b->type == NIGH_F32)) % 2 != 0, &state);
+            assert_ok(ctx, function_core_export(ctx, &b->core[b->count - 1], b->name[b->count - 1], text));
+        }
+}
+
+/* Of all signs and sizes where the reduction takes them; ends, zeros of both signs, NaN. */
+static void inputs(const function_core *core, uint64_t *state, void *x)
+{
+    bool positive = core->reduction == FUNCTION_BINADE || core->reduction == FUNCTION_ROOT || core->reduction == FUNCTION_INVERSE_ROOT;
     for (int i = 0; i < NUMBERS; i++) {
-        *state = *state * 6364136223846793005u + 1442695040888963407u;
-        double u = (double)(*state >> 11) * 0x1p-53, value = plan->low[0] + (plan->high[0] - plan->low[0]) * u;
-        if (i % 1000 == 0) value = i % 2000 ? NAN : value * 3; /* outside, too */
-        if (i < 4) value = i < 2 ? plan->low[0] : plan->high[0];
+        double value = (uniform(state) - .5) * (i % 2 ? 12 : 80);
         if (i % 500 == 7) value = i % 1000 == 7 ? -0.0 : 0.0;
-        if (plan->in.dtype == NIGH_F32) ((float *)x)[i] = (float)value;
+        if (i % 1000 == 0) value = i % 2000 ? NAN : value * 3;
+        if (i % 100 == 3) value = ldexp(value, -60);
+        if (positive) value = fabs(value);
+        if (core->type == NIGH_F32) ((float *)x)[i] = (float)value;
         else ((double *)x)[i] = value;
     }
 }
@@ -86,14 +90,14 @@ static void compare(const batch *b, void *library, const char *how)
         void (*function)(long, const void *, void *);
         *(void **)&function = dlsym(library, b->name[p]);
         assert_non_null(function);
-        inputs(b->plan[p], &state, x);
-        nigh_plan_apply(b->plan[p], NUMBERS, x, mine, NULL, 0);
+        inputs(&b->core[p], &state, x);
+        function_core_apply(&b->core[p], NUMBERS, x, mine);
         function(NUMBERS, x, theirs);
         size_t size = nigh_dtype_size(b->type);
         for (int i = 0; i < NUMBERS; i++) {
             bool nan = b->type == NIGH_F32 ? isnan(((float *)mine)[i]) && isnan(((float *)theirs)[i]) : isnan(mine[i]) && isnan(theirs[i]);
             if (!nan && memcmp((char *)mine + (size_t)i * size, (char *)theirs + (size_t)i * size, size) != 0)
-                fail_msg("%s, %s %s: number %d differs", how, b->plan[p]->method->name, b->name[p], i);
+                fail_msg("%s: form %d, reduction %d: number %d differs", how, (int)b->core[p].form, (int)b->core[p].reduction, i);
         }
     }
 }
@@ -155,7 +159,7 @@ static bool missing(const char *command)
 /* Loops of vectors, and as many fma instructions whether the compiler may contract or not. */
 static void check_loops(const batch *b, const char *compiler, const char *source, const char *on, const char *off)
 {
-    static shape fast[400], plain[400];
+    static shape fast[CORES], plain[CORES];
     build(compiler, "-std=gnu11 -O3 -march=native -ffp-contract=off", source, off);
     if (!count_fma(on, b->type, b->count, fast) || !count_fma(off, b->type, b->count, plain)) {
         print_message("objdump fails: loops are not looked at\n");
@@ -163,8 +167,9 @@ static void check_loops(const batch *b, const char *compiler, const char *source
     }
     for (int i = 0; i < b->count; i++) {
         if (fast[i].fma != plain[i].fma)
-            fail_msg("%s, %s %s: %d fma instructions with contraction, %d without", compiler, b->plan[i]->method->name, b->name[i], fast[i].fma, plain[i].fma);
-        if (fast[i].packed == 0) fail_msg("%s, %s %s: the loop has no vectors", compiler, b->plan[i]->method->name, b->name[i]);
+            fail_msg("%s, form %d, reduction %d: %d fma instructions with contraction, %d without", compiler, (int)b->core[i].form, (int)b->core[i].reduction,
+                     fast[i].fma, plain[i].fma);
+        if (fast[i].packed == 0) fail_msg("%s, form %d, reduction %d: the loop has no vectors", compiler, (int)b->core[i].form, (int)b->core[i].reduction);
     }
 }
 
@@ -183,10 +188,10 @@ static void same_bits(void **unused)
     bool fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !missing("objdump");
     for (int type = 0; type < 2; type++) {
         nigh_context *ctx = test_context_new();
-        batch b = {.type = type ? NIGH_F32 : NIGH_F64};
+        static batch b;
+        b = (batch){.type = type ? NIGH_F32 : NIGH_F64};
         nigh_buffer text = {.ctx = ctx};
-        add_plans(ctx, &b, &text);
-        assert_true(b.count > 60);
+        add_cores(ctx, &b, &text);
         snprintf(source, sizeof source, "%s/x.c", folder);
         write_text(source, &text);
         for (int c = 0; c < 2; c++) {
@@ -200,15 +205,52 @@ static void same_bits(void **unused)
             snprintf(command, sizeof command, "%s -ffast-math -c %s -o /dev/null 2>/dev/null", compilers[c], source);
             assert_int_not_equal(run(command), 0);
         }
-        for (int i = 0; i < b.count; i++) nigh_plan_free(ctx, b.plan[i]);
         nigh_buffer_free(&text);
         test_context_free(ctx);
     }
     test_folder_remove(folder);
 }
 
+/* A plan's file compiled alone, and included twice elsewhere: both find the function. */
+static void as_header(void **unused)
+{
+    static const char main_text[] = "#include \"e.c\"\n#include \"e.c\"\nint main(void)\n{\n    double in = 0.5, out = 0;\n    e(1, &in, &out);\n"
+                                    "    return out == e_one(in) && out > 1.6 && out < 1.7 ? 0 : 1;\n}\n";
+    extern const nigh_method *const nigh_function_methods[];
+    nigh_context *ctx = test_context_new();
+    char *folder = test_folder_new(), path[4096], command[16384];
+    const nigh_method *method = nigh_function_methods[0];
+    nigh_settings settings = nigh_settings_default(method);
+    nigh_buffer text = {.ctx = ctx}, user = {.ctx = ctx};
+    nigh_problem *problem;
+    nigh_progress_point point;
+    nigh_plan *plan;
+    void *fit;
+    assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){"exp", -1, 1, NIGH_F64, NULL}, &problem));
+    assert_ok(ctx, method->start(ctx, method, problem, NULL, &settings, &fit));
+    assert_ok(ctx, method->advance(ctx, fit, 1, &point));
+    assert_ok(ctx, method->finish(ctx, fit, &plan));
+    assert_ok(ctx, nigh_plan_export(ctx, plan, "e", &text));
+    assert_non_null(strstr(text.data, "rounded once, to nearest"));
+    assert_non_null(strstr(text.data, "flush-to-zero"));
+    snprintf(path, sizeof path, "%s/e.c", folder);
+    write_text(path, &text);
+    assert_ok(ctx, nigh_buffer_print(&user, "%s", main_text));
+    snprintf(path, sizeof path, "%s/main.c", folder);
+    write_text(path, &user);
+    snprintf(command, sizeof command, "cd %s && cc -std=c99 -Wall -Wextra -Werror main.c -o main -lm && ./main && cc -c e.c && nm e.o | grep -q ' T e$'", folder);
+    assert_int_equal(run(command), 0);
+    method->abandon(ctx, fit);
+    nigh_plan_free(ctx, plan);
+    nigh_problem_free(ctx, problem);
+    nigh_buffer_free(&text);
+    nigh_buffer_free(&user);
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(as_header)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,7 +196,7 @@ static void certificates(void **state)
     assert_ok(ctx, plan_new(ctx, method_of("minimax"), problem, "degree=4,reduction=native", &plan, &loss));
     assert_ok(ctx, plan->ops->certify(ctx, plan, problem, &certificate));
     assert_true(certificate.worst >= loss * (1 - 1e-6) && certificate.worst < 1.2 * loss);
-    assert_string_equal(certificate.how, "every f32 of the interval");
+    assert_non_null(strstr(certificate.how, "every f32 of the interval"));
     assert_true(certificate.inputs == (double)function_count_f32(.5, 4));
     nigh_problem *wide = problem_new(ctx, "exp", .5, 4, NIGH_F64, "relative");
     nigh_plan *second;

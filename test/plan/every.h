@@ -1,6 +1,7 @@
 /*
  * A small plan of every method there is: function methods on named functions (so that every range reduction takes part)
- * in both types, map methods on 40 smooth pairs. For tests that must hold for all methods.
+ * in both types, map methods on 40 smooth pairs, or on the function behind them when they ask for answers of their own. For
+ * tests that must hold for all methods.
  */
 #ifndef NIGH_TEST_EVERY_H
 #define NIGH_TEST_EVERY_H
@@ -16,7 +17,7 @@
 
 typedef struct every_case {
     const char *kind, *method, *settings;
-    const char *function; /* NULL: the pairs */
+    const char *function; /* NULL: the pairs; "": what is behind them */
     double low, high;
     nigh_dtype type;
 } every_case;
@@ -40,25 +41,53 @@ static const every_case every_cases[] = {
     {"map", "polynomial-ridge", "", NULL, 0, 0, NIGH_F64},
     {"map", "pod-ridge", "", NULL, 0, 0, NIGH_F64},
     {"map", "pod-kernel", "", NULL, 0, 0, NIGH_F64},
-    {"map", "rbf", "", NULL, 0, 0, NIGH_F64},
+    {"map", "weighted-least-squares-dpp", "degree=3", "", 0, 0, NIGH_F64},
+    {"map", "weighted-least-squares-dpp", "degree=1,basis=fourier", "", 0, 0, NIGH_F64},
+    {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
+    {"map", "rbf", "", NULL, 0, 0, NIGH_F64}, /* the last is one of pairs */
 };
 enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2 };
+
+static inline nigh_status every_draw(nigh_context *ctx, const nigh_problem *problem, nigh_rng *rng, int64_t n, void *in)
+{
+    nigh_rng_fill_f64(rng, n * EVERY_IN, in);
+    return NIGH_OK;
+}
+
+static inline nigh_status every_exact(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out)
+{
+    double *y = out;
+    for (int64_t i = 0; i < n; i++) {
+        const double *v = (const double *)in + i * EVERY_IN;
+        y[i * EVERY_OUT] = 1 + v[0] * v[1] + 0.3 * sin(2 * v[2]);
+        y[i * EVERY_OUT + 1] = 2 - v[2] + 0.2 * exp(v[0]);
+    }
+    return NIGH_OK;
+}
+
+/* The same as a problem whose inputs are drawn and whose exact answers are computed. */
+static inline nigh_problem *every_drawn(void)
+{
+    static const double low[EVERY_IN] = {0, 0, 0}, high[EVERY_IN] = {1, 1, 1};
+    static const nigh_problem_ops ops = {.draw = every_draw, .exact = every_exact};
+    static nigh_problem problem = {.size = sizeof(nigh_problem), .kind = "map", .name = "drawn", .identity = "every-drawn",
+                                   .in = {NIGH_F64, 1, {EVERY_IN}}, .out = {NIGH_F64, 1, {EVERY_OUT}}, .low = low, .high = high, .ops = &ops};
+    problem.measure = nigh_measure_find("relative-l2");
+    return &problem;
+}
 
 /* The pairs: inputs in [0, 1]^3. */
 static inline void every_pairs(double *x, double *y)
 {
     nigh_rng rng = nigh_rng_new(11, 1);
-    nigh_rng_fill_f64(&rng, EVERY_ROWS * EVERY_IN, x);
-    for (int i = 0; i < EVERY_ROWS; i++) {
-        const double *v = x + i * EVERY_IN;
-        y[i * EVERY_OUT] = 1 + v[0] * v[1] + 0.3 * sin(2 * v[2]);
-        y[i * EVERY_OUT + 1] = 2 - v[2] + 0.2 * exp(v[0]);
-    }
+    every_draw(NULL, NULL, &rng, EVERY_ROWS, x);
+    every_exact(NULL, NULL, EVERY_ROWS, x, y);
 }
 
 static inline nigh_problem *every_problem(nigh_context *ctx, const every_case *c)
 {
     nigh_problem *problem = NULL;
+    if (c->function && !*c->function) return every_drawn();
     if (c->function) {
         assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){c->function, c->low, c->high, c->type, NULL}, &problem));
         return problem;

@@ -124,7 +124,7 @@ static nigh_status parse_with(nigh_context *ctx, const nigh_plan *plan, const ch
 static void test_lies(void **state)
 {
     nigh_context *ctx = test_context_new();
-    nigh_plan *plan = every_plan(ctx, 2), *map = every_plan(ctx, 18), *out = NULL;
+    nigh_plan *plan = every_plan(ctx, 2), *map = every_plan(ctx, EVERY - 1), *out = NULL;
     assert_fails(ctx, parse_with(ctx, plan, "nigh-plan 1", "nigh-plan 2", &out), NIGH_FORMAT, "this nigh reads");
     assert_fails(ctx, parse_with(ctx, plan, "\"method\":\"minimax\"", "\"method\":\"minimay\"", &out), NIGH_FORMAT, "did you mean 'minimax'");
     assert_fails(ctx, parse_with(ctx, plan, "\"method\":\"minimax\"", "\"method\":\"table-linear\"", &out), NIGH_FORMAT, "lie");
