@@ -15,7 +15,8 @@ extern const nigh_method nigh_method_autonumerics_zero, nigh_method_minimax;
 enum { FLOATS = 1 << 23, BLOCK = 1 << 12, POLYNOMIAL_DEGREE = 6 };
 
 /* Nothing of more operations than the polynomial can be faster, as long as it does not divide. */
-static const char FULL[] = "ops=6,generations=1500,divide=no,fma=yes,speed=time,reduction=none", QUICK[] = "ops=6,generations=64,divide=no,fma=yes,reduction=none";
+static const char FULL[] = "ops=6,generations=1500,divide=no,fma=yes,speed=time,reduction=none";
+static const char QUICK[] = "ops=6,generations=64,divide=no,fma=yes,reduction=none";
 
 typedef struct kernels {
     nigh_problem *problem;

@@ -76,7 +76,8 @@ static nigh_status domain_of(nigh_context *ctx, const nigh_problem *problem, con
     if (status == NIGH_OK && asked == AUTO && native && !gains(domain)) status = function_domain_new(ctx, target, false, true, domain);
     if (status == NIGH_OK) cut(domain);
     if (status == NIGH_OK && (int)settings->value[OPS] <= evolved_extra_ops(domain))
-        status = nigh_fail(ctx, NIGH_UNSUPPORTED, "ops is %d; this core spends %d on its square and factor alone", (int)settings->value[OPS], evolved_extra_ops(domain));
+        status = nigh_fail(ctx, NIGH_UNSUPPORTED, "ops is %d; this core spends %d on its square and factor alone", (int)settings->value[OPS],
+                           evolved_extra_ops(domain));
     return status;
 }
 
@@ -226,8 +227,8 @@ const nigh_method nigh_method_autonumerics_zero = {
     .problem = "function",
     .summary = "a straight-line program of + - * / found by evolution",
     .source = "AutoNumerics-Zero: Automated Discovery of State-of-the-Art Mathematical Functions",
-    .when = "For code that is exported and used for years: fewer operations for the same error. It takes minutes, and inside nigh its programs are interpreted, so "
-            "polynomials are often faster here.",
+    .when = "For code that is exported and used for years: fewer operations for the same error. It takes minutes, and inside nigh its programs are "
+            "interpreted, so polynomials are often faster here.",
     .flags = NIGH_METHOD_TRAINED | NIGH_METHOD_ASKED,
     .options = options,
     .family = &approach,
