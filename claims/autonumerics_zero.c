@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MONOTONE_FROM = 1, SHORT = 60, LONG = 900, TRANSFER = 300, QUICK_GENERATIONS = 40 };
+enum { MONOTONE_FROM = 1, SHORT = 60, LONG = 900, TRANSFER = 300, QUICK_GENERATIONS = 24 };
 
 /* few-nodes: programs are fitted near two points of the interval only. half: to its left half. */
 static const char *const saboteurs[] = {"few-nodes", "half", NULL};

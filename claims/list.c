@@ -1,11 +1,13 @@
 /* All claims, one line each. */
 #include "common.h"
 
-extern const nigh_claim claim_adaptive_data_analysis, claim_autonumerics_zero, claim_log_bessel, claim_weighted_least_squares_dpp;
+extern const nigh_claim claim_adaptive_data_analysis, claim_autonumerics_zero, claim_bandlimited_random_features, claim_log_bessel,
+    claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
     &claim_adaptive_data_analysis,
     &claim_autonumerics_zero,
+    &claim_bandlimited_random_features,
     &claim_log_bessel,
     &claim_weighted_least_squares_dpp,
     NULL,

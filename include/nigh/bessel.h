@@ -22,7 +22,7 @@
  *
  * COST. Single thread of a Xeon with AVX-512, busy with other work, v and x uniform in [0, 150]: 65 ns a call, 10 ns an element in arrays (13 with
  * AVX2, 65 without either). Arrays are sorted by region in blocks of 512 and each region runs through whole vectors; the region of small v and x
- * costs 15 ns (I) and 20 to 30 ns (K). bench/bessel.c prints these for the machine at hand.
+ * costs 15 to 20 ns (I) and 20 to 38 ns (K). bench/bessel.c prints these for the machine at hand.
  *
  * IDENTITIES that hold to the stated errors (and that the tests check): I_v K_(v+1) + I_(v+1) K_v = 1/x;  I_(v-1) - I_(v+1) = 2v/x I_v;
  * K_(v+1) - K_(v-1) = 2v/x K_v;  I_(1/2) = sqrt(2/(pi x)) sinh x;  K_(1/2) = sqrt(pi/(2x)) e^-x;  K_-v = K_v.
@@ -102,7 +102,7 @@ NIGH_API double nigh_vmf_mean_length(int64_t d, double kappa);
 /* out [n] = log density at points [n,d] (unit vectors to 1e-6, else NIGH_INVALID with the index). O(n d). */
 NIGH_API nigh_status nigh_vmf_log_density(nigh_context *ctx, int64_t d, const double *mean, double kappa, int64_t n, const double *points, double *out);
 
-/* out [n,d]: n calls of nigh_rng_von_mises_fisher (nigh/random.h), about 5 ns a coordinate. Polls for cancellation. */
+/* out [n,d]: n calls of nigh_rng_von_mises_fisher (nigh/random.h), which cost little more than their d normal numbers. Polls for cancellation. */
 NIGH_API nigh_status nigh_vmf_sample(nigh_context *ctx, nigh_rng *rng, int64_t d, const double *mean, double kappa, int64_t n, double *out);
 
 /* The kappa with A_d(kappa) = length, 0 <= length < 1: Newton inside the bracket of Amos's bounds. Its relative error is that of 1 - length. */

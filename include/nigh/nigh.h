@@ -17,4 +17,5 @@
 #include "nigh/roots.h"
 #include "nigh/special.h"
 #include "nigh/stats.h"
+#include "nigh/vector.h"
 #endif

@@ -3,7 +3,8 @@
  *
  * A map takes d numbers to m numbers; nigh knows it by pairs of inputs and outputs, from a file or from runs of a
  * program. The methods for it (`nigh list methods`): mean, nearest, polynomial-ridge, pod-ridge, pod-kernel, rbf,
- * which are classical shortcuts, and bandlimited-random-features. A plan of any of them is saved, loaded and exported as C.
+ * which are classical shortcuts, bandlimited-random-features and weighted-least-squares-dpp. A plan of any of them is saved, loaded
+ * and exported as C. The last asks for exact answers at points of its own (nigh/design.h).
  */
 #ifndef NIGH_REGRESS_H
 #define NIGH_REGRESS_H
@@ -75,7 +76,7 @@ NIGH_API nigh_status nigh_expression_map_new(nigh_context *ctx, const nigh_expre
 typedef struct nigh_band_options {
     const char *activation; /* "sigmoid", "tanh", "gaussian", "cos", "relu" */
     int features;           /* drawn for the diagnosis: 600 stand for any number; fewer when so few are to be fitted */
-    int samples;            /* taken at random for the diagnosis: 300 */
+    int samples;            /* taken at random for the diagnosis: 400 */
     double ridge;           /* relative to the mean square of the features' singular values; 0: by leave-one-out */
     double norm;            /* B of nigh_band_row.bounded; 0: not wanted */
     double tolerance;       /* relative error that is wanted, for `chosen`; 0: as good as it gets */
@@ -88,7 +89,9 @@ typedef struct nigh_band_options {
 typedef struct nigh_band_row {
     double lambda;
     double reach;    /* lambda times the radius of the data, which were scaled to [-1, 1]: the largest |a . x| has this size */
-    double floor;    /* predicted error on new inputs: leave-one-out at `ridge` */
+    double floor;    /* predicted error on new inputs: left_out, continued to all samples by its fall from half of those
+                        taken, but not below residual */
+    double left_out; /* leave-one-out error of the samples taken, at `ridge` */
     double residual; /* what even the samples themselves keep at `ridge`: the floor of the operator */
     double norm;     /* of the coefficients there: |c| sqrt(features) relative to the deviation of the outputs */
     double ridge;
@@ -103,14 +106,14 @@ typedef struct nigh_band {
     char words[400];            /* what a user should know of the chosen one */
 } nigh_band;
 
-/* activation sigmoid, 600 features, 300 samples, ridge and range by leave-one-out, seed 1. */
+/* activation sigmoid, 600 features, 400 samples, ridge and range by leave-one-out, seed 1. */
 NIGH_API nigh_band_options nigh_band_options_default(void);
 
 /*
  * What networks with random hidden weights can reach of y[n,m] at x[n,d], for every range of weights, without fitting one.
  * Samples are scaled to [-1, 1] per input. NIGH_INVALID: lambda <= 0, an activation that is unknown or a polynomial (its span
  * is finite whatever the weights), sizes out of range, values that are not finite. Above 16 outputs the leading components
- * count. Cost: per range a singular value decomposition of samples x features, some 20 to 50 ms with the defaults.
+ * count. Cost: per range a singular value decomposition of samples x features, some 50 ms with the defaults.
  */
 NIGH_API nigh_status nigh_band_floor(nigh_context *ctx, int64_t n, int64_t d, int64_t m, const double *x, const double *y,
                                      const nigh_band_options *options, nigh_band *out);

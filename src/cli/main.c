@@ -45,8 +45,15 @@ const cli_command cli_commands[] = {
      cli_export},
     {"report", "OUTCOME.json... [-o report.html]", "one HTML page with plots from outcomes of `nigh plan --outcome`",
      "The page needs no network, works on a phone, in light and dark.", cli_report},
-    {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz", "exact inputs and outputs of a problem, as a file of pairs",
-     "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.", cli_sample},
+    {"sample", "PROBLEM|--exact CMD --n N -o FILE.npz | --design KIND --box A:B,C:D -o FILE", "exact inputs and outputs of a problem; or good points for a program",
+     "Arrays `inputs` and `outputs`, first dimension samples. Takes the same problem options as `nigh plan`.\n\n"
+     "With --design: the points at which a fit of a polynomial (--basis, --set, --degree) needs the fewest evaluations, one a row with its\n"
+     "weight, for a program that nigh cannot run itself. Fit by weighted least squares (nigh_weighted_least_squares). `nigh plan` takes\n"
+     "points and answers as a file of pairs: name the answers by --outputs and leave the weights out by --columns. It then fits without\n"
+     "weights, to a part of the rows, and its receipt speaks of inputs that lie as densely as these points do: near the ends of the box.\n"
+     "A program that nigh can run needs none of this: nigh plan --exact asks at such points by itself (weighted-least-squares-dpp).\n\n"
+     "  nigh sample --box -1:1,0:2 --design dpp --degree 8 --times 2 -o points.csv",
+     cli_sample},
     {"eval", "NAME|EXPRESSION|PLAN [ARGUMENTS... | FILE]", "values of a function that nigh knows, of an expression, or of a plan",
      "Arguments stand on the command line, one call after the other, or on the lines of standard input, one call a line, or in the rows\n"
      "of a file (npy, csv). Answers have 17 digits; with -o those to a file are written as npy.\n"

@@ -19,8 +19,7 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcasecmp(text + n - m, end) == 0;
 }
 
-/* "-1:1" or "0:1,2:5": pairs of numbers, allocated. */
-static nigh_status read_box(nigh_context *ctx, const char *flag, const char *text, double **low, double **high, int64_t *dims)
+nigh_status problem_box(nigh_context *ctx, const char *flag, const char *text, double **low, double **high, int64_t *dims)
 {
     int64_t count = 1;
     for (const char *p = text; *p; p++) count += *p == ',';
@@ -54,7 +53,7 @@ static nigh_status from_function(nigh_context *ctx, const problem_words *w, nigh
     if (!w->on) return nigh_fail(ctx, NIGH_INVALID, "on which interval is '%s' to be approximated? Say --on A:B", w->text);
     nigh_dtype type = !w->type || strcmp(w->type, "f32") == 0 ? NIGH_F32 : NIGH_F64;
     if (w->type && strcmp(w->type, nigh_dtype_name(type)) != 0) return nigh_fail(ctx, NIGH_INVALID, "--type is '%s'; f32 or f64 is allowed", w->type);
-    nigh_status status = read_box(ctx, "on", w->on, &low, &high, &dims);
+    nigh_status status = problem_box(ctx, "on", w->on, &low, &high, &dims);
     if (status) return status;
     if (dims != 1)
         status = nigh_fail(ctx, NIGH_INVALID, "--on is '%s'; one interval A:B is needed", w->on);
@@ -69,7 +68,7 @@ static nigh_status from_expression(nigh_context *ctx, const problem_words *w, ni
 {
     nigh_expression_map spec = {.text = w->text, .measure = w->measure};
     double *low, *high;
-    nigh_status status = read_box(ctx, "box", w->box, &low, &high, &spec.dims);
+    nigh_status status = problem_box(ctx, "box", w->box, &low, &high, &spec.dims);
     if (status) return status;
     if (w->on || (w->type && strcmp(w->type, "f64") != 0))
         status = nigh_fail(ctx, NIGH_INVALID, w->on ? "--on and --box are two places for the inputs; --on is for a function of x, --box for several variables"
@@ -93,7 +92,7 @@ static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_
         status = nigh_array_read(ctx, w->inputs, &inputs);
         spec.inputs = &inputs;
     } else {
-        status = read_box(ctx, "box", w->box, &low, &high, &spec.dims);
+        status = problem_box(ctx, "box", w->box, &low, &high, &spec.dims);
         spec.low = low, spec.high = high;
     }
     if (!status) status = nigh_program_problem_new(ctx, &spec, problem);

@@ -37,6 +37,9 @@ typedef struct problem_words {
     {"network", 0, CLI_SWITCH, &(w).network, NULL, "leave the network open to the program", 0, 0},                                 \
     {"no-cache", 0, CLI_SWITCH, &(w).no_cache, NULL, "do not keep or use answers of earlier runs of the program", 0, 0}
 
+/* "-1:1" or "0:1,2:5": pairs of numbers; *low is allocated, *high lies behind it. flag: for messages. */
+nigh_status problem_box(nigh_context *ctx, const char *flag, const char *text, double **low, double **high, int64_t *dims);
+
 nigh_status problem_from_words(nigh_context *ctx, const problem_words *words, nigh_problem **problem);
 
 /* The problem that a plan's record describes. A program is made only with allow_exec; else NIGH_UNSUPPORTED shows it. */

@@ -1,4 +1,5 @@
 /* nigh sample */
+#include "cli/design.h"
 #include "cli/problem.h"
 #include "nigh/io.h"
 
@@ -46,15 +47,25 @@ static nigh_status sample(nigh_context *ctx, const nigh_problem *problem, int64_
 int cli_sample(nigh_context *ctx, int argc, char **argv)
 {
     problem_words w = {0};
+    design_words design = {.degree = 4, .times = 2, .least = 0.1};
     const char *words[1] = {NULL}, *out = NULL;
     int64_t n = 0;
     int count;
     const cli_flag flags[] = {{"n", 'n', CLI_INT, &n, "N", "how many samples", 1, 1e9},
-                              {"out", 'o', CLI_TEXT, &out, "FILE.npz", "arrays inputs and outputs", 0, 0},
+                              {"out", 'o', CLI_TEXT, &out, "FILE.npz", "arrays inputs and outputs; of --design csv, npy or npz", 0, 0},
+                              DESIGN_FLAGS(design),
                               PROBLEM_FLAGS(w),
                               {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
     int code = cli_parse(ctx, "sample", argc, argv, flags, words, 1, &count);
     if (code >= 0) return code;
+    if (design.design && (count || w.exact || w.on || n))
+        return cli_misuse(ctx, "nigh sample --design KIND --box A:B,C:D -o FILE: points for a program of your own; %s has no place in it",
+                          n ? "--n (say --times)" : w.exact ? "--exact" : w.on ? "--on" : words[0]);
+    if (design.design && (!w.box || !out)) return cli_misuse(ctx, "nigh sample --design KIND --box A:B,C:D -o FILE: %s is missing", w.box ? "-o FILE" : "--box");
+    if (design.design) {
+        nigh_status status = design_write(ctx, &design, w.box, out);
+        return status ? cli_fail(ctx, status) : 0;
+    }
     if (n == 0 || !out) return cli_misuse(ctx, "nigh sample PROBLEM --n N -o FILE.npz: %s is missing", n == 0 ? "--n N" : "-o FILE.npz");
     w.text = count ? words[0] : NULL;
     nigh_problem *problem = NULL;

@@ -151,17 +151,25 @@ static double normal_tail(nigh_rng *rng)
     }
 }
 
+/* The ordinary case, 98.8% of draws: inside the layer. */
+static inline bool normal_inside(uint64_t bits, double *x)
+{
+    int layer = (int)(bits & (LAYERS - 1));
+    double sign = bits & LAYERS ? -1 : 1, size = (double)(bits >> 11) * 0x1p-53 * layer_x[layer];
+    *x = sign * size;
+    return size < layer_x[layer + 1];
+}
+
 static double normal_draw(nigh_rng *rng)
 {
     for (;;) {
         uint64_t bits = nigh_rng_u64(rng);
         int layer = (int)(bits & (LAYERS - 1));
-        double sign = bits & LAYERS ? -1 : 1;
-        double x = (double)(bits >> 11) * 0x1p-53 * layer_x[layer];
-        if (x < layer_x[layer + 1]) return sign * x;
-        if (layer == 0) return sign * normal_tail(rng);
+        double x;
+        if (normal_inside(bits, &x)) return x;
+        if (layer == 0) return copysign(normal_tail(rng), x);
         double y = layer_y[layer] + nigh_rng_f64(rng) * (layer_y[layer + 1] - layer_y[layer]);
-        if (y < exp(-0.5 * x * x)) return sign * x;
+        if (y < exp(-0.5 * x * x)) return x;
     }
 }
 
@@ -171,16 +179,36 @@ double nigh_rng_normal(nigh_rng *rng)
     return normal_draw(rng);
 }
 
+/* Words are drawn many at once; the rare draw that needs more than two of them goes back to its place and is made alone. */
 void nigh_rng_fill_normal(nigh_rng *rng, int64_t n, double *out)
 {
+    uint32_t words[CHUNK + 4];
     pthread_once(&ziggurat_once, ziggurat_make);
-    for (int64_t i = 0; i < n; i++) out[i] = normal_draw(rng);
+    for (int64_t i = 0; i < n;) {
+        uint64_t start = rng->position;
+        int64_t room = CHUNK + (int64_t)(-start & 3), m = 2 * (n - i) < room ? 2 * (n - i) : room, used = 0;
+        nigh_rng_fill_u32(rng, m, words);
+        while (used + 2 <= m && i < n) {
+            if (normal_inside(words[used] | (uint64_t)words[used + 1] << 32, &out[i])) used += 2;
+            else {
+                nigh_rng_seek(rng, start + (uint64_t)used);
+                out[i] = normal_draw(rng);
+                used = (int64_t)(rng->position - start);
+            }
+            i++;
+        }
+        nigh_rng_seek(rng, start + (uint64_t)used);
+    }
 }
 
 void nigh_rng_fill_normal_f32(nigh_rng *rng, int64_t n, float *out)
 {
-    pthread_once(&ziggurat_once, ziggurat_make);
-    for (int64_t i = 0; i < n; i++) out[i] = (float)normal_draw(rng);
+    double part[CHUNK / 2];
+    for (int64_t i = 0; i < n; i += CHUNK / 2) {
+        int64_t m = n - i < CHUNK / 2 ? n - i : CHUNK / 2;
+        nigh_rng_fill_normal(rng, m, part);
+        for (int64_t j = 0; j < m; j++) out[i + j] = (float)part[j];
+    }
 }
 
 /* ---- permutations and subsets ---- */

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CUBES = 3, POWER_STEPS = 16, VALLEY_STEPS = 6000, LEVEL_STEPS = 12, EXCHANGES = 12, MOST_ROWS = EVOLVE_NODES };
+enum { CUBES = 3, POWER_STEPS = 16, VALLEY_STEPS = 60, VALLEY_LEGS = 60, LEVEL_STEPS = 12, EXCHANGES = 12, MOST_ROWS = EVOLVE_NODES };
 
 #define REAL long double
 #define LM grad_lml
@@ -59,7 +59,34 @@ static bool keep_better(evolve_polisher *p, const evolve_target *target, const n
     return true;
 }
 
-/* Along narrow valleys in long double: hundreds of steps may be needed, and the digits of double do not show the way. */
+/*
+ * Along a narrow valley steps are short but all go one way: after some of them comes a leap in the direction of the last, from whose end
+ * the next steps first find back to the floor. A leap that ends higher is taken back, and a shorter one is tried.
+ */
+static void along_valley(tape_long *tape, long double *x)
+{
+    int n = tape->genome->constants;
+    long double here[EVOLVE_MOST_CONSTANTS], from[EVOLVE_MOST_CONSTANTS], leap = 1;
+    memcpy(from, x, (size_t)n * sizeof *x);
+    long double sum = minimise_long(tape, x, VALLEY_STEPS);
+    memcpy(here, x, (size_t)n * sizeof *x);
+    for (int leg = 0; leg < VALLEY_LEGS && sum > 0; leg++) {
+        for (int k = 0; k < n; k++) x[k] = here[k] + leap * (here[k] - from[k]);
+        long double now = minimise_long(tape, x, VALLEY_STEPS);
+        if (now < sum) {
+            bool settled = leap == 0 && now > 0.999L * sum;
+            memcpy(from, here, sizeof from);
+            memcpy(here, x, (size_t)n * sizeof *x);
+            sum = now;
+            if (settled) break;
+            leap = leap > 0 ? 2 * leap : 1;
+        } else if (leap == 0) break;
+        else leap = leap < 0.1L ? 0 : leap / 4;
+    }
+    memcpy(x, here, (size_t)n * sizeof *x);
+}
+
+/* In long double: thousands of steps may be needed along a narrow valley, and the digits of double do not show the way. */
 static void powers_long(evolve_polisher *p, const evolve_target *target, nigh_f128 *best, nigh_f128 *error)
 {
     tape_long *tape = &p->rough;
@@ -73,7 +100,8 @@ static void powers_long(evolve_polisher *p, const evolve_target *target, nigh_f1
     for (int cubes = 0; cubes <= CUBES; cubes++) {
         tape->cubes = cubes;
         tape->unit = cubes ? (long double)*error : 1;
-        minimise_long(tape, x, cubes ? POWER_STEPS : VALLEY_STEPS);
+        if (cubes) minimise_long(tape, x, POWER_STEPS);
+        else along_valley(tape, x);
         for (int k = 0; k < n; k++) back[k] = x[k];
         keep_better(p, target, back, best, error);
     }

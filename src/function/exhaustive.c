@@ -13,7 +13,7 @@
 #include <omp.h>
 #endif
 
-enum { SMALL_CHUNK = 1 << 18, LARGE_CHUNK = 1 << 20, GROUP = 64, MOST_REFINED = 256, FIRST_LOOKS = 32, SAMPLES = 8 };
+enum { SMALL_CHUNK = 1 << 18, LARGE_CHUNK = 1 << 20, GROUP = 64, MOST_REFINED = 256, FIRST_LOOKS = 32, SAMPLES = 64 };
 
 typedef struct chunk {
     double worst, at, sum;
@@ -178,41 +178,38 @@ static void first_looks(const walk *w, chunk *total)
     total->sum = 0;
 }
 
-/* Seconds that one chunk will take: its pieces (as many as fit into 20 ms), and one block of its floats for the rest. */
+/* Seconds that one chunk will take: its pieces (as many as fit into 4 ms), the answers, and 1 ns a float for the rest. */
 static double chunk_seconds(const walk *w, int64_t first, int64_t count)
 {
     bench *b = bench_of(w, 0);
-    double begun = nigh_clock(), spent, sum = 0, block = EXHAUSTIVE_BLOCK;
+    double begun = nigh_clock(), block = (double)(count < EXHAUSTIVE_BLOCK ? count : EXHAUSTIVE_BLOCK);
     int64_t done = 0;
     function_pieces_begin(b->pieces, first, first + count - 1);
-    for (const function_piece *piece; nigh_clock() - begun < .02 && (piece = function_pieces_next(b->pieces));) {
+    for (const function_piece *piece; (!done || nigh_clock() - begun < .004) && (piece = function_pieces_next(b->pieces));)
         done = piece->last - first + 1;
-        if (piece->kind == PIECE_LIST) continue; /* the time of its values is that of the proof */
-        spent = nigh_clock();
-        block = fmin(EXHAUSTIVE_BLOCK, (double)(piece->last - piece->first + 1));
-        look(w, piece, 0, (int64_t)block, b, &sum);
-        begun += nigh_clock() - spent; /* counted below */
-    }
-    double pieces = (nigh_clock() - begun) * (double)count / (double)done;
-    spent = nigh_clock();
-    w->apply(w->user, EXHAUSTIVE_BLOCK, b->x, b->answer);
-    return pieces + (nigh_clock() - spent) / EXHAUSTIVE_BLOCK * (double)count + 1e-9 * (double)count;
+    double pieces = (nigh_clock() - begun) / (double)done;
+    w->kernels->floats((int64_t)block, (int32_t)first, b->x, b->reference);
+    begun = nigh_clock();
+    w->apply(w->user, (int64_t)block, b->x, b->answer);
+    return (pieces + (nigh_clock() - begun) / block + 1e-9) * (double)count;
 }
 
 /* Tells the user when it will take long. */
 static void warn_of_time(const walk *w, int64_t chunks)
 {
     double seconds = 0;
-    if (chunks < SAMPLES) return;
-    for (int k = 0; k < SAMPLES; k++) {
-        int64_t first = w->first + (chunks - 1) * k / (SAMPLES - 1) * w->size, count = w->last - first + 1;
+    int samples = chunks < SAMPLES ? (int)chunks : SAMPLES;
+    if (w->last - w->first < SMALL_CHUNK) return; /* seconds at most */
+    for (int k = 0; k < samples; k++) {
+        int64_t first = w->first + chunks * (2 * k + 1) / (2 * samples) * w->size, count = w->last - first + 1;
         seconds += chunk_seconds(w, first, count < w->size ? count : w->size);
     }
-    seconds *= (double)chunks / SAMPLES / w->threads;
+    seconds *= (double)chunks / samples / w->threads;
     double shown = seconds < 120 ? seconds : seconds < 7200 ? seconds / 60 : seconds / 3600;
     const char *unit = seconds < 120 ? "seconds" : seconds < 7200 ? "minutes" : "hours";
     if (seconds > 10)
-        nigh_log(w->ctx, NIGH_LOG_NOTE, "the proof looks at all %.0f f32 numbers of the interval: about %.0f %s", (double)(w->last - w->first + 1), shown, unit);
+        nigh_log(w->ctx, NIGH_LOG_NOTE, "the proof looks at all %.0f f32 numbers of the interval: about %.0f %s",
+                 (double)(w->last - w->first + 1), shown, unit);
 }
 
 static nigh_status scan_all(const walk *w, nigh_certificate *out, double *mean)

@@ -158,8 +158,9 @@ static double round_coefficients(const stretch *s, arb_srcptr c, function_piece 
     for (int k = 0; k <= out->degree; k++) {
         arb_mul_2exp_si(scaled, &c[k], s->exponent * k);
         double power = pow(s->reach, k) * (1 + 1e-12);
-        out->c[k] = arb_is_finite(scaled) && arf_cmpabs_2exp_si(arb_midref(scaled), 1020) < 0 ? arf_get_d(arb_midref(scaled), ARF_RND_NEAR) : INFINITY;
-        if (!isfinite(out->c[k])) off = INFINITY;
+        bool fits = arb_is_finite(scaled) && arf_cmpabs_2exp_si(arb_midref(scaled), 1020) < 0;
+        out->c[k] = fits ? arf_get_d(arb_midref(scaled), ARF_RND_NEAR) : INFINITY;
+        if (!fits) off = INFINITY;
         else off += distance(scaled, out->c[k]) * power;
         rounding += (2 * k + 2) * fabs(out->c[k]) * power; /* k + 1 steps of Horner's rule, k times that of u */
     }

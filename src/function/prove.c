@@ -37,7 +37,8 @@ static nigh_status check(const prove_case *c)
     const double *k = core->constant;
     function_reduction reduction = core->reduction;
     double most = fmax(fabs(c->low), fabs(c->high)), normal = ldexp(1, c->type.least + c->type.digits);
-    if (reduction != FUNCTION_NONE && reduction != reduction_for(c->target)) return refuse(c->ctx, "the core's range reduction belongs to another function");
+    if (reduction != FUNCTION_NONE && reduction != reduction_for(c->target))
+        return refuse(c->ctx, "the core's range reduction belongs to another function");
     bool zero = reduction == FUNCTION_ROOT && c->low == 0 && c->measure == FUNCTION_ABSOLUTE;
     bool binary = reduction == FUNCTION_BINADE || reduction == FUNCTION_ROOT || reduction == FUNCTION_INVERSE_ROOT;
     if (binary && c->low < normal && !zero) return refuse(c->ctx, "the interval reaches below the smallest normal number");
@@ -49,7 +50,8 @@ static nigh_status check(const prove_case *c)
     if (reduction == FUNCTION_TURNS && ((k[5] != 0) != cosine || k[4] != (cosine ? -.5 : 0)))
         return refuse(c->ctx, "the constants of the range reduction are of another function");
     if (folded(c) && !(k[0] > 0)) return refuse(c->ctx, "the core of a folded function is empty");
-    if (core->form == FUNCTION_TABLE && (core->square || !core->affine || core->scale == 0)) return refuse(c->ctx, "the table's argument is not an affine map of t");
+    if (core->form == FUNCTION_TABLE && (core->square || !core->affine || core->scale == 0))
+        return refuse(c->ctx, "the table's argument is not an affine map of t");
     return NIGH_OK;
 }
 
@@ -331,7 +333,8 @@ static nigh_status add_range(prove_case *c, heap *h, double low, double high)
     nigh_status status = NIGH_OK;
     if (core->form != FUNCTION_TABLE) {
         for (int i = 0; i < FIRST_SEGMENTS && status == NIGH_OK; i++) {
-            double a = i ? low + (high - low) * i / FIRST_SEGMENTS : low, b = i + 1 < FIRST_SEGMENTS ? low + (high - low) * (i + 1) / FIRST_SEGMENTS : high;
+            double a = i ? low + (high - low) * i / FIRST_SEGMENTS : low;
+            double b = i + 1 < FIRST_SEGMENTS ? low + (high - low) * (i + 1) / FIRST_SEGMENTS : high;
             if (b > a || low == high) status = add_segment(c, h, a, b, -1, 0);
         }
         return status;
@@ -480,6 +483,7 @@ nigh_status function_prove(nigh_context *ctx, const function_target *target, con
 #else
 nigh_status function_prove(nigh_context *ctx, const function_target *target, const function_core *core, nigh_certificate *out)
 {
-    return nigh_fail(ctx, NIGH_UNSUPPORTED, "an error over every real is proved by ball arithmetic; nigh was built without Arb (package libflint-arb-dev)");
+    return nigh_fail(ctx, NIGH_UNSUPPORTED,
+                     "an error over every real is proved by ball arithmetic; nigh was built without Arb (package libflint-arb-dev)");
 }
 #endif

@@ -55,7 +55,8 @@ static void direct_error(mag_t out, const prove_case *c, const answer *a)
         ulp_lower(ulp, &c->type, least);
         mag_div(out, a->error, ulp);
         mag_div(rounding, rounding, ulp);
-        if (!a->rounded && mag_cmp_2exp_si(out, 0) < 0) mag_set_ui_2exp_si(rounding, 1, -1); /* half an ulp of f, whatever side of a power of two */
+        /* An error below one ulp and a rounding across a power of two: half an ulp of f still. */
+        if (!a->rounded && mag_cmp_2exp_si(out, 0) < 0) mag_set_ui_2exp_si(rounding, 1, -1);
         mag_add(out, out, rounding);
     } else {
         mag_add(out, out, rounding);
@@ -204,7 +205,8 @@ static void add_reduction(const prove_case *c, const prove_values *v, double mos
         mag_add(total, total, part);
     }
     prove_half_ulp(part, &c->type, t);
-    mag_set_d(second, most * fabs(c->core->constant[turns ? 3 : 2]) * (1 + 0x1p-50)); /* the sum before it is a number of the type: no nearer one is further off */
+    /* The sum before the last term is a number of the type: rounding goes no further than back to it. */
+    mag_set_d(second, most * fabs(c->core->constant[turns ? 3 : 2]) * (1 + 0x1p-50));
     if (mag_cmp(second, part) < 0) mag_set(part, second);
     mag_add(total, total, part);
     mag_set_d(part, most);

@@ -145,7 +145,8 @@ void prove_segment_values(const prove_case *c, const prove_segment *s, prove_val
     bool divided = c->core->factor && c->zero && fabs(m) <= 4 * r;
     if (divided && low < 0 && high > 0) m = 0; /* a middle much nearer to 0 than its ends would divide by powers of it */
     const function_code *code = divided ? &c->bare : &c->code;
-    arb_ptr work = _arb_vec_init(5 * LENGTH), g = work, target = work + LENGTH, difference = work + 2 * LENGTH, wide = work + 3 * LENGTH, g_wide = work + 4 * LENGTH;
+    arb_ptr work = _arb_vec_init(5 * LENGTH), g = work, target = work + LENGTH, difference = work + 2 * LENGTH;
+    arb_ptr wide = work + 3 * LENGTH, g_wide = work + 4 * LENGTH;
     arb_t t, at;
     arb_init(t);
     arb_init(at);

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RIDGES = 37, MOST_OUTPUTS = 16 };
-static const double NEAR_BEST = 1.5, TOLD = 0.1, ROUNDING = 1e-16;
+enum { RIDGES = 37, MOST_OUTPUTS = 16, FEW_SAMPLES = 40 };
+static const double NEAR_BEST = 1.1, TOLD = 0.1, ROUNDING = 1e-16, STEEPEST = 1.0 / 16;
 
 /* 1e-16, 1e-15.5 .. 1e2, as in linalg_ridge. */
 static double ridge_at(int i) { return pow(10, -16 + 0.5 * i); }
@@ -64,6 +64,7 @@ static nigh_status path_new(nigh_context *ctx, const band_samples *samples, int6
     for (int64_t c = 0; c < k; c++) path->unit += path->s[c] * path->s[c] / (double)k;
     for (int64_t i = 0; i < n * q; i++) path->total += samples->y[i] * samples->y[i], path->beyond += path->left[i] * path->left[i];
     if (!(path->unit > 0)) path->unit = 1;
+    if (!(path->total > 0)) path->total = 1; /* constant outputs: every error is 0 */
     return NIGH_OK;
 }
 
@@ -130,7 +131,42 @@ static nigh_status fill_row(nigh_context *ctx, const band_path *path, const nigh
     }
     path_residual(path, row->ridge, &row->residual, &row->norm);
     row->bounded = options->norm > 0 ? path_bounded(path, options->norm) : NAN;
+    row->left_out = row->floor;
     return status;
+}
+
+/* Leave-one-out error at half the samples; y less the mean of that half. */
+static nigh_status at_half(nigh_context *ctx, const band_samples *samples, const nigh_band_options *options, double *values, double *error)
+{
+    int64_t n = samples->n / 2, q = samples->q;
+    double *y = nigh_alloc(ctx, (size_t)(n * q) * sizeof *y);
+    band_path path = {0};
+    nigh_band_row row;
+    band_samples half = *samples;
+    half.n = n, half.y = y;
+    nigh_status status = y ? NIGH_OK : NIGH_MEMORY;
+    for (int64_t j = 0; !status && j < q; j++) {
+        double mean = 0;
+        for (int64_t i = 0; i < n; i++) mean += samples->y[i * q + j] / (double)n;
+        for (int64_t i = 0; i < n; i++) y[i * q + j] = samples->y[i * q + j] - mean;
+    }
+    if (!status) status = path_new(ctx, &half, options->features, values, &path);
+    if (!status) status = fill_row(ctx, &path, options, &row);
+    *error = row.left_out;
+    path_free(ctx, &path);
+    nigh_free(ctx, y);
+    return status;
+}
+
+/*
+ * Few samples overstate the error where what is missing are samples, not frequencies. A floor is what does not fall from half
+ * of the samples to all of them; what falls is continued to the number that a fit will have, but not below the residual,
+ * which the same penalty leaves even on the samples themselves.
+ */
+static void continue_floor(const band_samples *samples, double half, nigh_band_row *row)
+{
+    double fall = half > 0 ? fmin(1, fmax(STEEPEST, row->left_out / half)) : 1;
+    row->floor = fmax(row->residual, row->left_out * pow(fall, log2((double)samples->all / (double)samples->n)));
 }
 
 static nigh_status operator_row(nigh_context *ctx, const band_samples *samples, map_activation activation, const nigh_band_options *options,
@@ -142,14 +178,23 @@ static nigh_status operator_row(nigh_context *ctx, const band_samples *samples, 
     map_model model = {.body = MAP_FEATURES, .activation = activation, .d = samples->d, .r = samples->d, .q = 1, .m = 1, .count = options->features};
     features_law law = {activation, row->lambda, samples->radius, nigh_seed_split(options->seed, 1)};
     band_path path = {0};
-    double *values = NULL;
+    bool more = samples->all > samples->n && samples->n >= FEW_SAMPLES;
+    double *values = NULL, *first = NULL, half;
     if ((status = map_model_alloc(arena, &model, false, false, false))) goto done;
     features_draw(&law, samples->n, samples->z, &model);
     values = nigh_alloc(ctx, (size_t)samples->n * (size_t)model.count * sizeof *values);
     status = values ? features_values(ctx, &model, samples->n, samples->z, values) : NIGH_MEMORY;
+    if (!status && more) {
+        size_t bytes = (size_t)(samples->n / 2) * (size_t)model.count * sizeof *values;
+        status = (first = nigh_alloc(ctx, bytes)) ? NIGH_OK : NIGH_MEMORY;
+        if (!status) memcpy(first, values, bytes);
+    }
     if (!status) status = path_new(ctx, samples, model.count, values, &path);
     if (!status) status = fill_row(ctx, &path, options, row);
+    if (!status && more) status = at_half(ctx, samples, options, first, &half);
+    if (!status && more) continue_floor(samples, half, row);
 done:
+    nigh_free(ctx, first);
     path_free(ctx, &path);
     nigh_free(ctx, values);
     nigh_arena_free(arena);
@@ -216,7 +261,7 @@ void band_describe(nigh_band *band, map_activation activation, int at)
 
 nigh_band_options nigh_band_options_default(void)
 {
-    return (nigh_band_options){.activation = "sigmoid", .features = 600, .samples = 300, .seed = 1};
+    return (nigh_band_options){.activation = "sigmoid", .features = 600, .samples = 400, .seed = 1};
 }
 
 static nigh_status find_activation(nigh_context *ctx, const char *name, map_activation *out)
@@ -265,7 +310,7 @@ nigh_status band_subset(nigh_context *ctx, nigh_arena *arena, const nigh_band_op
     }
     for (int64_t i = 0; i < take; i++)
         for (int64_t j = 0; j < q; j++) centred[i * q + j] = y[index[i] * q + j] - mean[j];
-    *out = (band_samples){.n = take, .d = d, .q = q, .z = z, .y = centred, .radius = features_radius(take, d, z)};
+    *out = (band_samples){.n = take, .all = n, .d = d, .q = q, .z = z, .y = centred, .radius = features_radius(take, d, z)};
     return NIGH_OK;
 }
 

@@ -14,6 +14,7 @@
 /* z[n,d] in [-1, 1]^d and y[n,q] with columns of mean 0. */
 typedef struct band_samples {
     int64_t n, d, q;
+    int64_t all; /* of which these n were taken */
     const double *z, *y;
     double radius;
 } band_samples;

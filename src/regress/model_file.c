@@ -56,7 +56,7 @@ nigh_status map_model_load(nigh_context *ctx, nigh_planfile *file, nigh_arena *a
         if (narrow[i] < 0 || narrow[i] > 100) return nigh_fail(ctx, NIGH_FORMAT, "the plan's array 'sizes' has %lld", (long long)narrow[i]);
     *model = (map_model){.body = (map_body)sizes[0], .radial = (map_radial)sizes[1], .activation = (map_activation)sizes[9], .degree = (int)sizes[2],
                          .d = sizes[3], .r = sizes[4], .q = sizes[5], .m = sizes[6], .count = sizes[7], .periodic = sizes[10] == 1};
-    if (sizes[10] < 0 || sizes[10] > 1 || (model->periodic && (model->body != MAP_TERMS || model->degree % 2)))
+    if (sizes[10] < 0 || sizes[10] > 1 || (model->periodic && (model->body != MAP_TERMS || model->degree < 2 || model->degree % 2)))
         return nigh_fail(ctx, NIGH_FORMAT, "the plan's array 'sizes' has %lld for the kind of its terms", (long long)sizes[10]);
     if ((status = check_sizes(ctx, model, sizes[8]))) return status;
     if ((status = nigh_planfile_get(file, "reals", NIGH_F64, 1, (int64_t[]){2}, &data))) return status;

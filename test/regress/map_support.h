@@ -163,6 +163,7 @@ static const struct map_case {
     {&nigh_method_pod_kernel, "kernel=cubic"},
     {&nigh_method_rbf, "basis=cubic"},
     {&nigh_method_rbf, "basis=thin-plate"},
+    {&nigh_method_bandlimited_random_features, "features=100"},
 };
 enum { MAP_CASES = sizeof map_cases / sizeof *map_cases };
 #endif

@@ -17,9 +17,9 @@ static double magnitude(const nigh_plan *plan, int64_t outputs, const double *ou
 {
     double most = 0, terms = 0;
     for (int64_t k = 0; k < outputs; k++) most = fmax(most, fabs(out[k]));
-    if (plan->method == &nigh_method_nearest || ((const map_model *)plan->state)->body != MAP_POINTS) return most;
+    if (plan->method == &nigh_method_nearest || ((const map_model *)plan->state)->body < MAP_POINTS) return most;
     const map_model *model = plan->state;
-    double value = model->radial == MAP_CUBIC || model->radial == MAP_THIN_PLATE ? 20 : 1; /* at the distances that occur */
+    double value = model->body == MAP_FEATURES ? 1 : model->radial == MAP_CUBIC || model->radial == MAP_THIN_PLATE ? 20 : 1; /* at the distances that occur */
     for (int64_t j = 0; j < model->q; j++) {
         double sum = 0;
         for (int64_t k = 0; k < model->count; k++) sum += value * fabs(model->weight[k * map_padded(model->q) + j]);
