@@ -2,6 +2,7 @@
 #include "function/catalog.h"
 
 #include "core/words.h"
+#include "nigh/bessel.h"
 #include "nigh/special.h"
 
 #include <string.h>
@@ -11,6 +12,16 @@
 #define THREE(name, arguments, summary) {#name, arguments, 3, summary, .three = nigh_##name}
 
 const catalog_entry catalog[] = {
+    TWO(log_bessel_i, "v x", "log of the modified Bessel function I_v(x)"),
+    TWO(log_bessel_k, "v x", "log of the modified Bessel function K_v(x)"),
+    TWO(log_bessel_i_scaled, "v x", "log(I_v(x) exp(-x))"),
+    TWO(log_bessel_k_scaled, "v x", "log(K_v(x) exp(x))"),
+    TWO(log_bessel_i_derivative, "v x", "derivative of log I_v(x) by x"),
+    TWO(log_bessel_k_derivative, "v x", "derivative of log K_v(x) by x"),
+    TWO(bessel_i_scaled, "v x", "I_v(x) exp(-x)"),
+    TWO(bessel_k_scaled, "v x", "K_v(x) exp(x)"),
+    TWO(bessel_ratio_i, "v x", "I_{v+1}(x) / I_v(x)"),
+    TWO(bessel_ratio_k, "v x", "K_{v+1}(x) / K_v(x)"),
     ONE(normal_pdf, "x", "density of the standard normal law"),
     ONE(normal_cdf, "x", "P(Z <= x)"),
     ONE(normal_tail, "x", "P(Z > x)"),

@@ -17,6 +17,7 @@ typedef struct primal {
     int64_t n, k, q;
     const double *u, *s, *target, *beyond; /* U[n,k], s[k], U^T Y [k,q], Y - U U^T Y [n,q] */
     const double *slack;                   /* 1 - leverage at ridge 0, per row */
+    int64_t active;                        /* the first of the k directions, the others are in slack */
     double *filtered, *residual, *free;    /* [k,q], [n,q], [n] */
 } primal;
 
@@ -27,7 +28,7 @@ static nigh_status primal_loo(nigh_context *ctx, const primal *f, double lambda,
     for (int64_t c = 0; c < f->k; c++) {
         double share = lambda / (f->s[c] * f->s[c] + lambda);
         for (int64_t j = 0; j < f->q; j++) f->filtered[c * f->q + j] = share * f->target[c * f->q + j];
-        for (int64_t i = 0; i < f->n; i++) f->free[i] += share * f->u[i * f->k + c] * f->u[i * f->k + c];
+        for (int64_t i = 0; i < f->n && c < f->active; i++) f->free[i] += share * f->u[i * f->k + c] * f->u[i * f->k + c];
     }
     memcpy(f->residual, f->beyond, (size_t)(f->n * f->q) * sizeof *f->residual);
     nigh_status status = linalg_gemm(ctx, false, false, f->n, f->q, f->k, 1, f->u, f->filtered, 1, f->residual);
@@ -41,6 +42,20 @@ static nigh_status primal_loo(nigh_context *ctx, const primal *f, double lambda,
         }
     }
     return NIGH_OK;
+}
+
+/*
+ * With k = n columns of U and centred data the constant direction is one of those with a singular value of 0; the intercept
+ * uses it up. What of these directions is left is no rounding only when there are more of them.
+ */
+static void null_directions(primal *f, double *slack)
+{
+    while (f->active > 0 && f->s[f->active - 1] <= 1e-13 * f->s[0]) f->active--;
+    for (int64_t i = 0; i < f->n; i++) {
+        double left = -1 / (double)f->n;
+        for (int64_t c = f->active; c < f->k; c++) left += f->u[i * f->k + c] * f->u[i * f->k + c];
+        slack[i] = left > 1e-13 ? left : 0;
+    }
 }
 
 static void rest_of(const primal *f, bool centred, double *beyond, double *slack)
@@ -87,8 +102,9 @@ nigh_status linalg_ridge(nigh_context *ctx, int64_t n, int64_t p, int64_t q, dou
     if ((status = linalg_gemm(ctx, true, false, k, q, n, 1, u, y, 0, target))) goto done;
     memcpy(beyond, y, (size_t)(n * q) * sizeof *beyond);
     if ((status = linalg_gemm(ctx, false, false, n, q, k, -1, u, target, 1, beyond))) goto done;
-    primal f = {n, k, q, u, s, target, beyond, slack, filtered, residual, leverage};
+    primal f = {n, k, q, u, s, target, beyond, slack, k, filtered, residual, leverage};
     rest_of(&f, centred, beyond, slack);
+    if (centred && k == n) null_directions(&f, slack);
     double unit = 0;
     for (int64_t c = 0; c < k; c++) unit += s[c] * s[c] / (double)k;
     if (!(unit > 0)) unit = 1; /* no feature varies: any ridge gives zero weights */

@@ -166,22 +166,22 @@ static void test_ridge_limits(void **state)
 }
 
 /* The leave-one-out error of one factorisation is that of n fits without one row each, at the same lambda. */
-static void test_ridge_leave_one_out(void **state)
+static void check_leave_one_out(int P, double relative)
 {
-    enum { N = 14, P = 4, Q = 2 };
+    enum { N = 14, MOST = 30, Q = 2 };
     nigh_context *ctx = test_context_new();
-    double *a = random_matrix(30, N, P), *y = random_matrix(31, N, Q), fa[N * P], fy[N * Q], mean[P], ymean[Q], x[P * Q], chosen[Q], loo[Q];
+    double *a = random_matrix(30, N, P), *y = random_matrix(31, N, Q), fa[N * MOST], fy[N * Q], mean[MOST], ymean[Q], x[MOST * Q], chosen[Q], loo[Q];
     centred(N, P, a, -1, fa, mean);
     centred(N, Q, y, -1, fy, ymean);
     double unit = 0;
-    for (int i = 0; i < N * P; i++) unit += fa[i] * fa[i] / P;
-    double lambda = 0.05 * unit, brute[Q] = {0};
-    assert_ok(ctx, linalg_ridge(ctx, N, P, Q, fa, fy, 0.05, true, x, chosen, loo));
+    for (int i = 0; i < N * P; i++) unit += fa[i] * fa[i] / (P < N ? P : N);
+    double lambda = relative * unit, brute[Q] = {0};
+    assert_ok(ctx, linalg_ridge(ctx, N, P, Q, fa, fy, relative, true, x, chosen, loo));
     for (int i = 0; i < N; i++) {
         centred(N, P, a, i, fa, mean);
         centred(N, Q, y, i, fy, ymean);
         double part = 0;
-        for (int k = 0; k < (N - 1) * P; k++) part += fa[k] * fa[k] / P;
+        for (int k = 0; k < (N - 1) * P; k++) part += fa[k] * fa[k] / (P < N - 1 ? P : N - 1);
         assert_ok(ctx, linalg_ridge(ctx, N - 1, P, Q, fa, fy, lambda / part, true, x, NULL, NULL));
         for (int j = 0; j < Q; j++) {
             double e = y[i * Q + j] - ymean[j];
@@ -190,9 +190,23 @@ static void test_ridge_leave_one_out(void **state)
         }
     }
     for (int j = 0; j < Q; j++) {
-        assert_near(loo[j], brute[j], 0, 1e-10);
-        assert_true(chosen[j] == 0.05);
+        assert_near(loo[j], brute[j], 0, 1e-8);
+        assert_true(chosen[j] == relative);
     }
+    free(a), free(y);
+    test_context_free(ctx);
+}
+
+static void test_ridge_leave_one_out(void **state)
+{
+    enum { N = 14, P = 4, Q = 2 };
+    const int features[] = {4, 13, 14, 30}; /* fewer than rows, as many, more: then the data are interpolated */
+    for (int i = 0; i < 4; i++) check_leave_one_out(features[i], 0.05), check_leave_one_out(features[i], 1e-6);
+    nigh_context *ctx = test_context_new();
+    double *a = random_matrix(30, N, P), *y = random_matrix(31, N, Q), fa[N * P], fy[N * Q], mean[P], ymean[Q], x[P * Q], chosen[Q], loo[Q];
+    centred(N, P, a, -1, fa, mean);
+    centred(N, Q, y, -1, fy, ymean);
+    assert_ok(ctx, linalg_ridge(ctx, N, P, Q, fa, fy, 0.05, true, x, chosen, loo));
     /* Choosing takes the smallest of the grid. */
     centred(N, P, a, -1, fa, mean);
     centred(N, Q, y, -1, fy, ymean);

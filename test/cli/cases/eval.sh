@@ -69,3 +69,11 @@ run 2 nigh plan 'log(x+y)' --box -1:1,0:1 --error 1e-3
 err 'log\(x\+y\) is not finite at \(-1, 0\)'
 run 2 nigh plan 'x+y' --box 0:1,1:1 --error 1e-3
 err 'the interval of y is 1:1'
+
+run 0 nigh eval log_bessel_k 2.5 1e-3
+out '^18\.59379167210153'
+printf '2.5 1\n1000 3\n' >points.txt
+run 0 sh -c 'nigh eval log_bessel_k < points.txt'
+out '^5499\.05991567074'
+run 0 nigh eval log_bessel_i 3 -1
+out '^-?nan$'
