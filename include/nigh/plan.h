@@ -197,7 +197,9 @@ typedef struct nigh_progress_point {
 enum {
     NIGH_METHOD_SHORTCUT = 1, /* classical: takes part as the rival that may use the error, too */
     NIGH_METHOD_TRAINED = 2,  /* tried only when its estimated apply time beats the best shortcut's */
-    NIGH_METHOD_NEEDS_DATA = 4 /* start() must be given samples */
+    NIGH_METHOD_NEEDS_DATA = 4, /* start() must be given samples */
+    NIGH_METHOD_ASKED = 8      /* its fits take minutes: it takes part only when request->methods names it (else the table says so), and is then tried
+                                  whatever it is expected to cost beside the others */
 };
 
 struct nigh_method {
@@ -266,6 +268,21 @@ typedef struct nigh_certificate {
     const char *how;    /* static text: "every f32 of the interval" */
 } nigh_certificate;
 
+/*
+ * What a method shows beside its plan: points of named series in one picture, such as everything that a search found beside classical
+ * forms. Kept in the outcome and drawn by the report with y in logs; of each series, points are joined in the order given.
+ */
+typedef struct nigh_chart_point {
+    const char *series, *label; /* label NULL: none */
+    double x, y;                /* finite; y > 0 */
+} nigh_chart_point;
+
+typedef struct nigh_chart {
+    const char *title, *x, *y;  /* words: of the picture and its axes */
+    int count;
+    const nigh_chart_point *points;
+} nigh_chart;
+
 typedef struct nigh_plan_ops {
     /* Scratch bytes for one call of apply with up to `block` samples. NULL: none. */
     size_t (*workspace)(const nigh_plan *plan, int64_t block);
@@ -302,6 +319,7 @@ struct nigh_plan {
     char *note;         /* what the method has to tell about this fit, one or two sentences; NULL: nothing. Stands in the receipt's
                            words and beside candidates that missed the error; not kept in plan files but there. */
     char *record;       /* JSON text: the receipt, decisions, seeds; "" when it was never planned */
+    const nigh_chart *chart; /* in the arena; NULL: none. Not in the plan's file but in its record */
 };
 
 /* For methods: a plan with its own arena, without a box; low, high, work, bytes and state are the method's to fill. Freed by nigh_plan_free. */
@@ -492,6 +510,7 @@ typedef struct nigh_outcome {
     double *curve_x, *curve_error; /* one-variable problems: error of the chosen plan along the input, for the plot */
     int64_t curve_count;
     double *histogram;        /* errors of the test walk, sorted; n_test numbers */
+    const nigh_chart *chart;  /* of the plan that the receipt speaks of, or of another candidate's; NULL: none */
     nigh_arena *arena;
 } nigh_outcome;
 

@@ -42,6 +42,13 @@ nigh_status function_fit_advance(nigh_context *ctx, void *fit, int64_t units, ni
 nigh_status function_fit_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
 void function_fit_abandon(nigh_context *ctx, void *fit);
 
+/* A plan that applies a copy of the core; without a box, which is the caller's to fill. `text`: of the function. */
+nigh_status function_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
+                              const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result);
+
+/* The core of a plan of this family; the plan's. */
+const function_core *function_plan_core(const nigh_plan *plan);
+
 /* Degree of G in v for a polynomial of degree `degree` in t. */
 static inline int function_degree(const function_domain *domain, int degree)
 {
@@ -92,6 +99,10 @@ nigh_status function_round_plain(nigh_context *ctx, const function_domain *domai
 nigh_status function_round_refit(nigh_context *ctx, const function_domain *domain, const nigh_f128 *a, const nigh_f128 *b,
                                  double ideal, const function_probe *probe, function_core *core);
 
+/* Only the search: steps of one or two coefficients, kept when the kernel's error falls, until it is at most `aim`. Any form but tables. */
+nigh_status function_round_search(nigh_context *ctx, const function_probe *probe, double aim, function_core *core);
+
+/* Coefficient i, or constant i of code. */
 double function_core_get(const function_core *core, int64_t i);
 void function_core_set(function_core *core, int64_t i, double value);
 

@@ -26,7 +26,7 @@ typedef struct function_code_step {
     uint8_t op, a, b, c; /* c: of the fma's only, else 0 */
 } function_code_step;
 
-enum { CODE_MOST_STEPS = 100, CODE_MOST_CONSTANTS = 100 };
+enum { CODE_MOST_STEPS = 100, CODE_MOST_CONSTANTS = 100, CODE_MOST_VALUES = 1 + CODE_MOST_CONSTANTS + CODE_MOST_STEPS };
 
 typedef struct function_code {
     int constants, steps;

@@ -22,8 +22,18 @@ static uint8_t add_horner(function_code *code, uint8_t u, int first, int count)
     return sum;
 }
 
+/* Code of its own, with the factor behind it. */
+static bool copy_code(const function_core *core, function_code *out)
+{
+    if (core->code->steps == CODE_MOST_STEPS) return false;
+    *out = *core->code;
+    if (core->factor) add_step(out, CODE_MUL, 0, (uint8_t)(out->constants + out->steps), 0);
+    return true;
+}
+
 bool function_core_code(const function_core *core, function_code *out)
 {
+    if (core->form == FUNCTION_CODE) return copy_code(core, out);
     int numbers = (int)function_core_numbers(core);
     if (core->form == FUNCTION_TABLE || 2 + numbers > CODE_MOST_CONSTANTS || 4 + numbers > CODE_MOST_STEPS) return false;
     *out = (function_code){0};

@@ -9,12 +9,13 @@
  */
 #ifndef NIGH_FUNCTION_CORE_KERNEL_H
 #define NIGH_FUNCTION_CORE_KERNEL_H
-#include "nigh/core.h"
+#include "function/code.h"
 
 typedef enum function_form {
     FUNCTION_POLYNOMIAL, /* sum c[k] u^k, Horner */
     FUNCTION_RATIONAL,   /* sum p[k] u^k / sum q[k] u^k */
     FUNCTION_TABLE,      /* piece i = nearest integer to u: sum c[i][k] (u - i)^k */
+    FUNCTION_CODE,       /* straight-line code with t as argument; neither square nor affine */
     FUNCTION_FORMS
 } function_form;
 
@@ -37,13 +38,14 @@ typedef struct function_core {
     function_reduction reduction;
     bool square, factor, affine;
     double scale, shift;
-    int upper;       /* polynomial: coefficients; rational: of the numerator; table: pieces */
-    int lower;       /* rational: coefficients of the denominator; table: coefficients of a piece; polynomial: 0 */
+    int upper;       /* polynomial: coefficients; rational: of the numerator; table: pieces; code: its constants */
+    int lower;       /* rational: coefficients of the denominator; table: coefficients of a piece; code: its steps; polynomial: 0 */
     double constant[6];
-    void *data;      /* coefficients in `type`, lowest first: numerator, denominator; or piece after piece */
+    void *data;      /* coefficients in `type`, lowest first: numerator, denominator; or piece after piece; code: NULL */
+    function_code *code; /* of the form code: valid, fused, its constants exact in `type`; else NULL */
 } function_core;
 
-/* Numbers in data. */
+/* Numbers in data; of code its constants. */
 int64_t function_core_numbers(const function_core *core);
 
 /* y[n] from x[n]. NaN gives NaN; inputs outside the interval of the fit give any number. Thread-safe. */

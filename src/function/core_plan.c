@@ -38,6 +38,20 @@ static nigh_status certify(nigh_context *ctx, const nigh_plan *plan, const nigh_
 
 enum { HEADER = 15 };
 
+/* Constants as f64, exact in the core's type; steps as rows of operation and operands. */
+static nigh_status save_code(const function_code *code, nigh_planfile *file)
+{
+    int32_t steps[CODE_MOST_STEPS][4];
+    for (int i = 0; i < code->steps; i++) {
+        const function_code_step *s = &code->step[i];
+        const int32_t row[4] = {s->op, s->a, s->b, s->c};
+        memcpy(steps[i], row, sizeof row);
+    }
+    nigh_shape constants = {NIGH_F64, 1, {code->constants}}, shape = {NIGH_I32, 2, {code->steps, 4}};
+    nigh_status status = nigh_planfile_put(file, "steps", &shape, steps);
+    return status == NIGH_OK && code->constants ? nigh_planfile_put(file, "constants", &constants, code->constant) : status;
+}
+
 static nigh_status save(nigh_context *ctx, const nigh_plan *plan, nigh_planfile *file)
 {
     const state *own = plan->state;
@@ -47,7 +61,8 @@ static nigh_status save(nigh_context *ctx, const nigh_plan *plan, nigh_planfile 
     memcpy(header + 9, core->constant, sizeof core->constant);
     nigh_shape shape = {NIGH_F64, 1, {HEADER}}, data = {core->type, 1, {function_core_numbers(core)}};
     nigh_status status = nigh_planfile_put(file, "core", &shape, header);
-    if (status == NIGH_OK) status = nigh_planfile_put(file, "coefficients", &data, core->data);
+    if (status == NIGH_OK && core->code) status = save_code(core->code, file);
+    else if (status == NIGH_OK) status = nigh_planfile_put(file, "coefficients", &data, core->data);
     return status == NIGH_OK ? nigh_planfile_put_text(file, "function", own->text) : status;
 }
 
@@ -58,13 +73,13 @@ static nigh_status export_c(nigh_context *ctx, const nigh_plan *plan, const char
 
 static const nigh_plan_ops ops = {.apply = apply, .certify = certify, .save = save, .export_c = export_c};
 
-static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
-                            const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result)
+nigh_status function_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in,
+                              const nigh_shape *out, const function_core *core, const char *text, nigh_plan **result)
 {
     nigh_plan *plan;
     nigh_status status = nigh_plan_new(ctx, method, settings, in, out, &ops, &plan);
     if (status != NIGH_OK) return status;
-    size_t bytes = (size_t)function_core_numbers(core) * nigh_dtype_size(core->type);
+    size_t bytes = core->code ? sizeof *core->code : (size_t)function_core_numbers(core) * nigh_dtype_size(core->type);
     state *own = nigh_arena_alloc(plan->arena, sizeof *own);
     void *data = nigh_arena_alloc(plan->arena, bytes);
     char *copy = nigh_arena_strdup(plan->arena, text);
@@ -73,12 +88,18 @@ static nigh_status plan_new(nigh_context *ctx, const nigh_method *method, const 
         return NIGH_MEMORY;
     }
     *own = (state){*core, copy};
-    own->core.data = memcpy(data, core->data, bytes);
+    if (core->code) own->core.code = memcpy(data, core->code, bytes);
+    else own->core.data = memcpy(data, core->data, bytes);
     plan->state = own;
     plan->work = (nigh_work){.flops = function_core_flops(core), .bytes = 2.0 * (double)nigh_dtype_size(core->type)};
     plan->bytes = (double)(bytes + sizeof *own);
     *result = plan;
     return NIGH_OK;
+}
+
+const function_core *function_plan_core(const nigh_plan *plan)
+{
+    return &((const state *)plan->state)->core;
 }
 
 /* ---- loading ---------------------------------------------------------------------------------------------- */
@@ -105,14 +126,39 @@ static nigh_status parse_header(nigh_context *ctx, const nigh_method *method, ni
     if (!whole(header[2], 0, 1, &square) || !whole(header[3], 0, 1, &factor) || !whole(header[4], 0, 1, &affine))
         return bad(ctx, "a flag");
     *core = (function_core){type, (function_form)form, (function_reduction)reduction, square, factor, affine, .scale = header[5], .shift = header[6]};
-    if (!whole(header[7], 1, table ? 1 << 16 : REMEZ_MAX_DEGREE + 1, &core->upper)) return bad(ctx, "the number of coefficients");
-    int least = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : 1;
-    int most = form == FUNCTION_POLYNOMIAL ? 0 : table ? function_approach_of(method)->order + 1 : RATIONAL_MAX_DEGREE + 1;
-    if (!whole(header[8], least, most, &core->lower)) return bad(ctx, "the number of coefficients");
+    bool polynomial = form == FUNCTION_POLYNOMIAL, code = form == FUNCTION_CODE;
+    if (code && (square || affine)) return bad(ctx, "a flag");
+    int piece = function_approach_of(method)->order + 1;
+    int most = code ? CODE_MOST_CONSTANTS : table ? 1 << 16 : REMEZ_MAX_DEGREE + 1;
+    if (!whole(header[7], code ? 0 : 1, most, &core->upper)) return bad(ctx, "the number of coefficients");
+    int least = polynomial ? 0 : table ? piece : 1;
+    most = polynomial ? 0 : table ? piece : code ? CODE_MOST_STEPS : RATIONAL_MAX_DEGREE + 1;
+    if (!whole(header[8], least, most, &core->lower)) return bad(ctx, code ? "the number of steps" : "the number of coefficients");
     for (int i = 5; i < HEADER; i++)
         if ((i < 7 || i > 8) && header[i] != function_round(type, header[i])) return bad(ctx, "a constant");
     memcpy(core->constant, header + 9, sizeof core->constant);
     return NIGH_OK;
+}
+
+/* code->constants and code->steps are those of the header. */
+static nigh_status load_code(nigh_context *ctx, nigh_dtype type, nigh_planfile *file, function_code *code)
+{
+    const void *steps, *constants = NULL;
+    int64_t shape[2] = {code->steps, 4}, count = code->constants;
+    nigh_status status = nigh_planfile_get(file, "steps", NIGH_I32, 2, shape, &steps);
+    if (status == NIGH_OK && count) status = nigh_planfile_get(file, "constants", NIGH_F64, 1, &count, &constants);
+    if (status != NIGH_OK) return status;
+    for (int i = 0; i < code->constants; i++) {
+        code->constant[i] = ((const double *)constants)[i];
+        if (code->constant[i] != function_round(type, code->constant[i])) return bad(ctx, "a constant");
+    }
+    for (int i = 0; i < code->steps; i++) {
+        const int32_t *row = (const int32_t *)steps + 4 * i;
+        for (int k = 0; k < 4; k++)
+            if (row[k] < 0 || row[k] > UINT8_MAX) return bad(ctx, "a step");
+        code->step[i] = (function_code_step){(uint8_t)row[0], (uint8_t)row[1], (uint8_t)row[2], (uint8_t)row[3]};
+    }
+    return function_code_valid(code) && function_code_fused(code) ? NIGH_OK : bad(ctx, "a step");
 }
 
 nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan)
@@ -127,12 +173,18 @@ nigh_status function_load(nigh_context *ctx, const nigh_method *method, nigh_pla
     nigh_status status = nigh_planfile_get(file, "core", NIGH_F64, 1, &length, &header);
     if (status == NIGH_OK) status = parse_header(ctx, method, in->dtype, header, &core);
     if (status != NIGH_OK) return status;
-    length = function_core_numbers(&core);
-    status = nigh_planfile_get(file, "coefficients", in->dtype, 1, &length, &data);
+    function_code code = {.constants = core.upper, .steps = core.lower};
+    if (core.form == FUNCTION_CODE) {
+        status = load_code(ctx, in->dtype, file, &code);
+        core.code = &code;
+    } else {
+        length = function_core_numbers(&core);
+        status = nigh_planfile_get(file, "coefficients", in->dtype, 1, &length, &data);
+        core.data = (void *)data;
+    }
     if (status == NIGH_OK) status = nigh_planfile_get_text(file, "function", &text);
     if (status != NIGH_OK) return status;
-    core.data = (void *)data;
-    return plan_new(ctx, method, nigh_planfile_settings(file), in, out, &core, text, plan);
+    return function_plan_new(ctx, method, nigh_planfile_settings(file), in, out, &core, text, plan);
 }
 
 /* ---- the fit ------------------------------------------------------------------------------------------------ */
@@ -174,7 +226,7 @@ nigh_status function_fit_finish(nigh_context *ctx, void *user, nigh_plan **plan)
     fit *f = user;
     if (!f->done) return nigh_fail(ctx, NIGH_INVALID, "the fit is not done; advance it by one unit");
     nigh_plan *made;
-    nigh_status status = plan_new(ctx, f->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core,
+    nigh_status status = function_plan_new(ctx, f->method, &f->settings, &f->problem->in, &f->problem->out, &f->fitted.core,
                                   function_target_of(f->problem)->text, &made);
     if (status != NIGH_OK) return status;
     double *box = nigh_arena_alloc(made->arena, 2 * sizeof *box);

@@ -33,6 +33,7 @@ typedef struct evolve_options {
     int most_ops;          /* 1 .. EVOLVE_MOST_OPS */
     int parents, children; /* of one island and generation: 4 .. 256, 4 .. 1024 */
     int islands;           /* 1 .. 64 populations; they, not threads, are part of what is computed */
+    double roundoff;       /* unit roundoff of the type that programs will run in: what roundings of the steps can add to the error counts as error; 0: none */
     uint64_t seed;
 } evolve_options;
 

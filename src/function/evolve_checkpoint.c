@@ -29,7 +29,7 @@ static void identify(const evolve *e, char of[65])
     nigh_sha256 hash;
     const evolve_options *o = &e->options;
     const uint64_t numbers[] = {o->divide, o->fma, (uint64_t)o->most_ops, (uint64_t)o->parents, (uint64_t)o->children, (uint64_t)o->islands,
-                                o->seed, sizeof(head), sizeof(island_head), sizeof(evolve_member)};
+                                (uint64_t)(o->roundoff * 0x1p60), o->seed, sizeof(head), sizeof(island_head), sizeof(evolve_member)};
     nigh_sha256_init(&hash);
     nigh_sha256_add(&hash, numbers, sizeof numbers);
     nigh_sha256_add(&hash, e->target, sizeof *e->target);

@@ -90,6 +90,10 @@ size_t evolve_polisher_size(void);
 bool evolve_polish(evolve_polisher *room, const evolve_target *target, const evolve_genome *g, const bool *held, const nigh_f128 *start,
                    evolve_program *out);
 
+/* The largest sum over the steps, at the nodes, of weight |step's value x derivative of the result to it|: times the type's unit roundoff it
+ * bounds, to first order, what roundings do to the weighted error (evolve_rounding.c). */
+double evolve_growth(const evolve_genome *g, const evolve_target *target);
+
 /* ---- islands (evolve_island.c) ----------------------------------------------------------------------------- */
 
 typedef struct evolve_member {

@@ -122,7 +122,7 @@ static bool promising(const evolve_island *island, const evolve_member *m)
     return m->genome.steps && (fine || blind);
 }
 
-static void polish(evolve_island *island, const evolve_target *target, evolve_member *m)
+static void polish(evolve_island *island, const evolve_target *target, const evolve_options *options, evolve_member *m)
 {
     evolve_program *best = &island->best[m->genome.steps], trial;
     nigh_f128 start[EVOLVE_MOST_CONSTANTS];
@@ -133,6 +133,10 @@ static void polish(evolve_island *island, const evolve_target *target, evolve_me
         return;
     }
     memcpy(m->genome.constant, trial.code.constant, m->genome.constants * sizeof(double));
+    if (options->roundoff > 0) {
+        trial.error += options->roundoff * evolve_growth(&m->genome, target);
+        trial.digits = -log10((double)trial.error);
+    }
     m->error = fmax(m->error, (double)trial.error); /* what the nodes did not see */
     if (best->ops && !(trial.error < best->error)) return;
     m->error = (double)trial.error;
@@ -142,18 +146,18 @@ static void polish(evolve_island *island, const evolve_target *target, evolve_me
 }
 
 /* Polishes the best child of every number of operations, as long as it looks better than the archive. */
-static void keep_best(evolve_island *island, const evolve_target *target, evolve_member *child, int count)
+static void keep_best(evolve_island *island, const evolve_target *target, const evolve_options *options, evolve_member *child, int count)
 {
     for (int ops = 1; ops <= EVOLVE_MOST_OPS;) {
         evolve_member *top = NULL;
         for (int c = 0; c < count; c++)
             if (child[c].genome.steps == ops && promising(island, &child[c]) && (!top || child[c].error < top->error)) top = &child[c];
-        if (top) polish(island, target, top); /* it no longer looks better than the archive */
+        if (top) polish(island, target, options, top); /* it no longer looks better than the archive */
         else ops++;
     }
 }
 
-static void evaluate(evolve_island *island, const evolve_target *target, evolve_member *child, const bool *fresh)
+static void evaluate(evolve_island *island, const evolve_target *target, const evolve_options *options, evolve_member *child, const bool *fresh)
 {
     int ops = child->genome.steps;
     unsigned known = seen(island, child->hash);
@@ -163,6 +167,7 @@ static void evaluate(evolve_island *island, const evolve_target *target, evolve_
     child->error = evolve_fit_genome(island->room, target, &child->genome, fresh, good, &island->rng);
     see(island, child->hash, known % POLISHED < 7 ? known + 1 : known);
     island->candidates++;
+    if (options->roundoff > 0) child->error += options->roundoff * evolve_growth(&child->genome, target);
     if (!(child->error < 1e3)) child->error = INFINITY;
     if (child->error < INFINITY && evolve_kernels_now()->pole(island->room, &child->genome, child->genome.constant)) child->error = INFINITY;
 }
@@ -173,9 +178,9 @@ void evolve_island_generation(evolve_island *island, const evolve_target *target
     int n = island->members;
     for (int c = 0; c < options->children; c++, n++) {
         make_child(island, options, &island->member[n], fresh);
-        evaluate(island, target, &island->member[n], fresh);
+        evaluate(island, target, options, &island->member[n], fresh);
     }
-    keep_best(island, target, island->member + island->members, options->children);
+    keep_best(island, target, options, island->member + island->members, options->children);
     select_members(island, n, options->parents);
     island->generation++;
 }

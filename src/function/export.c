@@ -184,8 +184,8 @@ static nigh_status step(const writer *w, const function_code *code, int i)
     if (shield) status = nigh_buffer_print(w->text, "%s(%s, %s, 0)", w->fma, left, right);
     else if (s->op < CODE_FMA) status = nigh_buffer_print(w->text, "%s%s%s", left, sign[s->op], right);
     else
-        status = nigh_buffer_print(w->text, "%s(%s%s, %s, %s%s)", w->fma, s->op == CODE_FNMA ? "-" : "", left, right, s->op == CODE_FMS ? "-" : "",
-                                   operand(w, code, s->c, c));
+        status = nigh_buffer_print(w->text, "%s(%s%s, %s, %s%s)", w->fma, s->op == CODE_FNMA ? "- " : "", left, right, s->op == CODE_FMS ? "- " : "",
+                                   operand(w, code, s->c, c)); /* a blank, for constants have signs of their own */
     return status == NIGH_OK ? nigh_buffer_print(w->text, ";\n") : status;
 }
 

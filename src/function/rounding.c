@@ -12,12 +12,14 @@ enum { POINTS = 160, LAWSON_STEPS = 10, SWEEPS = 8, STEPS_IN_ROW = 8 };
 
 double function_core_get(const function_core *core, int64_t i)
 {
+    if (core->form == FUNCTION_CODE) return core->code->constant[i];
     return core->type == NIGH_F32 ? (double)((const float *)core->data)[i] : ((const double *)core->data)[i];
 }
 
 void function_core_set(function_core *core, int64_t i, double value)
 {
-    if (core->type == NIGH_F32) ((float *)core->data)[i] = (float)value;
+    if (core->form == FUNCTION_CODE) core->code->constant[i] = value;
+    else if (core->type == NIGH_F32) ((float *)core->data)[i] = (float)value;
     else ((double *)core->data)[i] = value;
 }
 
@@ -241,9 +243,9 @@ static bool try_step(const function_probe *probe, function_core *core, int i, in
     return false;
 }
 
-static nigh_status search(nigh_context *ctx, const function_probe *probe, double aim, function_core *core)
+nigh_status function_round_search(nigh_context *ctx, const function_probe *probe, double aim, function_core *core)
 {
-    int n = core->upper + core->lower;
+    int n = (int)function_core_numbers(core);
     double best = function_probe_error(probe, core);
     for (int sweep = 0; sweep < SWEEPS && best > aim; sweep++) {
         nigh_status status = nigh_poll(ctx);
@@ -278,7 +280,7 @@ nigh_status function_round_refit(nigh_context *ctx, const function_domain *domai
         status = one_after_the_other(ctx, domain, a, core);
         if (status == NIGH_OK && !(function_probe_error(probe, core) < error)) memcpy(core->data, keep, bytes);
     }
-    if (status == NIGH_OK) status = search(ctx, probe, ideal * 1.02, core);
+    if (status == NIGH_OK) status = function_round_search(ctx, probe, ideal * 1.02, core);
     nigh_free(ctx, keep);
     return status;
 }

@@ -1,4 +1,5 @@
 /* After the walk: timing of the chosen plan, envelope, error curve, the words, the receipt, and the record. */
+#include "plan/chart.h"
 #include "plan/host.h"
 #include "plan/receipt.h"
 #include "plan/run.h"
@@ -255,6 +256,7 @@ static nigh_status record_make(plan_run *run, const nigh_receipt *receipt, char 
                                   (json_int_t)q->screen, "test", (json_int_t)q->test, "no_clock", (int)q->no_clock, "methods", q->methods, "settings",
                                   q->settings, "seed", (json_int_t)nigh_context_seed(ctx), "threads", nigh_context_threads(ctx)));
     if (!status) status = nj_set(ctx, record, "chain", json_incref(chain));
+    if (!status && run->outcome->chart) status = nigh_chart_set(ctx, record, run->outcome->chart);
     if (!status) status = nj_set_int(ctx, record, "walk", run->walk);
     if (!status) status = nj_set(ctx, record, "clock", json_deep_copy(clocklog_all(run->clock)));
     if (!status) status = nigh_receipt_to_json(ctx, receipt, &object);
@@ -267,6 +269,15 @@ static nigh_status record_make(plan_run *run, const nigh_receipt *receipt, char 
 }
 
 /* ---- all of it ---- */
+
+/* That of the plan shown; else of any other that is kept. */
+static const nigh_chart *chart_of(const nigh_outcome *outcome, const nigh_candidate *shown)
+{
+    if (shown->plan && shown->plan->chart) return shown->plan->chart;
+    for (int i = 0; i < outcome->count; i++)
+        if (outcome->candidates[i].plan && outcome->candidates[i].plan->chart) return outcome->candidates[i].plan->chart;
+    return NULL;
+}
 
 nigh_status run_finish(plan_run *run, const test_figures *figures)
 {
@@ -295,6 +306,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
     if (!status) status = receipt_words(run, c, r);
     if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
+    outcome->chart = chart_of(outcome, c);
     if (outcome->chosen >= 0) c->state = NIGH_CANDIDATE_CHOSEN;
     if (!status) status = envelope_make(run);
     outcome->deciding_seconds = nigh_clock() - run->started;

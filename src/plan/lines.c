@@ -291,6 +291,15 @@ static int by_expected_cost(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Methods that wait to be asked for by name leave a row in the table, like all that is not tried. */
+static nigh_status note_not_asked(plan_run *run, const nigh_method *method)
+{
+    plan_line line = {.method = method, .base = nigh_settings_default(method), .refine = -1, .expected = -1};
+    char why[160];
+    snprintf(why, sizeof why, "takes minutes; tried only when asked for by --methods %s", method->name);
+    return line_note(run, &line, NIGH_CANDIDATE_SKIPPED, why);
+}
+
 nigh_status lines_make(plan_run *run)
 {
     run->lines = nigh_arena_alloc_zero(run->arena, MOST_LINES, sizeof *run->lines);
@@ -301,7 +310,8 @@ nigh_status lines_make(plan_run *run)
         const nigh_method *method = nigh_method_at(run->ctx, i);
         if (strcmp(method->problem, run->problem->kind) != 0) continue;
         any = true;
-        if (wanted(run->request, method->name)) status = lines_of_method(run, method);
+        if (!run->request->methods && method->flags & NIGH_METHOD_ASKED) status = note_not_asked(run, method);
+        else if (wanted(run->request, method->name)) status = lines_of_method(run, method);
     }
     if (!status && !any) status = nigh_fail(run->ctx, NIGH_UNSUPPORTED, "no method is known for problems of kind '%s'", run->problem->kind);
     return status;

@@ -2,6 +2,7 @@
  * The outcome of planning as JSON: all that the report shows, nothing that the ledger withholds (errors of test rows
  * that were read before). Keys are described in docs/receipts.md.
  */
+#include "plan/chart.h"
 #include "plan/receipt.h"
 
 #include <math.h>
@@ -171,6 +172,7 @@ static nigh_status fill(nigh_context *ctx, const nigh_problem *problem, const ni
     if (!s) s = nj_set_real(ctx, root, "exact_seconds", outcome->exact_seconds);
     if (!s) s = nj_set_real(ctx, root, "deciding_seconds", outcome->deciding_seconds);
     if (!s) s = set_curve(ctx, root, outcome);
+    if (!s) s = nigh_chart_set(ctx, root, outcome->chart);
     return s ? s : set_quantiles(ctx, root, outcome);
 }
 

@@ -25,6 +25,7 @@ typedef struct nigh_report_outcome {
     double exact_seconds, deciding_seconds;
     int64_t curve_count, quantiles;
     double *curve_x, *curve_error, *quantile;
+    const nigh_chart *chart; /* NULL: none */
     nigh_arena *arena; /* holds all but the receipt, this struct included */
 } nigh_report_outcome;
 
@@ -46,6 +47,7 @@ void nigh_page_words(nigh_page *page, const char *text);
 void nigh_report_pareto(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_envelope(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_errors(nigh_page *page, const nigh_report_outcome *outcome);
+void nigh_report_chart(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_timings(nigh_page *page, const nigh_report_outcome *outcome);
 
 extern const char nigh_report_style[];

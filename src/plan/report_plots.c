@@ -341,6 +341,74 @@ void nigh_report_errors(nigh_page *page, const nigh_report_outcome *o)
     }
 }
 
+/* ---- what a method shows beside its plan ---- */
+
+enum { SERIES = 6 };
+
+/* Names of the series in the order of their first points; those beyond the colours share the last. */
+static int series_of(const nigh_chart *chart, const char **names)
+{
+    int count = 0;
+    for (int i = 0; i < chart->count; i++) {
+        const char *name = chart->points[i].series ? chart->points[i].series : "";
+        int at = 0;
+        while (at < count && strcmp(names[at], name) != 0) at++;
+        if (at == count && count < SERIES) names[count++] = name;
+    }
+    return count;
+}
+
+static nigh_status put_series(nigh_page *page, nigh_plot *plot, const nigh_chart *chart, const char *name, const char *classes, bool labels)
+{
+    double *xy = nigh_alloc_zero(page->ctx, 2 * (size_t)chart->count + 1, sizeof *xy), *y = xy ? xy + chart->count : NULL;
+    if (!xy) return NIGH_MEMORY;
+    int n = 0;
+    for (int i = 0; i < chart->count; i++) {
+        const nigh_chart_point *p = &chart->points[i];
+        if (strcmp(p->series ? p->series : "", name) != 0) continue;
+        xy[n] = p->x;
+        y[n++] = p->y;
+    }
+    nigh_plot_line(plot, classes, n, xy, y, name);
+    for (int i = 0; i < chart->count; i++) {
+        const nigh_chart_point *p = &chart->points[i];
+        if (strcmp(p->series ? p->series : "", name) != 0) continue;
+        char text[300], number[FIGURE_ROOM];
+        snprintf(text, sizeof text, "%.100s %.100s: %s", name, p->label ? p->label : "", nigh_figure_number(p->y, 3, number));
+        nigh_plot_mark(plot, classes, NIGH_MARK_DISC, p->x, p->y, text);
+        if (labels && p->label) nigh_plot_label(plot, "", p->x, p->y, p->label);
+    }
+    nigh_free(page->ctx, xy);
+    return NIGH_OK;
+}
+
+void nigh_report_chart(nigh_page *page, const nigh_report_outcome *o)
+{
+    static const char *const classes[SERIES] = {"accent thick", "s2", "s3", "s4", "s5", "s6"};
+    static const char *const swatches[SERIES] = {"accent stroke", "s2 stroke", "s3 stroke", "s4 stroke", "s5 stroke", "s6 stroke"};
+    const nigh_chart *chart = o->chart;
+    const char *names[SERIES];
+    if (page->status || !chart || chart->count < 1) return;
+    int count = series_of(chart, names);
+    nigh_axis x = nigh_axis_new(chart->x ? chart->x : "", false, NIGH_AXIS_NUMBER), y = nigh_axis_new(chart->y ? chart->y : "", true, NIGH_AXIS_NUMBER);
+    for (int i = 0; i < chart->count; i++) {
+        nigh_axis_cover(&x, 1, &chart->points[i].x);
+        nigh_axis_cover(&y, 1, &chart->points[i].y);
+    }
+    nigh_axis_round(&x);
+    nigh_axis_round(&y);
+    nigh_plot plot;
+    nigh_page_raw(page, "<figure><h3>");
+    nigh_page_words(page, chart->title ? chart->title : "");
+    nigh_page_raw(page, "</h3>");
+    begin_plot(page, &plot, "Error over cost of everything found, beside classical forms", &x, &y);
+    for (int i = count - 1; i >= 0 && !page->status; i--) page->status = put_series(page, &plot, chart, names[i], classes[i], i == 0);
+    end_plot(page, &plot);
+    nigh_page_raw(page, "<figcaption>");
+    for (int i = 0; i < count; i++) key(page, swatches[i], names[i]);
+    nigh_page_raw(page, "</figcaption></figure>\n");
+}
+
 /* ---- timing ---- */
 
 static void put_timing(nigh_page *page, const nigh_timing *t, const char *heading)

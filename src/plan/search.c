@@ -126,6 +126,7 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
         snprintf(text, size, "its error is at least %.2g by formula, even at the end of its grid", finest->error.low);
         return text;
     }
+    if (line->method->flags & NIGH_METHOD_ASKED) return NULL;
     bool trained = line->method->flags & NIGH_METHOD_TRAINED, known = line->expected >= 0 || line->count == 1;
     int at = line->expected >= 0 ? line->expected : 0;
     bool classical = line->method->flags & NIGH_METHOD_SHORTCUT; /* beside one another: a receipt needs the best of them */

@@ -13,7 +13,25 @@ static double uniform(uint64_t *state)
     return (double)(*state >> 11) * 0x1p-53;
 }
 
-/* A random core; its coefficients fill data. */
+/* Code of all operations; every step uses the one before, so that a NaN goes through. */
+static function_code *random_code(uint64_t *state, nigh_dtype type, function_code *code)
+{
+    *code = (function_code){.constants = (int)(uniform(state) * 12), .steps = 1 + (int)(uniform(state) * 20)};
+    for (int i = 0; i < code->constants; i++) {
+        double value = uniform(state) * 2 - 1;
+        code->constant[i] = type == NIGH_F32 ? (double)(float)value : value;
+    }
+    for (int i = 0; i < code->steps; i++) {
+        int known = 1 + code->constants + i;
+        function_code_step step = {(uint8_t)(uniform(state) * CODE_OPS), (uint8_t)(uniform(state) * known), (uint8_t)(i ? known - 1 : 0), 0};
+        if (step.op >= CODE_FMA) step.c = (uint8_t)(uniform(state) * known);
+        code->step[i] = step;
+    }
+    assert_true(function_code_valid(code));
+    return code;
+}
+
+/* A random core; its coefficients, or its code, fill data. */
 static function_core random_core(uint64_t *state, nigh_dtype type, int form, int reduction, void *data)
 {
     function_core core = {.type = type, .form = (function_form)form, .reduction = (function_reduction)reduction, .data = data};
@@ -31,7 +49,12 @@ static function_core random_core(uint64_t *state, nigh_dtype type, int form, int
     else if (reduction == FUNCTION_TURNS) memcpy(core.constant, turns, sizeof turns);
     else core.constant[0] = reduction == FUNCTION_BINADE ? .6931471805599453 : 4;
     for (int i = 0; i < 6; i++) core.constant[i] = f32 ? (double)(float)core.constant[i] : core.constant[i];
-    for (int64_t i = 0; i < function_core_numbers(&core); i++) {
+    if (form == FUNCTION_CODE) {
+        core.code = random_code(state, type, data);
+        core.upper = core.code->constants, core.lower = core.code->steps, core.data = NULL;
+        core.square = core.affine = false;
+    }
+    for (int64_t i = 0; core.data && i < function_core_numbers(&core); i++) {
         double value = uniform(state) * 2 - 1;
         if (f32) ((float *)data)[i] = (float)value;
         else ((double *)data)[i] = value;
@@ -143,8 +166,28 @@ static void reconstruction(void **unused)
     for (int i = 0; i < 8; i++) assert_true(y[i] == (signs[i] < 0 ? 1 : signs[i] + 1));
 }
 
+/* Without a reduction a core of code is the code itself. */
+static void code_alone(void **unused)
+{
+    static double data[1024], x[MOST], y[MOST], expected[MOST];
+    uint64_t state = 11;
+    for (int round = 0; round < 100; round++)
+        for (int type = 0; type < 2; type++) {
+            nigh_dtype dtype = type ? NIGH_F32 : NIGH_F64;
+            function_core core = random_core(&state, dtype, FUNCTION_CODE, FUNCTION_NONE, data);
+            core.factor = false;
+            fill(&state, dtype, MOST, x);
+            for (int i = 0; i < MOST; i++) {
+                if (type) ((float *)expected)[i] = function_code_run_f32(core.code, ((float *)x)[i]);
+                else expected[i] = function_code_run_f64(core.code, x[i]);
+            }
+            function_core_apply(&core, MOST, x, y);
+            assert_same(dtype, MOST, y, expected);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(nan_stays), cmocka_unit_test(reconstruction)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits), cmocka_unit_test(code_alone), cmocka_unit_test(nan_stays), cmocka_unit_test(reconstruction)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ static const every_case every_cases[] = {
     {"function", "minimax", "degree=5,reduction=native", "sigmoid", -4, 4, NIGH_F32},
     {"function", "minimax", "degree=5,reduction=native", "gelu", -4, 4, NIGH_F64},
     {"function", "minimax-rational", "", "exp(x)", 0, 1, NIGH_F32},
+    {"function", "autonumerics-zero", "ops=3,generations=10", "exp(x)", 0, 1, NIGH_F32},
     {"function", "table-linear", "entries=16", "exp(-x*x)", 0, 2, NIGH_F32},
     {"function", "table-cubic", "entries=8", "exp(-x*x)", 0, 2, NIGH_F64},
     {"map", "mean", "", NULL, 0, 0, NIGH_F64},
