@@ -237,7 +237,7 @@ static void test_slow(void **state)
 {
     (void)state;
     nigh_context *ctx = test_context_new();
-    nigh_problem *problem = problem_new(ctx, "sin(1000*x)", 0x1p19, 0x1p20, NULL);
+    nigh_problem *problem = problem_new(ctx, "sin(1000*x)", 0x1p19, 0x1p30, NULL);
     planted p = {function_target_of(problem), NAN, 0, false};
     nigh_certificate certificate;
     nigh_context_set_log(ctx, cancel_when_told, ctx);
