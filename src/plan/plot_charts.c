@@ -72,6 +72,7 @@ nigh_status nigh_plot_bars(nigh_buffer *html, const char *title, const char *lab
     double zero = 0;
     nigh_axis_cover(&y, 1, &zero);
     nigh_axis_cover(&y, n, values);
+    y.high += 0.1 * (y.high - y.low); /* the names stand on the bars */
     nigh_axis_round(&y);
     nigh_axis unnumbered = {.label = "", .low = 0, .high = 0}; /* no ticks: the names stand at the bars */
     nigh_plot plot;
@@ -81,7 +82,7 @@ nigh_status nigh_plot_bars(nigh_buffer *html, const char *title, const char *lab
         char number[FIGURE_ROOM], text[160];
         snprintf(text, sizeof text, "%.80s: %s", names[i], nigh_figure_number(values[i], 3, number));
         nigh_plot_bar(&plot, "s1", i + 0.15, i + 0.85, values[i], text);
-        nigh_plot_label(&plot, "strong", i + 0.5, values[i], names[i]);
+        nigh_plot_label(&plot, "strong", i + 0.15, values[i] + 0.04 * (y.high - y.low), text);
     }
     return nigh_plot_end(&plot);
 }

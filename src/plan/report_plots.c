@@ -442,9 +442,34 @@ static void put_timing(nigh_page *page, const nigh_timing *t, const char *headin
     end_figure(page, caption);
 }
 
+/* Time of one use: the exact computation, the best shortcut, the plan. The unit is that of the longest. */
+static void put_speed(nigh_page *page, const nigh_receipt *r)
+{
+    const char *names[3];
+    double seconds[3], most = 0;
+    int count = 0;
+    if (r->exact_seconds > 0) names[count] = "exact", seconds[count++] = r->exact_seconds;
+    if (!r->is_shortcut && r->beside_shortcut.pairs > 0 && r->beside_shortcut.a_seconds > 0)
+        names[count] = "best shortcut", seconds[count++] = r->beside_shortcut.a_seconds;
+    if (r->plan_seconds > 0) names[count] = r->is_shortcut ? "plan (a shortcut)" : "plan", seconds[count++] = r->plan_seconds;
+    if (page->status || count < 2) return;
+    static const char *const units[] = {"s", "ms", "\u00b5s", "ns", "ps"};
+    int unit = 0;
+    for (int i = 0; i < count; i++) most = seconds[i] > most ? seconds[i] : most;
+    double scale = 1;
+    while (unit < 4 && most * scale < 1) scale *= 1e3, unit++;
+    for (int i = 0; i < count; i++) seconds[i] *= scale;
+    char label[48];
+    snprintf(label, sizeof label, "time of one use, %s", units[unit]);
+    begin_figure(page, "Time of one use");
+    if (!page->status) page->status = nigh_plot_bars(page->html, "Time of one use of the exact computation, the best shortcut and the plan", label, count, names, seconds);
+    end_figure(page, "Medians of the paired timing; shorter is faster.");
+}
+
 void nigh_report_timings(nigh_page *page, const nigh_report_outcome *o)
 {
     if (!o->receipt) return;
+    put_speed(page, o->receipt);
     put_timing(page, &o->receipt->beside_exact, "Timed beside the exact computation");
     put_timing(page, &o->receipt->beside_shortcut, "Timed beside the best shortcut");
 }
