@@ -123,7 +123,7 @@ static double choose_map(const function_domain *domain, const function_ideal *id
     function_domain_range(domain, &low, &high);
     nigh_f128 centre = ideal->powers ? ideal->centre : (low + high) / 2;
     double reach = (double)(high - centre > centre - low ? high - centre : centre - low);
-    double scale = ldexp(1, -(int)ceil(log2(reach))), shift = function_round(domain->type, -centre * scale);
+    double scale = ldexp(1, -(int)ceil(log2(fmin(fmax(reach, 0x1p-1000), DBL_MAX)))), shift = function_round(domain->type, -centre * scale);
     to_powers(ideal, low, high, scale, shift, a, b);
     core->affine = true;
     core->scale = scale;

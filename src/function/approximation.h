@@ -83,7 +83,7 @@ typedef struct function_probe {
     int n;
     nigh_dtype type;
     void *x, *y;
-    double *high, *low, *weight; /* exact value = high + low */
+    double *high, *low, *weight, *lift; /* exact value = high + low; an error counts lift * weight */
 } function_probe;
 nigh_status function_probe_new(nigh_context *ctx, const function_domain *domain, int n, double phase, function_probe *probe);
 void function_probe_free(function_probe *probe);

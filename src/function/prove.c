@@ -448,7 +448,7 @@ static double input_at(const prove_case *c, const prove_segment *s)
     return function_round(c->core->type, x);
 }
 
-/* A root's kernel gives zeros and subnormal numbers something up to the root of the smallest normal one; -0 what it happens to. */
+/* A root's kernel gives zeros and subnormal numbers something up to the root of the smallest normal one; -0 may be of an own making. */
 static double below_normal(const prove_case *c)
 {
     if (c->core->reduction != FUNCTION_ROOT || c->low != 0) return 0;

@@ -46,7 +46,9 @@ static nigh_status probe_values(const function_domain *domain, function_probe *p
     }
     for (int i = 0; i < probe->n; i++) {
         nigh_f128 f = function_abs(probe->high[i]);
-        probe->weight[i] = (double)function_measure_weight(domain->measure, probe->type, f > domain->floor ? f : domain->floor);
+        nigh_f128 weight = function_measure_weight(domain->measure, probe->type, f > domain->floor ? f : domain->floor);
+        probe->lift[i] = weight > 0x1p1000 ? 0x1p200 : 1; /* 1 / ulp of a subnormal double is beyond the largest one */
+        probe->weight[i] = (double)(weight / probe->lift[i]);
     }
     return NIGH_OK;
 }
@@ -60,12 +62,13 @@ static void probe_put(function_probe *probe, int i, double x)
 nigh_status function_probe_new(nigh_context *ctx, const function_domain *domain, int n, double phase, function_probe *probe)
 {
     size_t room = (size_t)n * sizeof(double);
-    char *block = nigh_alloc(ctx, 5 * room);
+    char *block = nigh_alloc(ctx, 6 * room);
     if (!block) return NIGH_MEMORY;
     *probe = (function_probe){.ctx = ctx, .n = n, .type = domain->type, .x = block, .y = block + room};
     probe->high = (double *)(block + 2 * room);
     probe->low = (double *)(block + 3 * room);
     probe->weight = (double *)(block + 4 * room);
+    probe->lift = (double *)(block + 5 * room);
     int count = 0;
     double t_low = (double)domain->t_low, t_high = (double)domain->t_high;
     for (int j = 0; count < n; j++) { /* golden-ratio points, half along x and half along the core's argument */
@@ -98,14 +101,14 @@ double function_probe_error(const function_probe *probe, const function_core *co
     if (probe->type == NIGH_F32) {
         const float *y = probe->y;
         for (int i = 0; i < probe->n; i++) {
-            double e = fabs((y[i] - probe->high[i]) - probe->low[i]) * probe->weight[i];
+            double e = fabs((y[i] - probe->high[i]) - probe->low[i]) * probe->lift[i] * probe->weight[i];
             finite = finite && e <= 1e300;
             most = e > most ? e : most;
         }
     } else {
         const double *y = probe->y;
         for (int i = 0; i < probe->n; i++) {
-            double e = fabs((y[i] - probe->high[i]) - probe->low[i]) * probe->weight[i];
+            double e = fabs((y[i] - probe->high[i]) - probe->low[i]) * probe->lift[i] * probe->weight[i];
             finite = finite && e <= 1e300;
             most = e > most ? e : most;
         }

@@ -133,3 +133,11 @@ run 1 nigh plan exp --on 0:1 --type f64 --error 1e-18 --no-clock
 err 'below what f64 can hold'
 run 1 nigh plan 'abs(x-0.3)' --on 0:1 --error 1e-6 --methods taylor --no-clock
 err 'no method met the error 1e-06'
+
+# -0 is a number of [0, b]; ulps of results among the subnormal numbers.
+run 0 nigh plan sqrt --on 0:4 --error 1e-3 --no-clock
+out '^MET .*\[certified\]'
+run 0 nigh plan sqrt --on 0:4 --type f64 --statistic worst --error 1e-3 --no-clock
+out '^MET .*\[certified\]'
+run 0 nigh plan exp --on -745:-700 --type f64 --measure ulp --statistic worst --error 4 --no-clock
+out '^MET .*\[certified\]'
