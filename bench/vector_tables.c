@@ -214,7 +214,7 @@ static void print_pieces(const char *name, function *f, int lowest, int degree)
 
 /* ---- sin and cos with places k pi/16 ---- */
 
-static const float sine_scale = 0x1.9d6f5ep-3f; /* all sines of the places are all but numbers of the type times this */
+static const float sine_scale = 0x1.9b1fc4p-3f; /* all sines of the places are all but numbers of the type times this */
 static float sine_fifth;
 
 static real sine_without_fifth(real x) { return sinf128(x) - sine_fifth * powf128(x, 5); }

@@ -13,6 +13,7 @@
 #define LEVEL vector_avx2
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
+#define USTORE(p, u) _mm256_storeu_si256((__m256i *)(p), u)
 #define STREAM(p, v) _mm256_stream_ps(p, v)
 #define FENCE fence_stores
 #define SET(x) _mm256_set1_ps(x)

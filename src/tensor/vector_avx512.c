@@ -13,6 +13,7 @@
 #define LEVEL vector_avx512
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
+#define USTORE(p, u) _mm512_storeu_si512(p, u)
 #define STREAM(p, v) _mm512_stream_ps(p, v)
 #define FENCE fence_stores
 #define SET(x) _mm512_set1_ps(x)

@@ -14,6 +14,7 @@ INLINE float real_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; 
 #define LEVEL vector_scalar
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
+#define USTORE(p, u) (*(p) = (u))
 #define STREAM(p, v) (*(p) = (v))
 #define FENCE no_fence
 #define SET(x) ((float)(x))
