@@ -214,7 +214,7 @@ static void print_pieces(const char *name, function *f, int lowest, int degree)
 
 /* ---- sin and cos with places k pi/16 ---- */
 
-static const float sine_scale = 0x1.9b1fc4p-3f; /* all sines of the places are all but numbers of the type times this */
+static const float sine_scale = 0x1.98462ep-3f; /* times the number at place 1 it is all but a multiple of 2^-27: results there, down to half of it, lose nothing in the sum */
 static float sine_fifth;
 
 static real sine_without_fifth(real x) { return sinf128(x) - sine_fifth * powf128(x, 5); }
@@ -237,13 +237,14 @@ static void print_sine(void)
     real unit = PI_Q / 16;
     float parts[4] = {ldexpf((float)unit, 9), ldexpf((float)(unit - (float)unit), 9), ldexpf((float)(1 / unit), -9), sine_scale}; /* multiples count in 2^-9 */
     print_row("sine_turn", 4, parts);
-    float at[64], slope[64];
+    float at[64], rest[64], slope[64];
     for (int k = 0; k < 64; k++) {
         at[k] = k % 16 ? (float)(sinf128(k * unit) / sine_scale) : -0.f;
+        rest[k] = k % 16 ? (float)(sinf128(k * unit) - (real)at[k] * sine_scale) : 0;
         slope[k] = k % 16 == 8 ? 0 : (float)cosf128(k * unit);
     }
-    print_row("sin_at", 32, at), print_row("sin_slope", 32, slope);
-    print_row("cos_at", 32, at + 8), print_row("cos_slope", 32, slope + 8);
+    print_row("sin_at", 32, at), print_row("sin_rest", 32, rest), print_row("sin_slope", 32, slope);
+    print_row("cos_at", 32, at + 8), print_row("cos_rest", 32, rest + 8), print_row("cos_slope", 32, slope + 8);
 }
 
 int main(void)
