@@ -214,7 +214,8 @@ static void print_pieces(const char *name, function *f, int lowest, int degree)
 
 /* ---- sin and cos with places k pi/16 ---- */
 
-static const float sine_scale = 0x1.98462ep-3f; /* times the number at place 1 it is all but a multiple of 2^-27: results there, down to half of it, lose nothing in the sum */
+/* Times the number at place 1 it is all but a multiple of 2^-27: results there, down to half of it, lose nothing in the sum. */
+static const float sine_scale = 0x1.98462ep-3f;
 static float sine_fifth;
 
 static real sine_without_fifth(real x) { return sinf128(x) - sine_fifth * powf128(x, 5); }
@@ -235,7 +236,8 @@ static void print_sine(void)
     float p[3] = {-s.c[0], -sine_fifth, (float)(sine_scale * (real)c.c[0] + s.c[0])};
     print_row("sine_q", 3, p);
     real unit = PI_Q / 16;
-    float parts[4] = {ldexpf((float)unit, 9), ldexpf((float)(unit - (float)unit), 9), ldexpf((float)(1 / unit), -9), sine_scale}; /* multiples count in 2^-9 */
+    /* Multiples are counted in 2^-9. */
+    float parts[4] = {ldexpf((float)unit, 9), ldexpf((float)(unit - (float)unit), 9), ldexpf((float)(1 / unit), -9), sine_scale};
     print_row("sine_turn", 4, parts);
     float at[64], rest[64], slope[64];
     for (int k = 0; k < 64; k++) {
