@@ -212,6 +212,43 @@ static void print_pieces(const char *name, function *f, int lowest, int degree)
     }
 }
 
+/* ---- sin and cos with places k pi/16 ---- */
+
+/* Times the number at place 1 it is all but a multiple of 2^-27: results there, down to half of it, lose nothing in the sum. */
+static const float sine_scale = 0x1.98462ep-3f;
+static float sine_fifth;
+
+static real sine_without_fifth(real x) { return sinf128(x) - sine_fifth * powf128(x, 5); }
+static real cosine_drop(real x) { return 1 - cosf128(x); }
+
+/*
+ * 1 - cos r = (q + a r^2) / scale with q = 1 - sin(r)/r = r^2 (p[0] + p[1] r^2): near 1/5 the scale makes the terms of r^4 agree.
+ * Place 0 has -0, so that sin(-0) = -0.
+ */
+static void print_sine(void)
+{
+    double end = 1.01 * M_PI / 32;
+    fit c = {.f = cosine_drop, .low = 1e-4, .high = end, .first = 2, .step = 2, .n = 2};
+    fit_all(&c);
+    sine_fifth = -(float)(sine_scale * c.c[1]);
+    fit s = {.f = sine_without_fifth, .low = 1e-4, .high = end, .constant = {0, 1}, .first = 3, .step = 2, .n = 1};
+    fit_all(&s);
+    float p[3] = {-s.c[0], -sine_fifth, (float)(sine_scale * (real)c.c[0] + s.c[0])};
+    print_row("sine_q", 3, p);
+    real unit = PI_Q / 16;
+    /* Multiples are counted in 2^-9. */
+    float parts[4] = {ldexpf((float)unit, 9), ldexpf((float)(unit - (float)unit), 9), ldexpf((float)(1 / unit), -9), sine_scale};
+    print_row("sine_turn", 4, parts);
+    float at[64], rest[64], slope[64];
+    for (int k = 0; k < 64; k++) {
+        at[k] = k % 16 ? (float)(sinf128(k * unit) / sine_scale) : -0.f;
+        rest[k] = k % 16 ? (float)(sinf128(k * unit) - (real)at[k] * sine_scale) : 0;
+        slope[k] = k % 16 == 8 ? 0 : (float)cosf128(k * unit);
+    }
+    print_row("sin_at", 32, at), print_row("sin_rest", 32, rest), print_row("sin_slope", 32, slope);
+    print_row("cos_at", 32, at + 8), print_row("cos_rest", 32, rest + 8), print_row("cos_slope", 32, slope + 8);
+}
+
 int main(void)
 {
     if (nigh_context_new(&ctx)) return 3;
@@ -223,6 +260,7 @@ int main(void)
     print_row("exp_two", 3, parts);
     print_log();
     print_circle();
+    print_sine();
     print_pieces("tanh", tanh_of, -4, 5);
     print_pieces("erf", erf_of, -5, 6);
     printf("};\n");

@@ -38,6 +38,12 @@ typedef struct vector_tables {
     /* sin(r) = r + r^3 p(r^2), cos(r) = 1 + r^2 p(r^2); pi/2 as three numbers times 2^22, and 2^-22 2/pi. */
     float sin_p[3], cos_p[4], turn[4];
 
+    /* 1 - sin(r)/r = s (q[0] + q[1] s) with s = r^2, and 1 - cos(r) = (that + q[2] s) / scale; pi/16 as two
+       numbers times 2^9, 2^-9 16/pi, scale.
+       Sines over the scale, what the product lacks, and cosines of the multiples of pi/16. */
+    float sine_q[3], sine_turn[4];
+    _Alignas(64) float sin_at[32], sin_rest[32], sin_slope[32], cos_at[32], cos_rest[32], cos_slope[32];
+
     /* f(at + d) = sum c[k] d^k; the piece is chosen by the last three bits of the exponent and the first two of the mantissa. */
     _Alignas(64) float tanh_at[32], tanh_c[6][32], erf_at[32], erf_c[7][32];
 } vector_tables;

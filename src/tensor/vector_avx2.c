@@ -13,6 +13,7 @@
 #define LEVEL vector_avx2
 #define LOAD(p) _mm256_loadu_ps(p)
 #define STORE(p, v) _mm256_storeu_ps(p, v)
+#define USTORE(p, u) _mm256_storeu_si256((__m256i *)(p), u)
 #define STREAM(p, v) _mm256_stream_ps(p, v)
 #define FENCE fence_stores
 #define SET(x) _mm256_set1_ps(x)
@@ -23,6 +24,7 @@
 #define SUB(a, b) _mm256_sub_ps(a, b)
 #define MUL(a, b) _mm256_mul_ps(a, b)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define FMS(a, b, c) _mm256_fmsub_ps(a, b, c)
 #define FNMA(a, b, c) _mm256_fnmadd_ps(a, b, c)
 #define MIN(a, b) _mm256_min_ps(a, b)
 #define MAX(a, b) _mm256_max_ps(a, b)
@@ -30,7 +32,7 @@
 #define SHIFT(u, k) _mm256_srli_epi32(u, k)
 #define LOOKUP(t, u) _mm256_i32gather_ps(t, UAND(u, USET(31)), 4)
 #define UAND(a, b) _mm256_and_si256(a, b)
-#define UOR3(a, b, c) _mm256_or_si256(a, _mm256_or_si256(b, c))
+#define WITHOUT(acc, a, b) _mm256_or_si256(acc, _mm256_andnot_si256(b, a))
 #define UANY(u) (!_mm256_testz_si256(u, u))
 #define WITH_SIGN(y, x) _mm256_or_ps(y, _mm256_and_ps(x, SET(-0.f)))
 #define WHERE(mask, a, b) _mm256_blendv_ps(b, a, mask)

@@ -13,6 +13,7 @@
 #define LEVEL vector_avx512
 #define LOAD(p) _mm512_loadu_ps(p)
 #define STORE(p, v) _mm512_storeu_ps(p, v)
+#define USTORE(p, u) _mm512_storeu_si512(p, u)
 #define STREAM(p, v) _mm512_stream_ps(p, v)
 #define FENCE fence_stores
 #define SET(x) _mm512_set1_ps(x)
@@ -23,6 +24,7 @@
 #define SUB(a, b) _mm512_sub_ps(a, b)
 #define MUL(a, b) _mm512_mul_ps(a, b)
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define FMS(a, b, c) _mm512_fmsub_ps(a, b, c)
 #define FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
 #define MIN(a, b) _mm512_min_ps(a, b)
 #define MAX(a, b) _mm512_max_ps(a, b)
@@ -33,7 +35,7 @@
 #define SHIFT(u, k) _mm512_srli_epi32(u, k)
 #define LOOKUP(t, u) _mm512_permutex2var_ps(_mm512_load_ps(t), u, _mm512_load_ps((t) + 16))
 #define UAND(a, b) _mm512_and_si512(a, b)
-#define UOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xfe)
+#define WITHOUT(acc, a, b) _mm512_ternarylogic_epi32(acc, a, b, 0xf4)
 #define UANY(u) (_mm512_test_epi32_mask(u, u) != 0)
 #define WITH_SIGN(y, x) \
     _mm512_castsi512_ps(_mm512_ternarylogic_epi32(AS_U(y), AS_U(x), USET(0x80000000), 0xf8)) /* y | (x & mask) */

@@ -14,6 +14,7 @@ INLINE float real_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; 
 #define LEVEL vector_scalar
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
+#define USTORE(p, u) (*(p) = (u))
 #define STREAM(p, v) (*(p) = (v))
 #define FENCE no_fence
 #define SET(x) ((float)(x))
@@ -24,6 +25,7 @@ INLINE float real_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; 
 #define SUB(a, b) ((a) - (b))
 #define MUL(a, b) ((a) * (b))
 #define FMA(a, b, c) fmaf(a, b, c)
+#define FMS(a, b, c) fmaf(a, b, -(c))
 #define FNMA(a, b, c) fmaf(-(a), b, c)
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -31,7 +33,7 @@ INLINE float real_of(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; 
 #define SHIFT(u, k) ((u) >> (k))
 #define LOOKUP(t, u) ((t)[(u) & 31])
 #define UAND(a, b) ((a) & (b))
-#define UOR3(a, b, c) ((a) | (b) | (c))
+#define WITHOUT(acc, a, b) ((acc) | ((a) & ~(b)))
 #define UANY(u) ((u) != 0)
 #define WITH_SIGN(y, x) copysignf(y, x)
 #define MASK uint32_t
