@@ -20,8 +20,8 @@
  * 1e15 the absolute error is 2^-62 max(v, x). Finite for all finite v >= 0, x > 0 whose logarithm is a double (v log v < 1e308).
  * exp of a scaled logarithm (nigh_bessel_i_scaled) has relative error 2^-53 |log| more.
  *
- * COST. Single thread of a Xeon with AVX-512, busy with other work, v and x uniform in [0, 150]: 65 ns a call, 10 ns an element in arrays (13 with
- * AVX2, 65 without either). Arrays are sorted by region in blocks of 512 and each region runs through whole vectors; the region of small v and x
+ * COST. Single thread of a Xeon with AVX-512, v and x uniform in [0, 150]: 72 ns a call, 12 ns an element in arrays (15 with AVX2,
+ * 72 without either). Arrays are sorted by region in blocks of 512 and each region runs through whole vectors; the region of small v and x
  * costs 15 to 20 ns (I) and 20 to 38 ns (K). bench/bessel.c prints these for the machine at hand.
  *
  * IDENTITIES that hold to the stated errors (and that the tests check): I_v K_(v+1) + I_(v+1) K_v = 1/x;  I_(v-1) - I_(v+1) = 2v/x I_v;
