@@ -39,13 +39,20 @@ static nigh_status list_problems(nigh_buffer *text)
 {
     return nigh_buffer_print(text,
                              "function   a function of x on an interval, f32 or f64: nigh plan exp --on -1:1 --error 1e-6\n"
-                             "map        vectors to vectors: a program (--exact COMMAND --box or --inputs) or a file of pairs (npz, csv --outputs)\n");
+                             "map        vectors to vectors: expressions of several variables (--box), a program (--exact COMMAND with --box or --inputs) or a file of\n"
+                             "           pairs (npz, csv --outputs)\n");
 }
 
-/* Methods that come from a paper, by its title. */
+/* Papers by title: those that are no method of the planner, then the methods. */
 static nigh_status list_papers(nigh_context *ctx, nigh_buffer *text)
 {
-    nigh_status status = nigh_buffer_print(text, "%-32s %-10s %s\n", "adaptive-data-analysis", "release", "Preserving Statistical Validity in Adaptive Data Analysis");
+    static const char *const others[][3] = {
+        {"adaptive-data-analysis", "release", "Preserving Statistical Validity in Adaptive Data Analysis"},
+        {"log-bessel", "function", "Accurate Computation of the Logarithm of Modified Bessel Functions on GPUs"},
+    };
+    nigh_status status = NIGH_OK;
+    for (size_t i = 0; i < sizeof others / sizeof *others && !status; i++)
+        status = nigh_buffer_print(text, "%-32s %-10s %s\n", others[i][0], others[i][1], others[i][2]);
     for (int i = 0; nigh_method_at(ctx, i) && !status; i++) {
         const nigh_method *m = nigh_method_at(ctx, i);
         if (!(m->flags & NIGH_METHOD_SHORTCUT) && m->source) status = nigh_buffer_print(text, "%-32s %-10s %s\n", m->name, m->problem, m->source);

@@ -83,7 +83,7 @@ static void grids(void **state)
             scale = fmax(scale, fabs((double)function_value(function_target_of(problem), samples[s].low + (samples[s].high - samples[s].low) * k / 50)));
         for (int i = 0; nigh_function_methods[i]; i++) {
             const nigh_method *method = nigh_function_methods[i];
-            if (method->flags & NIGH_METHOD_ASKED) continue; /* test_autonumerics_zero.c */
+            if (method->flags & NIGH_METHOD_ASKED || !method->options) continue; /* test_autonumerics_zero.c, test_vector_kernel.c */
             bool table = strncmp(method->name, "table", 5) == 0;
             for (int native = 0; native < 2; native++) {
                 double before = INFINITY;
@@ -238,7 +238,7 @@ static void files(void **state)
     char *folder = test_folder_new(), path[4096];
     snprintf(path, sizeof path, "%s/plan.nigh", folder);
     for (int i = 0; nigh_function_methods[i]; i++) {
-        if (nigh_function_methods[i]->flags & NIGH_METHOD_ASKED) continue; /* test_autonumerics_zero.c */
+        if (nigh_function_methods[i]->flags & NIGH_METHOD_ASKED || !nigh_function_methods[i]->options) continue;
         const nigh_method *found;
         if (nigh_method_find(ctx, "function", nigh_function_methods[i]->name, &found) != NIGH_OK)
             assert_ok(ctx, nigh_register(ctx, nigh_function_methods[i]));
@@ -276,7 +276,7 @@ static void hostile_files(void **state)
     snprintf(path, sizeof path, "%s/plan.nigh", folder);
     const double odd[] = {-1, .5, 2, 3, 9, 17, 42, 70000, 1e9, -1e300, 1e-300, 5e8};
     for (int i = 0; nigh_function_methods[i]; i++) {
-        if (nigh_function_methods[i]->flags & NIGH_METHOD_ASKED) continue; /* test_autonumerics_zero.c */
+        if (nigh_function_methods[i]->flags & NIGH_METHOD_ASKED || !nigh_function_methods[i]->options) continue;
         const nigh_method *found;
         if (nigh_method_find(ctx, "function", nigh_function_methods[i]->name, &found) != NIGH_OK)
             assert_ok(ctx, nigh_register(ctx, nigh_function_methods[i]));

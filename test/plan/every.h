@@ -37,6 +37,7 @@ static const every_case every_cases[] = {
     {"function", "autonumerics-zero", "ops=3,generations=10", "exp(x)", 0, 1, NIGH_F32},
     {"function", "table-linear", "entries=16", "exp(-x*x)", 0, 2, NIGH_F32},
     {"function", "table-cubic", "entries=8", "exp(-x*x)", 0, 2, NIGH_F64},
+    {"function", "vector-kernel", "", "tanh", -4, 4, NIGH_F32},
     {"map", "mean", "", NULL, 0, 0, NIGH_F64},
     {"map", "nearest", "", NULL, 0, 0, NIGH_F64},
     {"map", "polynomial-ridge", "", NULL, 0, 0, NIGH_F64},
