@@ -198,8 +198,8 @@ enum {
     NIGH_METHOD_SHORTCUT = 1, /* classical: takes part as the rival that may use the error, too */
     NIGH_METHOD_TRAINED = 2,  /* tried only when its estimated apply time beats the best shortcut's */
     NIGH_METHOD_NEEDS_DATA = 4, /* start() must be given samples */
-    NIGH_METHOD_ASKED = 8      /* its fits take minutes: it takes part only when request->methods names it (else the table says so), and is then tried
-                                  whatever it is expected to cost beside the others */
+    NIGH_METHOD_ASKED = 8      /* its fits take minutes, or its plans lack something that users expect: it takes part only when request->methods
+                                  names it (else the table says so), and is then tried whatever it is expected to cost beside the others */
 };
 
 struct nigh_method {

@@ -152,8 +152,9 @@ const nigh_method nigh_method_vector_kernel = {
     .problem = "function",
     .summary = "nigh's own kernel of exp, log, sin, cos, tanh or erf, below 1 ulp for every float",
     .source = "J.-M. Muller, \"Elementary Functions: Algorithms and Implementation\"",
-    .when = "Where nearly all digits of f32 are wanted; a looser error has shorter cores. The plan needs libnigh: it is not exported as C.",
-    .flags = NIGH_METHOD_SHORTCUT,
+    .when = "Where nearly all digits of f32 are wanted by a program that links libnigh; a looser error has shorter cores. Its plans cannot be exported as "
+            "C, so it takes part only when --methods names it.",
+    .flags = NIGH_METHOD_SHORTCUT | NIGH_METHOD_ASKED,
     .supports = supports,
     .estimate = estimate,
     .start = start,

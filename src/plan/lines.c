@@ -296,7 +296,7 @@ static nigh_status note_not_asked(plan_run *run, const nigh_method *method)
 {
     plan_line line = {.method = method, .base = nigh_settings_default(method), .refine = -1, .expected = -1};
     char why[160];
-    snprintf(why, sizeof why, "takes minutes; tried only when asked for by --methods %s", method->name);
+    snprintf(why, sizeof why, "tried only when asked for by --methods %s (nigh explain says why)", method->name);
     return line_note(run, &line, NIGH_CANDIDATE_SKIPPED, why);
 }
 
