@@ -1,8 +1,8 @@
 /*
  * nigh/vector.h: functions of arrays of f32.
  *
- * Less than 1 ulp from the exact value for every f32, checked on all 2^32 (bench/functions --prove); where the result is subnormal, an ulp
- * is 2^-149. The same bits at every CPU level, for every n and place in the array. x and y hold n numbers each and are the same array or do not
+ * Less than 1 ulp from the exact value for every f32, proved on all 2^32 (bench/functions --prove); where the result is subnormal, an ulp
+ * is 2^-149. The same bits at every CPU level, for every n and place in the array. x and y hold n numbers each and are one array or do not
  * overlap; no alignment is asked for. n <= 0 does nothing. Nothing is allocated; any number of threads may call.
  *
  * Special values are those of C's Annex F: NaN gives NaN, exp(-inf) = 0, log(+-0) = -inf, log of a negative number is NaN, sin and cos of +-inf are NaN,
@@ -18,7 +18,8 @@ extern "C" {
 
 /*
  * Worst errors in ulp over all f32: exp 0.892, log 0.747, tanh 0.771, erf 0.625, sin 0.959, cos 0.955.
- * Measured with AVX-512 in cache: 0.13 to 0.28 ns a number; sin and cos up to twice that for |x| from 200 to 3200, some 30 ns for each larger number.
+ * Measured with AVX-512 in cache: 0.13 to 0.28 ns a number; sin and cos three to four times that for |x| from 200 to 3200, some 30 ns for
+ * each larger number.
  */
 NIGH_API void nigh_exp_f32(int64_t n, const float *x, float *y);
 NIGH_API void nigh_log_f32(int64_t n, const float *x, float *y);
