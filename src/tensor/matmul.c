@@ -16,14 +16,14 @@ enum {
     PACK_A_STRIPS = 4,         /* strips of B from which on a copy of the strip of A pays */
 };
 
-static const matmul_kernels *kernels_of(nigh_dtype dtype)
+static const matmul_kernels *kernels_of(nigh_cpu_level cpu, nigh_dtype dtype)
 {
 #if defined(__x86_64__)
-    const matmul_level *level = nigh_cpu() >= NIGH_CPU_AVX512 ? &matmul_avx512 : nigh_cpu() >= NIGH_CPU_AVX2 ? &matmul_avx2 : NULL;
+    const matmul_level *level = cpu >= NIGH_CPU_AVX512 ? &matmul_avx512 : cpu >= NIGH_CPU_AVX2 ? &matmul_avx2 : NULL;
     if (level)
         return dtype == NIGH_F32 ? &level->f32 : dtype == NIGH_F64 ? &level->f64 : dtype == NIGH_C64 ? &level->c64 : &level->c128;
 #endif
-    return (void)dtype, NULL;
+    return (void)cpu, (void)dtype, NULL;
 }
 
 static matmul_pack_fn *packer_of(const matmul *p)
@@ -230,6 +230,11 @@ static void choose_parts(matmul *p, int threads)
 
 nigh_status matmul_new(nigh_context *ctx, const matmul_spec *spec, int threads, matmul **out)
 {
+    return matmul_new_at(ctx, nigh_cpu(), spec, threads, out);
+}
+
+nigh_status matmul_new_at(nigh_context *ctx, nigh_cpu_level cpu, const matmul_spec *spec, int threads, matmul **out)
+{
     if (threads < 1) return nigh_fail(ctx, NIGH_INVALID, "matmul: threads is %d; 1 or more is allowed", threads);
     nigh_status status = check_types(ctx, spec);
     if (!status) status = check_sizes(ctx, spec);
@@ -253,7 +258,7 @@ nigh_status matmul_new(nigh_context *ctx, const matmul_spec *spec, int threads, 
     }
     p->unit = s->dtype == NIGH_C64 || s->dtype == NIGH_C128 ? 2 : 1;
     p->a_size = nigh_dtype_size(s->dtype), p->b_size = nigh_dtype_size(s->b_dtype), p->real = p->a_size / (size_t)p->unit;
-    p->kernels = kernels_of(s->dtype);
+    p->kernels = kernels_of(cpu, s->dtype);
     p->pack_b_with = packer_of(p);
     if (p->kernels) choose_layout(p);
     choose_parts(p, threads);

@@ -77,6 +77,9 @@ struct matmul {
     size_t a_bytes, b_bytes, tile_bytes, part_bytes, sum_bytes; /* of the workspace: strip of A, block of B, tile; all three; one sum over a part of k */
 };
 
+/* matmul_new at a CPU level that this CPU has. */
+nigh_status matmul_new_at(nigh_context *ctx, nigh_cpu_level cpu, const matmul_spec *spec, int threads, matmul **out);
+
 /* One part of the work with its own piece of workspace; `sum`: C is this dense [items, m, n] array and gets the bare sums. */
 void matmul_block(const matmul *p, const matmul_range *range, const char *a, const char *b, const char *bias, char *c, char *workspace, bool sum);
 void matmul_scalar(const matmul *p, const matmul_range *range, const char *a, const char *b, const char *bias, char *c);
