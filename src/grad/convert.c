@@ -22,8 +22,8 @@ static void through_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad
     grad_in[1] = grad_out[0];
 }
 
-static const tape_operator op_stop = {.name = "stop", .kind = TAPE_VIEW, .view = same_view, .gradient = no_gradient};
-static const tape_operator op_through = {.name = "straight-through", .kind = TAPE_VIEW, .view = same_view, .gradient = through_gradient};
+static const tape_operator op_stop = {.name = "stop", .kind = TAPE_VIEW, .same_order = true, .view = same_view, .gradient = no_gradient};
+static const tape_operator op_through = {.name = "straight-through", .kind = TAPE_VIEW, .same_order = true, .view = same_view, .gradient = through_gradient};
 
 nigh_node nigh_tape_stop(nigh_tape *t, nigh_node x)
 {

@@ -171,14 +171,17 @@ static bool is_available(const builder *b, nigh_node id)
     return node->op->kind == TAPE_VIEW && is_available(b, node->input[0]);
 }
 
+static bool is_loaded(const builder *b, nigh_node id)
+{
+    for (int k = 0; k < b->inputs; k++)
+        if (b->input[k] == id) return true;
+    return in_chain(b, id);
+}
+
 static int new_inputs(const builder *b, const tape_node *node)
 {
     int more = 0;
-    for (int i = 0; i < node->inputs; i++) {
-        bool known = in_chain(b, node->input[i]);
-        for (int k = 0; k < b->inputs && !known; k++) known = b->input[k] == node->input[i];
-        more += !known;
-    }
+    for (int i = 0; i < node->inputs; i++) more += !is_loaded(b, node->input[i]);
     return more;
 }
 
@@ -190,9 +193,7 @@ static nigh_status join(builder *b, nigh_node id)
         if (in_chain(b, x)) continue;
         nigh_status status = make(b, x);
         if (status) return status;
-        bool known = false;
-        for (int k = 0; k < b->inputs; k++) known = known || b->input[k] == x;
-        if (!known) b->input[b->inputs++] = x;
+        if (!is_loaded(b, x)) b->input[b->inputs++] = x;
     }
     b->chain[b->chain_size++] = id;
     b->done[id] = true;
@@ -205,7 +206,8 @@ static bool may_join(const builder *b, nigh_node id, const tape_node *first)
     if (!b->needed[id] || b->done[id] || node->op->kind != TAPE_ELEMENTWISE || node->level != first->level ||
         node->shape.dtype != first->shape.dtype || !tape_same_shape(&node->shape, &first->shape))
         return false;
-    if (b->inputs + b->chain_size + 1 + new_inputs(b, node) > TILE_SLOTS) return false;
+    int more = new_inputs(b, node);
+    if (more == node->inputs || b->inputs + b->chain_size + 1 + more > TILE_SLOTS) return false; /* nothing in common: no traffic is saved */
     for (int i = 0; i < node->inputs; i++)
         if (!in_chain(b, node->input[i]) && !is_available(b, node->input[i])) return false;
     return true;
@@ -293,15 +295,23 @@ static void mark_needed(builder *b, int n, const nigh_node *outputs, int *reader
     }
 }
 
-/* Every output gets memory of its own; those that no step computes directly are copied at the end. */
+/*
+ * Every output gets memory of its own, but an input that is asked for as output stays where it is. What no step computes directly is copied at
+ * the end; a reshaped result is computed there by its own step.
+ */
 static nigh_status make_targets(builder *b, int n, const nigh_node *outputs)
 {
     for (int i = 0; i < n; i++) {
-        if (b->target[outputs[i]] >= 0) continue; /* asked for twice */
+        if (b->target[outputs[i]] >= 0 || tape_at(b->tape, outputs[i])->op == &tape_op_input) continue; /* asked for twice */
         int s = executor_add_storage(b->e, STORAGE_OUTPUT, bytes_of(tape_shape(b->tape, outputs[i])));
         if (s < 0) return NIGH_MEMORY;
         b->e->storage[s].node = outputs[i];
         b->target[outputs[i]] = s;
+    }
+    for (int i = 0; i < n; i++) {
+        nigh_node base = outputs[i];
+        while (tape_at(b->tape, base)->op->same_order) base = tape_at(b->tape, base)->input[0];
+        if (b->target[base] < 0 && tape_at(b->tape, base)->op->kind != TAPE_LEAF) b->target[base] = b->target[outputs[i]];
     }
     return NIGH_OK;
 }
@@ -310,7 +320,7 @@ static nigh_status copy_outputs(builder *b, int n, const nigh_node *outputs)
 {
     for (int i = 0; i < n; i++) {
         int target = b->target[outputs[i]];
-        if (b->value[outputs[i]].storage == target) continue;
+        if (target < 0 || (b->value[outputs[i]].storage == target && b->value[outputs[i]].contiguous)) continue;
         const nigh_shape *shape = tape_shape(b->tape, outputs[i]);
         value to = dense_value(shape, target);
         exec_step *step = executor_add_step(b->e, 1, 1);

@@ -61,7 +61,7 @@ static void reshape_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad
     grad_in[0] = nigh_tape_reshape(t, grad_out[0], shape.ndim, shape.dim);
 }
 
-static const tape_operator op_reshape = {.name = "reshape", .kind = TAPE_VIEW, .view = reshape_view, .gradient = reshape_gradient};
+static const tape_operator op_reshape = {.name = "reshape", .kind = TAPE_VIEW, .same_order = true, .view = reshape_view, .gradient = reshape_gradient};
 
 nigh_node nigh_tape_reshape(nigh_tape *t, nigh_node x, int ndim, const int64_t *dim)
 {

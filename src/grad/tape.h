@@ -71,6 +71,7 @@ struct tape_operator {
     bool in_place;    /* KERNEL: output 0 may lie in the memory of input 0 when that is not needed any more (same bytes) */
 
     /* VIEW: false when `in` (with the layout given) cannot be seen that way. */
+    bool same_order; /* VIEW: the same elements in the same order as the input's */
     bool (*view)(const tape_node *node, const nigh_shape *in, const tape_layout *layout, tape_layout *out);
 
     /*
