@@ -47,6 +47,8 @@ typedef struct rows_kernels {
     void (*column_products)(int64_t rows, int64_t n, const void *x, const void *mean, const void *dy, void *first, void *second);
     /* y = x scale + shift, one rounding, both [n]: batch norm in use. */
     void (*scale_shift)(int64_t rows, int64_t n, const void *x, const void *scale, const void *shift, void *y);
+    /* y = (x - mean) scale + shift, all [n]; shift NULL: 0. */
+    void (*centre_scale)(int64_t rows, int64_t n, const void *x, const void *mean, const void *scale, const void *shift, void *y);
     /* dx = a dy + b (x - mean) + c, all [n]. dx may be dy. */
     void (*combine)(int64_t rows, int64_t n, const void *dy, const void *x, const void *mean, const void *a, const void *b, const void *c, void *dx);
 } rows_kernels;
