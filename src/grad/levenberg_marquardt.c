@@ -10,6 +10,20 @@
 #define SQRT sqrt
 #define NAME(base) base
 #include "grad/levenberg_marquardt.inc"
+
+void grad_lm_begin(const grad_lm *problem, const double *x, double *room, grad_lm_state *state)
+{
+    lm_state begun = lm_begin(problem, x, room);
+    *state = (grad_lm_state){begun.sum, begun.damping, begun.growth, begun.evaluations, begun.ended};
+}
+
+void grad_lm_step(const grad_lm *problem, double *x, double *room, grad_lm_state *state)
+{
+    lm_state now = {state->sum, state->damping, state->growth, state->evaluations, state->ended};
+    lm_advance(problem, x, room, &now, 1);
+    *state = (grad_lm_state){now.sum, now.damping, now.growth, now.evaluations, now.ended};
+}
+
 #undef REAL
 #undef TYPE
 #undef SQRT

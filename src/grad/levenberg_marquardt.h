@@ -42,4 +42,13 @@ GRAD_LM_DECLARE(nigh_f128, q)
 double grad_levenberg_marquardt(const grad_lm *problem, double *x, double *room);
 long double grad_levenberg_marquardtl(const grad_lml *problem, long double *x, long double *room);
 nigh_f128 grad_levenberg_marquardtq(const grad_lmq *problem, nigh_f128 *x, nigh_f128 *room);
+
+/* The same in parts, for double: begin at x, then steps that were taken, one call each; room (same contents) and state are all there is to keep. */
+typedef struct grad_lm_state {
+    double sum, damping, growth;
+    int evaluations;
+    bool ended; /* at begin: the start is not allowed */
+} grad_lm_state;
+void grad_lm_begin(const grad_lm *problem, const double *x, double *room, grad_lm_state *state);
+void grad_lm_step(const grad_lm *problem, double *x, double *room, grad_lm_state *state);
 #endif

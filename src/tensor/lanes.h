@@ -5,6 +5,7 @@
  *   REAL V LANES             the number, the vector, numbers in it
  *   NAMED(x)                 x_f32 or x_f64
  *   LOAD STORE PART_LOAD(p, k) PART_STORE(p, k, v)   whole vectors; the first k < LANES numbers (0 elsewhere)
+ *   KEEP(v, k)               the first k numbers, 0 elsewhere
  *   SET ADD SUB MUL DIV SQRT ABS NEGATE FMA(a,b,c) = ab+c, FMS(a,b,c) = ab-c, FNMA(a,b,c) = c-ab
  *   WITHIN(x, c)             x brought into [-c, c]; some number in it for NaN
  *   MIN MAX                  the second operand where one is NaN, or both are zeros

@@ -3,6 +3,7 @@
 
 #undef MM
 #undef SCALE
+#undef KEEP
 #undef DUP_EVEN
 #undef DUP_ODD
 #undef SWAP
@@ -20,6 +21,7 @@
 #define DUP_EVEN(a) _mm256_movedup_pd(a)
 #define DUP_ODD(a) _mm256_permute_pd(a, 0xf)
 #define SWAP(a) _mm256_permute_pd(a, 5)
+#define KEEP(v, k) _mm256_and_pd(v, _mm256_castsi256_pd(lanes_first_f64(k)))
 #define PART_LOAD(p, k) _mm256_maskload_pd(p, lanes_first_f64(k))
 #define PART_STORE(p, k, v) _mm256_maskstore_pd(p, lanes_first_f64(k), v)
 #define LESS(a, b) _mm256_cmp_pd(a, b, _CMP_LT_OQ)
@@ -32,6 +34,7 @@
 #define DUP_EVEN(a) _mm256_moveldup_ps(a)
 #define DUP_ODD(a) _mm256_movehdup_ps(a)
 #define SWAP(a) _mm256_permute_ps(a, 0xb1)
+#define KEEP(v, k) _mm256_and_ps(v, _mm256_castsi256_ps(lanes_first_f32(k)))
 #define PART_LOAD(p, k) _mm256_maskload_ps(p, lanes_first_f32(k))
 #define PART_STORE(p, k, v) _mm256_maskstore_ps(p, lanes_first_f32(k), v)
 #define LESS(a, b) _mm256_cmp_ps(a, b, _CMP_LT_OQ)

@@ -41,6 +41,7 @@
 #define SAME(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
 #endif
 #define FIRST(k) ((MASK)((1u << (k)) - 1))
+#define KEEP(v, k) MM(maskz_mov)(FIRST(k), v)
 #define LOAD(p) MM(loadu)(p)
 #define STORE(p, v) MM(storeu)(p, v)
 #define PART_LOAD(p, k) MM(maskz_loadu)(FIRST(k), p)

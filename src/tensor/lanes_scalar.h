@@ -2,6 +2,7 @@
 #define LANES 1
 #define V REAL
 #define MASK int
+#define KEEP(v, k) (v)
 #define LOAD(p) (*(p))
 #define STORE(p, v) (*(p) = (v))
 #define PART_LOAD(p, k) (*(p))
