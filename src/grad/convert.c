@@ -46,7 +46,7 @@ nigh_node nigh_tape_straight_through(nigh_tape *t, nigh_node value, nigh_node th
 
 static void cast_run(const void *state, const tape_call *call)
 {
-    copy_convert(call->in->shape->dtype, call->out->shape->dtype, nigh_shape_count(call->in->shape), call->in->data, call->out->data, call->threads);
+    copy_cast(nigh_shape_count(call->in->shape), call->in->shape->dtype, call->in->data, call->out->shape->dtype, call->out->data, call->threads);
 }
 
 static void cast_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
@@ -62,7 +62,7 @@ nigh_node nigh_tape_cast(nigh_tape *t, nigh_node x, nigh_dtype dtype)
     if (!tape_check(t, "cast", 1, &x)) return NIGH_NONE;
     nigh_shape shape = *tape_shape(t, x);
     if (shape.dtype == dtype) return x;
-    if (!copy_converts(shape.dtype, dtype))
+    if (!copy_can_cast(shape.dtype, dtype))
         return tape_fail(t, "cast", "from %s to %s; f32, f64, bf16, f16, i32, i64 and u8 are allowed", nigh_dtype_name(shape.dtype), nigh_dtype_name(dtype));
     shape.dtype = dtype;
     return tape_record_one(t, &op_cast, &shape, 1, &x, NULL, 0);
@@ -75,7 +75,8 @@ static nigh_dtype part_of(nigh_dtype complex) { return complex == NIGH_C64 ? NIG
 /* n numbers of `size` bytes from every from_step-th to every to_step-th place. */
 static void spread(size_t size, int64_t n, const char *in, int64_t from_step, char *out, int64_t to_step, int threads)
 {
-    copy_strided(size, 1, &n, in, &from_step, out, &to_step, threads);
+    copy_spec spec = {.ndim = 1, .dim = {n}, .from = {from_step}, .to = {to_step}, .threads = threads};
+    copy_run(&spec, size, in, out);
 }
 
 static void complex_run(const void *state, const tape_call *call)

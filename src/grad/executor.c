@@ -148,6 +148,13 @@ void nigh_executor_set_step(nigh_executor *e, uint64_t seed, uint64_t step)
     e->count = step;
 }
 
+void tape_copy(const tape_operand *in, void *out, const int64_t *stride, int threads)
+{
+    copy_spec spec = {.ndim = in->shape->ndim, .threads = threads};
+    for (int i = 0; i < spec.ndim; i++) spec.dim[i] = in->shape->dim[i], spec.from[i] = in->stride[i], spec.to[i] = stride[i];
+    copy_run(&spec, nigh_dtype_size(in->shape->dtype), in->data, out);
+}
+
 /* ---- running ------------------------------------------------------------------------------------------ */
 
 static nigh_status settle_addresses(nigh_executor *e)
@@ -172,16 +179,10 @@ static nigh_status settle_addresses(nigh_executor *e)
     return NIGH_OK;
 }
 
-static void run_copy(const exec_step *step, int threads)
-{
-    const tape_operand *in = &step->at[0], *out = &step->at[1];
-    copy_strided(nigh_dtype_size(in->shape->dtype), in->shape->ndim, in->shape->dim, in->data, in->stride, out->data, out->stride, threads);
-}
-
 static void run_step(const nigh_executor *e, const exec_step *step)
 {
     if (step->tiles) tiles_run(step);
-    else if (step->copy) run_copy(step, e->threads);
+    else if (step->copy) tape_copy(&step->at[0], step->at[1].data, step->at[1].stride, e->threads);
     else {
         tape_call call = call_of(e, step);
         step->node.op->run(step->state, &call);

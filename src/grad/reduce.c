@@ -8,30 +8,26 @@ typedef struct reduce_attributes {
     int64_t first, last;
 } reduce_attributes;
 
-typedef struct reduce_sizes {
-    int64_t outer, n, inner;
-} reduce_sizes;
-
-static reduce_sizes sizes_of(const tape_call *call)
+static reduce_spec spec_of(reduce_id id, const tape_call *call)
 {
     const reduce_attributes *a = call->node->attributes;
     const nigh_shape *in = call->in->shape;
-    reduce_sizes s = {1, 1, 1};
-    for (int i = 0; i < in->ndim; i++) *(i < a->first ? &s.outer : i < a->last ? &s.n : &s.inner) *= in->dim[i];
-    return s;
+    reduce_spec spec = {.id = id, .dtype = in->dtype, .outer = 1, .n = 1, .inner = 1, .threads = call->threads};
+    for (int i = 0; i < in->ndim; i++) *(i < a->first ? &spec.outer : i < a->last ? &spec.n : &spec.inner) *= in->dim[i];
+    return spec;
 }
 
 static nigh_status prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
 {
-    reduce_sizes s = sizes_of(call);
-    *workspace = reduce_workspace(call->in->shape->dtype, s.outer, s.n, s.inner, call->threads);
+    reduce_spec spec = spec_of(REDUCE_SUM, call);
+    *workspace = reduce_workspace(&spec);
     return NIGH_OK;
 }
 
 static void run_as(reduce_id id, const tape_call *call)
 {
-    reduce_sizes s = sizes_of(call);
-    reduce_run(call->in->shape->dtype, id, s.outer, s.n, s.inner, call->in->data, call->out->data, call->workspace, call->threads);
+    reduce_spec spec = spec_of(id, call);
+    reduce_run(&spec, call->in->data, NULL, call->out->data, call->workspace);
 }
 
 static void sum_run(const void *state, const tape_call *call) { run_as(REDUCE_SUM, call); }
@@ -69,7 +65,7 @@ static nigh_node reduce(nigh_tape *t, const tape_operator *op, nigh_node x, unsi
     unsigned all = (1u << from.ndim) - 1;
     if (axes == NIGH_ALL) axes = all;
     if (axes & ~all) return tape_fail(t, op->name, "x is %s, the axes are bits 0x%x: beyond its dimensions", tape_shape_text(&from, text), axes);
-    if (!reduce_supports(from.dtype, op == &op_sum ? REDUCE_SUM : op == &op_max ? REDUCE_MAX : REDUCE_MIN))
+    if (!reduce_has(op == &op_sum ? REDUCE_SUM : op == &op_max ? REDUCE_MAX : REDUCE_MIN, from.dtype))
         return tape_fail(t, op->name, "x is %s; the operator has no kernel for that type", tape_shape_text(&from, text));
     nigh_shape shape = from, dropped = from;
     for (int last = from.ndim; last > 0; last--) {

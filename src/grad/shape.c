@@ -4,8 +4,6 @@
  */
 #include "grad/tape.h"
 
-#include "tensor/copy.h"
-
 #include <string.h>
 
 static int axis_of(nigh_tape *t, const char *op, int axis, int ndim)
@@ -195,7 +193,7 @@ static void place_run(const void *state, const tape_call *call)
     }
     const nigh_shape *in = call->in->shape;
     if (nigh_shape_count(in) != nigh_shape_count(shape)) memset(target.data, 0, (size_t)nigh_shape_count(shape) * size);
-    copy_strided(size, in->ndim, in->dim, call->in->data, call->in->stride, (char *)target.data + offset * (int64_t)size, stride, call->threads);
+    tape_copy(call->in, (char *)target.data + offset * (int64_t)size, stride, call->threads);
 }
 
 static const tape_operator op_slice = {.name = "slice", .kind = TAPE_VIEW, .view = slice_view, .gradient = slice_gradient};
@@ -306,7 +304,7 @@ static void concat_run(const void *state, const tape_call *call)
     char *to = call->out->data;
     for (int i = 0; i < call->node->inputs; i++) {
         const tape_operand *in = &call->in[i];
-        copy_strided(size, in->shape->ndim, in->shape->dim, in->data, in->stride, to, call->out->stride, call->threads);
+        tape_copy(in, to, call->out->stride, call->threads);
         to += in->shape->dim[axis] * call->out->stride[axis] * (int64_t)size;
     }
 }

@@ -128,6 +128,9 @@ nigh_shape tape_make_shape(nigh_dtype dtype, int ndim, const int64_t *dim);
 /* Strides of C order. */
 void tape_dense_strides(const nigh_shape *shape, int64_t stride[NIGH_MAX_DIMS]);
 
+/* An operand's elements to `out`, whose strides are given (in elements, of the operand's dimensions). */
+void tape_copy(const tape_operand *in, void *out, const int64_t *stride, int threads);
+
 /* x summed over the dimensions along which `shape` was broadcast to x's shape; the result has `shape`. */
 nigh_node tape_sum_to(nigh_tape *tape, nigh_node x, const nigh_shape *shape);
 
