@@ -12,8 +12,8 @@ enum {
     DEPTH_BYTES = 1536,        /* of a row of the strip of A: 14 of them fill less than half of the first-level cache */
     BLOCK_BYTES = 1 << 20,     /* of a block of B: half of the second-level cache */
     PART_FLOPS = 100000,       /* work that is worth a further thread */
-    PACK_B_BYTES = 1 << 14,    /* a B below this is read in place */
-    PACK_A_STRIPS = 4,         /* strips of B from which on a copy of the strip of A pays */
+    PACK_B_STRIPS = 24,        /* strips of A that must read B before a copy of it pays */
+    PACK_B_BYTES = 1 << 14,    /* a B below this is read in place all the same */
 };
 
 static const matmul_kernels *kernels_of(nigh_cpu_level cpu, nigh_dtype dtype)
@@ -184,9 +184,9 @@ static void choose_layout(matmul *p)
         p->b_bytes = p->pack_b ? (size_t)up(s->k * (int64_t)p->a_size, 64) : 0;
         return;
     }
-    bool crooked_b = widened || s->b_column != 1, large_b = s->n * s->k * (int64_t)p->a_size > PACK_B_BYTES || (collides(s->b_row, p->b_size) && s->k > 8);
-    p->pack_b = crooked_b || (large_b && s->m >= 3 * rows);
-    p->pack_a = crooked_a || strips >= PACK_A_STRIPS || (strips > 1 && s->k > 8 && collides(p->along ? s->a_column : s->a_row, p->a_size));
+    bool crooked_b = widened || s->b_column != 1, large_b = s->n * s->k * (int64_t)p->a_size > PACK_B_BYTES;
+    p->pack_b = crooked_b || (large_b && s->m >= PACK_B_STRIPS * rows);
+    p->pack_a = crooked_a || (strips > 1 && s->k > 8 && collides(p->along ? s->a_column : s->a_row, p->a_size));
     int64_t depth = s->k < p->kc ? s->k : p->kc, width = up(s->n, lanes) < p->nc ? up(s->n, lanes) : p->nc;
     if (p->pack_a) p->a_bytes = (size_t)up(rows * depth * (int64_t)p->a_size, 64);
     if (p->pack_b) p->b_bytes = (size_t)up(width * depth * (int64_t)p->a_size, 64);

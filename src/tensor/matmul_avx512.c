@@ -4,7 +4,7 @@
 
 #include "tensor/matmul_kernel.h"
 
-#define MASKS_ARE_FREE 1
+#define MASKS_ARE_FREE 0
 #define ALL_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define HALF_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 

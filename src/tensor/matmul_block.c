@@ -78,11 +78,21 @@ static void pack_block(const job *j, int64_t k, int64_t n, const char *b)
     }
 }
 
+/* A thin product reads A once, in as many streams as a strip has rows, which is more than the hardware follows well. */
+static void fetch(const job *j, int64_t rows, int64_t k, const char *a)
+{
+    enum { LINE = 64 };
+    for (int64_t i = 0; i < rows; i++) {
+        uintptr_t row = (uintptr_t)a + (uintptr_t)(i * j->a_row * j->a_size);
+        for (int64_t at = 0; at < k * j->a_size; at += LINE) __builtin_prefetch((const void *)(row + (uintptr_t)at));
+    }
+}
+
 static void block(job *j, int64_t m, int64_t n, int64_t k, const char *a, const char *b, const char *bias, char *c)
 {
     const matmul *p = j->p;
     int64_t strips = (m + j->kernels->rows - 1) / j->kernels->rows;
-    bool along = p->pack_a || p->along;
+    bool along = p->pack_a || p->along, thin = !along && n <= 2 * j->kernels->lanes && k * j->a_size <= 1024 && strips > 1;
     j->tile.k = k;
     for (int64_t s = 0; s < strips; s++) {
         int64_t i = piece(m, strips, s), rows = piece(m, strips, s + 1) - i;
@@ -91,6 +101,7 @@ static void block(job *j, int64_t m, int64_t n, int64_t k, const char *a, const 
             j->kernels->pack(k, rows, rows, from, j->a_column, j->a_row, j->a_pack);
             from = j->a_pack, j->tile.a_stride = rows * p->unit;
         }
+        if (thin && s + 1 < strips) fetch(j, rows, k, from + rows * j->a_row * j->a_size);
         strip(j, rows, from, along, n, b, bias, c + i * j->c_row * j->c_size);
     }
 }
