@@ -1,0 +1,19 @@
+/* Walsh-Hadamard kernels of one CPU level. */
+#include "tensor/hadamard.h"
+#define LANES_BITS 32
+#include "lanes.inc"
+#define EXCHANGE1(v) _mm256_permute_ps(v, 0xB1)
+#define EXCHANGE2(v) _mm256_permute_ps(v, 0x4E)
+#define EXCHANGE4(v) _mm256_permute2f128_ps(v, v, 1)
+#include "hadamard.inc"
+#undef LANES_BITS
+#undef EXCHANGE1
+#undef EXCHANGE2
+#undef EXCHANGE4
+#undef EXCHANGE8
+#define LANES_BITS 64
+#include "lanes.inc"
+#define EXCHANGE1(v) _mm256_permute_pd(v, 5)
+#define EXCHANGE2(v) _mm256_permute4x64_pd(v, 0x4E)
+#include "hadamard.inc"
+const hadamard_kernels hadamard_avx2[2] = {{local_f32, eight_f32}, {local_f64, eight_f64}};
