@@ -172,7 +172,7 @@ bool krylov_note(krylov *k, double residual, double scale)
     nigh_krylov_report *r = &k->report;
     r->residual = residual;
     if (k->options->history && r->history < k->options->history_room) k->options->history[r->history++] = residual;
-    if (residual == 0) r->stop = NIGH_KRYLOV_EXHAUSTED;
+    if (residual == 0 && k->options->tolerance == 0) r->stop = NIGH_KRYLOV_EXHAUSTED;
     else if (k->options->tolerance > 0 && residual <= k->options->tolerance * scale) r->stop = NIGH_KRYLOV_MET;
     else if (r->iterations >= k->options->most) r->stop = NIGH_KRYLOV_MOST;
     else return false;

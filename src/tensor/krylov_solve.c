@@ -108,8 +108,7 @@ static nigh_status minres_run(krylov *k, const nigh_operator *a, const void *b, 
         phibar *= sn;
         k->report.iterations++;
         if (beta <= eps_of(t) * size) {
-            krylov_note(k, phibar, scale);
-            k->report.stop = NIGH_KRYLOV_EXHAUSTED;
+            if (!krylov_note(k, phibar, scale) || k->report.stop == NIGH_KRYLOV_MOST) k->report.stop = NIGH_KRYLOV_EXHAUSTED;
             return NIGH_OK;
         }
     }
