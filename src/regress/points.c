@@ -273,7 +273,7 @@ static nigh_status solve_tail(nigh_context *ctx, const point_job *job, map_model
     tail_values(job, p);
     for (int64_t i = 0; i < n * q; i++) rest[i] = job->y[i] - lambda * w[i];
     if ((status = linalg_gemm(ctx, false, false, n, q, n, -1, kernel, w, 1, rest))) goto done;
-    if ((status = linalg_least_squares(ctx, n, t, q, p, rest, 1e-10, x, NULL))) goto done;
+    if ((status = nigh_least_squares(ctx, NIGH_F64, n, t, q, p, rest, 1e-10, x, NULL))) goto done;
     memcpy(model->bias, x, (size_t)q * sizeof *x);
     for (int64_t c = 0; c < job->r; c++) memcpy(model->tail + c * wide, x + (c + 1) * q, (size_t)q * sizeof *x);
 done:

@@ -1,6 +1,6 @@
 /*
- * f64 linear algebra for the inside of nigh: thin, checked wrappers over CBLAS and LAPACK, and ridge regression with
- * leave-one-out errors from one factorisation.
+ * f64 linear algebra for the inside of nigh, beside nigh/linalg.h: products, factorisations that destroy their argument and so copy nothing,
+ * Cholesky with a jitter, and ridge regression that chooses its lambda by leave-one-out errors.
  *
  * All matrices are dense and row-major without gaps. Sizes must fit an int of LAPACK. Inputs with NaN or infinity are
  * refused before a library sees them. Work memory comes through the context. Results have the same bits for the same
@@ -8,7 +8,7 @@
  */
 #ifndef NIGH_TENSOR_LINALG_H
 #define NIGH_TENSOR_LINALG_H
-#include "nigh/core.h"
+#include "nigh/linalg.h"
 
 /* C[m,n] = alpha op(A) op(B) + beta C; op(A) is m x k, op(B) is k x n. With beta = 0 what C held does not matter. */
 nigh_status linalg_gemm(nigh_context *ctx, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
@@ -26,10 +26,6 @@ nigh_status linalg_svd(nigh_context *ctx, int64_t m, int64_t n, double *a, doubl
  * 1e-6; *jitter (NULL: not wanted) says how much, 0: none. NIGH_INVALID when that is not enough.
  */
 nigh_status linalg_cholesky_solve(nigh_context *ctx, int64_t n, int64_t q, double *a, double *b, double *jitter);
-
-/* X[n,q]: least |A X - B| with least |X| (QR with column pivoting); A[m,n] and B[m,q] stay. Singular below rcond. */
-nigh_status linalg_least_squares(nigh_context *ctx, int64_t m, int64_t n, int64_t q, const double *a, const double *b, double rcond,
-                                 double *x, int64_t *rank);
 
 /* Full orthogonal Q[m,m] of A[m,n] = Q R, m >= n: the first n columns span A, the others its complement. */
 nigh_status linalg_complete_basis(nigh_context *ctx, int64_t m, int64_t n, const double *a, double *q);

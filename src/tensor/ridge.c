@@ -1,4 +1,5 @@
 /* Ridge regression, primal and kernel, with leave-one-out errors from one factorisation; see linalg.h. */
+#include "tensor/dense.h"
 #include "tensor/linalg.h"
 
 #include <math.h>
@@ -85,48 +86,125 @@ static nigh_status primal_choose(nigh_context *ctx, const primal *f, double unit
     return status;
 }
 
+struct nigh_ridge {
+    nigh_context *ctx;
+    primal f;
+    int64_t p;
+    bool centred;
+    double *u, *s, *vt, *target, *beyond, *slack, *filtered, *residual, *leverage, *loo;
+};
+
+void nigh_ridge_free(nigh_ridge *ridge)
+{
+    if (!ridge) return;
+    double *const blocks[] = {ridge->u,     ridge->s,        ridge->vt,       ridge->target,   ridge->beyond,
+                              ridge->slack, ridge->filtered, ridge->residual, ridge->leverage, ridge->loo};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) nigh_free(ridge->ctx, blocks[i]);
+    nigh_free(ridge->ctx, ridge);
+}
+
+static nigh_status ridge_room(nigh_ridge *r, int64_t n, int64_t p, int64_t q)
+{
+    int64_t k = n < p ? n : p;
+    nigh_context *ctx = r->ctx;
+    r->u = doubles(ctx, n * k), r->s = doubles(ctx, k), r->vt = doubles(ctx, k * p), r->target = doubles(ctx, k * q);
+    r->beyond = doubles(ctx, n * q), r->slack = doubles(ctx, n), r->filtered = doubles(ctx, k * q);
+    r->residual = doubles(ctx, n * q), r->leverage = doubles(ctx, n), r->loo = doubles(ctx, q);
+    bool all = r->u && r->s && r->vt && r->target && r->beyond && r->slack && r->filtered && r->residual && r->leverage && r->loo;
+    r->f = (primal){n, k, q, r->u, r->s, r->target, r->beyond, r->slack, k, r->filtered, r->residual, r->leverage};
+    return all ? NIGH_OK : NIGH_MEMORY;
+}
+
+/* A is destroyed. */
+static nigh_status ridge_start(nigh_context *ctx, int64_t n, int64_t p, int64_t q, double *a, const double *y, bool centred, nigh_ridge **out)
+{
+    nigh_ridge *r = nigh_alloc_zero(ctx, 1, sizeof *r);
+    if (!r) return NIGH_MEMORY;
+    r->ctx = ctx, r->p = p, r->centred = centred;
+    nigh_status status = ridge_room(r, n, p, q);
+    int64_t k = r->f.k;
+    if (!status) status = linalg_svd(ctx, n, p, a, r->u, r->s, r->vt);
+    if (!status) status = linalg_gemm(ctx, true, false, k, q, n, 1, r->u, y, 0, r->target);
+    if (!status) memcpy(r->beyond, y, (size_t)(n * q) * sizeof *y);
+    if (!status) status = linalg_gemm(ctx, false, false, n, q, k, -1, r->u, r->target, 1, r->beyond);
+    if (status) {
+        nigh_ridge_free(r);
+        return status;
+    }
+    rest_of(&r->f, centred, r->beyond, r->slack);
+    if (centred && k == n) null_directions(&r->f, r->slack);
+    *out = r;
+    return NIGH_OK;
+}
+
+/* X of one lambda for every output. */
+static nigh_status ridge_weights(nigh_ridge *r, const double *relative, double unit, double *x)
+{
+    int64_t k = r->f.k, q = r->f.q;
+    for (int64_t c = 0; c < k; c++)
+        for (int64_t j = 0; j < q; j++) r->filtered[c * q + j] = r->target[c * q + j] * r->s[c] / (r->s[c] * r->s[c] + relative[j] * unit);
+    return linalg_gemm(r->ctx, true, false, r->p, q, k, 1, r->vt, r->filtered, 0, x);
+}
+
 nigh_status linalg_ridge(nigh_context *ctx, int64_t n, int64_t p, int64_t q, double *a, const double *y, double relative, bool centred,
                          double *x, double *chosen, double *loo)
 {
     nigh_status status = linalg_check_finite(ctx, "the output matrix", n, q, y);
     if (status) return status;
-    int64_t k = n < p ? n : p;
-    double *u = doubles(ctx, n * k), *s = doubles(ctx, k), *vt = doubles(ctx, k * p), *target = doubles(ctx, k * q);
-    double *beyond = doubles(ctx, n * q), *slack = doubles(ctx, n), *filtered = doubles(ctx, k * q);
-    double *residual = doubles(ctx, n * q), *leverage = doubles(ctx, n), *ridge = doubles(ctx, q), *best = doubles(ctx, q);
-    if (!u || !s || !vt || !target || !beyond || !slack || !filtered || !residual || !leverage || !ridge || !best) {
+    nigh_ridge *r = NULL;
+    double *ridge = doubles(ctx, q), *best = doubles(ctx, q), unit = 0;
+    if (!ridge || !best) {
         status = NIGH_MEMORY;
         goto done;
     }
-    if ((status = linalg_svd(ctx, n, p, a, u, s, vt))) goto done;
-    if ((status = linalg_gemm(ctx, true, false, k, q, n, 1, u, y, 0, target))) goto done;
-    memcpy(beyond, y, (size_t)(n * q) * sizeof *beyond);
-    if ((status = linalg_gemm(ctx, false, false, n, q, k, -1, u, target, 1, beyond))) goto done;
-    primal f = {n, k, q, u, s, target, beyond, slack, k, filtered, residual, leverage};
-    rest_of(&f, centred, beyond, slack);
-    if (centred && k == n) null_directions(&f, slack);
-    double unit = 0;
-    for (int64_t c = 0; c < k; c++) unit += s[c] * s[c] / (double)k;
+    if ((status = ridge_start(ctx, n, p, q, a, y, centred, &r))) goto done;
+    for (int64_t c = 0; c < r->f.k; c++) unit += r->s[c] * r->s[c] / (double)r->f.k;
     if (!(unit > 0)) unit = 1; /* no feature varies: any ridge gives zero weights */
-    if ((status = primal_choose(ctx, &f, unit, relative, ridge, best))) goto done;
-    for (int64_t c = 0; c < k; c++)
-        for (int64_t j = 0; j < q; j++) filtered[c * q + j] = target[c * q + j] * s[c] / (s[c] * s[c] + ridge[j] * unit);
-    if ((status = linalg_gemm(ctx, true, false, p, q, k, 1, vt, filtered, 0, x))) goto done;
+    if ((status = primal_choose(ctx, &r->f, unit, relative, ridge, best))) goto done;
+    if ((status = ridge_weights(r, ridge, unit, x))) goto done;
     if (chosen) memcpy(chosen, ridge, (size_t)q * sizeof *ridge);
     if (loo) memcpy(loo, best, (size_t)q * sizeof *best);
 done:
+    nigh_ridge_free(r);
     nigh_free(ctx, best);
     nigh_free(ctx, ridge);
-    nigh_free(ctx, leverage);
-    nigh_free(ctx, residual);
-    nigh_free(ctx, filtered);
-    nigh_free(ctx, slack);
-    nigh_free(ctx, beyond);
-    nigh_free(ctx, target);
-    nigh_free(ctx, vt);
-    nigh_free(ctx, s);
-    nigh_free(ctx, u);
     return status;
+}
+
+nigh_status nigh_ridge_new(nigh_context *ctx, int64_t n, int64_t p, int64_t q, const double *a, const double *y, bool centred, nigh_ridge **out)
+{
+    nigh_status status = dense_check(ctx, NIGH_F64, "the matrix", n, p, p, false, a);
+    if (!status) status = dense_check(ctx, NIGH_F64, "the output matrix", n, q, q, false, y);
+    if (status) return status;
+    double *copy = doubles(ctx, n * p);
+    if (!copy) return NIGH_MEMORY;
+    memcpy(copy, a, (size_t)(n * p) * sizeof *a);
+    status = ridge_start(ctx, n, p, q, copy, y, centred, out);
+    nigh_free(ctx, copy);
+    return status;
+}
+
+const double *nigh_ridge_values(const nigh_ridge *ridge) { return ridge->s; }
+
+nigh_status nigh_ridge_at(nigh_ridge *r, double lambda, double *x, double *loo, double *gcv, double *freedom)
+{
+    if (!(lambda > 0) || !isfinite(lambda))
+        return nigh_fail(r->ctx, NIGH_INVALID, "lambda is %g for a matrix of %lld x %lld; a positive number is allowed", lambda, (long long)r->f.n, (long long)r->p);
+    int64_t q = r->f.q;
+    double used = r->centred ? 1 : 0;
+    for (int64_t c = 0; c < r->f.k; c++) used += r->s[c] * r->s[c] / (r->s[c] * r->s[c] + lambda);
+    nigh_status status = primal_loo(r->ctx, &r->f, lambda, r->loo); /* leaves the residuals */
+    if (status) return status;
+    for (int64_t j = 0; j < q && gcv; j++) {
+        double sum = 0, left = (double)r->f.n - used;
+        for (int64_t i = 0; i < r->f.n; i++) sum += r->residual[i * q + j] * r->residual[i * q + j];
+        gcv[j] = (double)r->f.n * sum / (left * left);
+    }
+    if (loo) memcpy(loo, r->loo, (size_t)q * sizeof *loo);
+    if (freedom) *freedom = used;
+    if (!x) return NIGH_OK;
+    for (int64_t j = 0; j < q; j++) r->loo[j] = 1;
+    return ridge_weights(r, r->loo, lambda, x);
 }
 
 /* ---- kernel ---- */

@@ -101,7 +101,7 @@ static void test_solves(void **state)
     double *tall = random_matrix(6, 12, 4), *y = random_matrix(7, 12, 2), sol[8];
     for (int i = 0; i < 12; i++) tall[i * 4 + 3] = 2 * tall[i * 4 + 1];
     int64_t rank = 0;
-    assert_ok(ctx, linalg_least_squares(ctx, 12, 4, 2, tall, y, 1e-12, sol, &rank));
+    assert_ok(ctx, nigh_least_squares(ctx, NIGH_F64, 12, 4, 2, tall, y, 1e-12, sol, &rank));
     assert_int_equal(rank, 3);
     for (int c = 0; c < 4; c++)
         for (int j = 0; j < 2; j++) {
@@ -147,13 +147,13 @@ static void test_ridge_limits(void **state)
     double *a = random_matrix(20, 30, 5), *y = random_matrix(21, 30, 2), copy[150], x[10], plain[10];
     memcpy(copy, a, sizeof copy);
     assert_ok(ctx, linalg_ridge(ctx, 30, 5, 2, copy, y, 1e-15, false, x, NULL, NULL));
-    assert_ok(ctx, linalg_least_squares(ctx, 30, 5, 2, a, y, 1e-14, plain, NULL));
+    assert_ok(ctx, nigh_least_squares(ctx, NIGH_F64, 30, 5, 2, a, y, 1e-14, plain, NULL));
     for (int i = 0; i < 10; i++) assert_near(x[i], plain[i], 1e-12, 0);
     /* More features than rows: the least-norm solution. */
     double *wide = random_matrix(22, 4, 9), xw[18], plainw[18], copyw[36];
     memcpy(copyw, wide, sizeof copyw);
     assert_ok(ctx, linalg_ridge(ctx, 4, 9, 2, copyw, y, 1e-15, false, xw, NULL, NULL));
-    assert_ok(ctx, linalg_least_squares(ctx, 4, 9, 2, wide, y, 1e-14, plainw, NULL));
+    assert_ok(ctx, nigh_least_squares(ctx, NIGH_F64, 4, 9, 2, wide, y, 1e-14, plainw, NULL));
     for (int i = 0; i < 18; i++) assert_near(xw[i], plainw[i], 1e-10, 0);
     /* Nothing varies: zero, not NaN. */
     memset(copy, 0, sizeof copy);
@@ -267,7 +267,7 @@ static void test_allocation_failures(void **state)
         assert_non_null(ctx);
         memcpy(copy, a, sizeof copy);
         nigh_status status = linalg_ridge(ctx, 10, 4, 2, copy, y, 0, false, x, NULL, NULL);
-        if (!status) status = linalg_least_squares(ctx, 10, 4, 2, a, y, 1e-12, x, NULL);
+        if (!status) status = nigh_least_squares(ctx, NIGH_F64, 10, 4, 2, a, y, 1e-12, x, NULL);
         size_t left = nigh_memory_now(ctx);
         nigh_context_free(ctx);
         assert_int_equal(left, 0);
