@@ -141,7 +141,7 @@ static nigh_status spread_classes(nigh_context *ctx, const nigh_dataset *set, in
     int64_t rows = nigh_dataset_rows(set);
     const int32_t *label = set->y.data;
     keyed *keys = nigh_alloc_zero(ctx, (size_t)rows, sizeof *keys);
-    int64_t *total = nigh_alloc_zero(ctx, 2 * (size_t)set->classes, sizeof *total), *seen = total + set->classes;
+    int64_t *total = nigh_alloc_zero(ctx, 2 * (size_t)set->classes, sizeof *total), *seen = total ? total + set->classes : NULL;
     nigh_status status = keys && total ? NIGH_OK : NIGH_MEMORY;
     for (int64_t i = 0; i < rows && !status; i++) total[label[i]]++;
     for (int64_t i = 0; i < rows && !status; i++) {
