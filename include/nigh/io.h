@@ -1,5 +1,5 @@
 /*
- * nigh/io.h: arrays in files. npy and npz (NumPy), safetensors, csv (also gzipped).
+ * nigh/io.h: arrays in files. npy and npz (NumPy), safetensors, HDF5, IDX, csv, libsvm, edge lists (the last four also gzipped).
  *
  * Common to all of it:
  *  - A path "-" means standard input (reading) or standard output (writing). A file is written under a temporary
@@ -95,6 +95,121 @@ NIGH_API nigh_status nigh_safetensors_parse(nigh_context *ctx, const void *bytes
 NIGH_API nigh_status nigh_safetensors_write(nigh_context *ctx, const char *path, const nigh_bundle *bundle);
 NIGH_API nigh_status nigh_safetensors_format(nigh_context *ctx, const nigh_bundle *bundle, nigh_buffer *out);
 
+/* ---- HDF5 ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * libhdf5 hangs and crashes on bad files, so reading never happens in this process: a program of nigh's own, nigh-hdf5, is
+ * started with limits (nigh/process.h: time, memory, no network, system-call filter), reads the file and sends its data sets
+ * through a pipe; names, shapes and sizes that come are checked as if they were a hostile file. A fork alone would not do: after
+ * the fork of a process with threads only async-signal-safe calls are allowed, which libhdf5 is not made of. The program is
+ * looked for in the folder $NIGH_LIBEXEC, beside the library or executable that holds this function, in the folder above
+ * it, in ../libexec/nigh and ../../libexec/nigh from there, and where `make install` puts it. Without HDF5 at build time
+ * everything here is NIGH_UNSUPPORTED.
+ */
+
+/* All zero is the default; NULL means that too. */
+typedef struct nigh_hdf5_options {
+    const char *const *names; /* the data sets wanted, "group/name", ended by NULL; NULL: all. Others are not touched    */
+    bool skip;                /* data sets of types that nigh lacks: left out with a log note, not NIGH_UNSUPPORTED       */
+    double seconds;           /* deadline; 0: 10 s and one more for every 10 MB of the file                               */
+    uint64_t max_bytes;       /* of all data read; 0: 4 GiB. A small file may claim a lot. Beyond it NIGH_RESOURCE        */
+} nigh_hdf5_options;
+
+/*
+ * Reads floats of 2 (IEEE or bfloat16), 4 and 8 bytes, integers of 1 to 8 bytes (odd sizes widened), bit fields as unsigned, an enum
+ * FALSE = 0, TRUE = 1 as bool and any other as its integers, compounds of two floats r, i (also re, im or real, imag) as
+ * c64 or c128; either byte order; scalars and up to NIGH_MAX_DIMS dimensions; contiguous, compact, chunked, with the filters
+ * that libhdf5 itself has. Items come in the order of their names, all found by hard links (a data set with several
+ * names once); a wanted name may lead through soft links. NIGH_UNSUPPORTED, naming the data set: strings, references,
+ * other compounds, null data spaces, data in other files (external, virtual; such links are not followed). NIGH_FORMAT also when libhdf5
+ * crashes, naming the data set; NIGH_RESOURCE when it is not done at the deadline; NIGH_INVALID for a wanted name that is
+ * not there; NIGH_FAILED when nigh-hdf5 is not found. Cost: some ms for the start; data passes a pipe; memory twice
+ * the data. nigh_hdf5_parse sends the bytes to the program.
+ */
+NIGH_API nigh_status nigh_hdf5_read(nigh_context *ctx, const char *path, const nigh_hdf5_options *options, nigh_bundle *out);
+NIGH_API nigh_status nigh_hdf5_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name,
+                                     const nigh_hdf5_options *options, nigh_bundle *out);
+
+/*
+ * Little endian, names with '/' as groups; level 0: contiguous, 1 to 9: chunks of about 1 MiB, shuffled and deflated. bf16 is
+ * written as f32, which holds it; complex as compound {r, i}, bool as enum, as h5py does. No times are stored, so equal bundles
+ * give equal files. NIGH_INVALID for names that are not UTF-8, have an empty part or one of dots, or of which one is a group
+ * of another. Runs in this process under a lock of nigh's (libhdf5 knows no threads): not while other threads
+ * of the program use libhdf5 themselves. Memory: the file beside the bundle.
+ */
+NIGH_API nigh_status nigh_hdf5_write(nigh_context *ctx, const char *path, const nigh_bundle *bundle, int level);
+NIGH_API nigh_status nigh_hdf5_format(nigh_context *ctx, const nigh_bundle *bundle, int level, nigh_buffer *out);
+
+/* ---- IDX: one array (the format of MNIST) ---------------------------------------------------------------------- */
+
+/* u8, i8, i16, i32, f32, f64 of 1 to NIGH_MAX_DIMS dimensions, big endian; a gzip file is recognised by its first bytes (it may
+ * grow to 4 GiB). Bytes after the data are NIGH_FORMAT. */
+NIGH_API nigh_status nigh_idx_read(nigh_context *ctx, const char *path, nigh_array *out);
+NIGH_API nigh_status nigh_idx_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_array *out);
+
+/* NIGH_UNSUPPORTED for other element types, a scalar, a dimension above 2^32 - 1. A path that ends in ".gz" is gzipped. */
+NIGH_API nigh_status nigh_idx_write(nigh_context *ctx, const char *path, const nigh_array *array);
+NIGH_API nigh_status nigh_idx_format(nigh_context *ctx, const nigh_array *array, nigh_buffer *out);
+
+/* ---- libsvm, svmlight: sparse rows with a label ----------------------------------------------------------------- */
+
+/* Compressed rows: entries start[i] .. start[i+1]-1 belong to row i, columns strictly increasing. Zeroed, it is empty. */
+typedef struct nigh_sparse {
+    int64_t rows, columns;
+    double *label;   /* [rows] */
+    int64_t *query;  /* [rows], the numbers of "qid:"; NULL when no row has one */
+    int64_t *start;  /* [rows + 1] */
+    int64_t *column; /* [start[rows]], from 0 */
+    double *value;   /* [start[rows]] */
+} nigh_sparse;
+
+typedef struct nigh_libsvm_options {
+    int64_t columns;    /* 0: the largest index of the file; else a larger index is NIGH_FORMAT */
+    bool zero_based;    /* indices begin at 0 instead of 1 */
+    uint64_t max_bytes; /* what a gzip file may grow to; 0: 4 GiB */
+} nigh_libsvm_options;
+
+/*
+ * Lines "label [qid:N] index:value ..." with blanks or tabs between, ended by LF, CRLF or CR; '#' begins a comment; lines with
+ * nothing else are skipped. A row needs a label; indices increase. All rows have a qid or none. Several labels in a row are
+ * NIGH_UNSUPPORTED. Numbers as for csv. options NULL: all zero. End it with nigh_sparse_free.
+ */
+NIGH_API nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_sparse *out);
+NIGH_API nigh_status nigh_libsvm_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name,
+                                       const nigh_libsvm_options *options, nigh_sparse *out);
+NIGH_API void nigh_sparse_free(nigh_context *ctx, nigh_sparse *sparse);
+
+/* 1-based indices; every stored entry, zeros too; numbers as nigh_csv_write. ".gz" as above. A matrix that breaks the rules of
+ * nigh_sparse is NIGH_INVALID. */
+NIGH_API nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_sparse *sparse);
+NIGH_API nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_sparse *sparse, nigh_buffer *out);
+
+/* out: f64 [rows, columns], missing entries 0, free with nigh_array_free. NIGH_RESOURCE above max_bytes (0: 4 GiB): a line of text can
+ * ask for a column of any number. And back: entries that are not 0; label [rows] or NULL (zeros). */
+NIGH_API nigh_status nigh_sparse_to_dense(nigh_context *ctx, const nigh_sparse *sparse, uint64_t max_bytes, nigh_array *out);
+NIGH_API nigh_status nigh_sparse_from_dense(nigh_context *ctx, int64_t rows, int64_t columns, const double *values,
+                                            const double *label, nigh_sparse *out);
+
+/* ---- SNAP: lists of edges -------------------------------------------------------------------------------------- */
+
+typedef struct nigh_edges {
+    int64_t count;
+    int64_t *from, *to; /* [count], >= 0, in the order of the file */
+    double *weight;     /* [count]; NULL when the lines have two fields */
+} nigh_edges;
+
+/* Lines "from to" or "from to weight", blanks, tabs or one comma between; '#' or '%' begins a comment line; LF, CRLF or CR; gzip
+ * as above (up to 4 GiB). All lines have as many fields as the first. A file without edges is NIGH_FORMAT. Nothing is
+ * sorted, merged or mirrored. */
+NIGH_API nigh_status nigh_snap_read(nigh_context *ctx, const char *path, nigh_edges *out);
+NIGH_API nigh_status nigh_snap_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_edges *out);
+NIGH_API void nigh_edges_free(nigh_context *ctx, nigh_edges *edges);
+NIGH_API nigh_status nigh_snap_write(nigh_context *ctx, const char *path, const nigh_edges *edges);
+NIGH_API nigh_status nigh_snap_format(nigh_context *ctx, const nigh_edges *edges, nigh_buffer *out);
+
+/* Renumbers the nodes 0 .. *nodes-1 in increasing order of their old numbers, which go to *old [*nodes] (nigh_free it). Sorting. */
+NIGH_API nigh_status nigh_edges_compact(nigh_context *ctx, nigh_edges *edges, int64_t *nodes, int64_t **old);
+
 /* ---- csv: a table of numbers ---------------------------------------------------------------------------------- */
 
 typedef enum nigh_csv_header { NIGH_CSV_HEADER_GUESS, NIGH_CSV_HEADER_YES, NIGH_CSV_HEADER_NO } nigh_csv_header;
@@ -145,9 +260,9 @@ NIGH_API nigh_status nigh_table_columns(nigh_context *ctx, const nigh_table *tab
 /* ---- any of these --------------------------------------------------------------------------------------------- */
 
 /*
- * An array from a file of any kind above, told apart by its first bytes and its extension (.safetensors; what is
- * nothing else is csv: f64 [rows, columns], missing values refused). A bundle must hold exactly one array, or the path
- * ends in ":NAME". Keeps the type of the file. Free with nigh_array_free.
+ * An array from a file of any kind above but libsvm and edge lists, told apart by its first bytes and its extension (.safetensors,
+ * .h5, .hdf5; gzipped IDX by "idx" or "ubyte" before .gz; what is nothing else is csv: f64 [rows, columns], missing values
+ * refused). A bundle must hold exactly one array, or the path ends in ":NAME". Keeps the type of the file. Free with nigh_array_free.
  */
 NIGH_API nigh_status nigh_array_read(nigh_context *ctx, const char *path, nigh_array *out);
 

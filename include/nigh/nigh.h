@@ -3,6 +3,7 @@
 #define NIGH_NIGH_H
 #include "nigh/bessel.h"
 #include "nigh/core.h"
+#include "nigh/dataset.h"
 #include "nigh/design.h"
 #include "nigh/expr.h"
 #include "nigh/function.h"
@@ -17,5 +18,6 @@
 #include "nigh/roots.h"
 #include "nigh/special.h"
 #include "nigh/stats.h"
+#include "nigh/synthetic.h"
 #include "nigh/vector.h"
 #endif

@@ -41,11 +41,35 @@ static nigh_status from_csv(nigh_context *ctx, const nigh_buffer *file, const ch
     return NIGH_OK;
 }
 
+/* The data set of that name, or the only one. */
+static nigh_status from_hdf5(nigh_context *ctx, const char *path, const nigh_buffer *file, const char *name, nigh_array *out)
+{
+    const char *const wanted[] = {name, NULL};
+    const char *source = nigh_io_source_name(path);
+    nigh_hdf5_options options = {.names = name ? wanted : NULL};
+    nigh_bundle bundle = {.ctx = ctx};
+    nigh_status status = file ? nigh_hdf5_parse(ctx, file->data, file->size, source, &options, &bundle)
+                              : nigh_hdf5_read(ctx, path, &options, &bundle);
+    if (!status) status = take_one(&bundle, source, name, out);
+    nigh_bundle_free(&bundle);
+    return status;
+}
+
+static bool is_hdf5(const char *path) { return ends_with(path, ".h5") || ends_with(path, ".hdf5") || ends_with(path, ".hdf"); }
+
+/* No text begins with two zero bytes. */
+static bool is_idx(const nigh_buffer *file, const char *path)
+{
+    bool plain = file->size >= 8 && memcmp(file->data, "\0\0", 2) == 0 && file->data[2] >= 8 && file->data[2] <= 14 && file->data[3] > 0;
+    return plain || ends_with(path, ".idx") || ends_with(path, "-ubyte") || ends_with(path, "idx.gz") || ends_with(path, "ubyte.gz");
+}
+
 static nigh_status from_bytes(nigh_context *ctx, const nigh_buffer *file, const char *path, const char *name, nigh_array *out)
 {
     const char *source = nigh_io_source_name(path);
     bool zip = file->size >= 4 && (memcmp(file->data, "PK\3\4", 4) == 0 || memcmp(file->data, "PK\5\6", 4) == 0);
     bool tensors = ends_with(path, ".safetensors");
+    bool hdf5 = file->size >= 8 && memcmp(file->data, "\x89HDF\r\n\x1a\n", 8) == 0;
     bool npy = file->size >= 6 && memcmp(file->data, "\x93NUMPY", 6) == 0;
     nigh_bundle bundle = {.ctx = ctx};
     nigh_status status;
@@ -56,8 +80,10 @@ static nigh_status from_bytes(nigh_context *ctx, const nigh_buffer *file, const 
         nigh_bundle_free(&bundle);
         return status;
     }
-    if (name) return nigh_fail(ctx, NIGH_INVALID, "'%s' is no npz or safetensors file and has no array '%s'", source, name);
+    if (hdf5 || is_hdf5(path)) return from_hdf5(ctx, path, file, name, out);
+    if (name) return nigh_fail(ctx, NIGH_INVALID, "'%s' is no npz, safetensors or HDF5 file and has no array '%s'", source, name);
     if (npy || ends_with(path, ".npy")) return nigh_npy_parse(ctx, file->data, file->size, source, out);
+    if (is_idx(file, path)) return nigh_idx_parse(ctx, file->data, file->size, source, out);
     return from_csv(ctx, file, source, out);
 }
 
@@ -75,8 +101,9 @@ nigh_status nigh_array_read(nigh_context *ctx, const char *path, nigh_array *out
             name = colon + 1;
         }
     }
-    nigh_status status = nigh_io_read_all(ctx, path, &file);
-    if (!status) status = from_bytes(ctx, &file, path, name, out);
+    bool direct = is_hdf5(path); /* nigh-hdf5 opens it and reads what is wanted only */
+    nigh_status status = direct ? from_hdf5(ctx, path, NULL, name, out) : nigh_io_read_all(ctx, path, &file);
+    if (!status && !direct) status = from_bytes(ctx, &file, path, name, out);
     nigh_buffer_free(&file);
     nigh_free(ctx, file_part);
     return status;

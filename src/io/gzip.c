@@ -1,6 +1,8 @@
 /* gzip in memory by zlib. Declared in io/gzip.h. */
 #include "io/gzip.h"
 
+#include "io/stream.h"
+
 #include <string.h>
 
 enum { STEP = 1 << 22 };
@@ -71,5 +73,54 @@ nigh_status nigh_io_gunzip(nigh_context *ctx, const void *bytes, size_t size, co
         nigh_buffer_free(out);
     else
         out->data[out->size] = 0;
+    return status;
+}
+
+nigh_status nigh_io_gzip(nigh_context *ctx, const void *bytes, size_t size, nigh_buffer *out)
+{
+    z_stream z = nigh_io_zlib(ctx);
+    unsigned char room[1 << 15];
+    nigh_status status = NIGH_OK;
+    size_t at = 0;
+    if (deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return nigh_fail(ctx, NIGH_MEMORY, "out of memory for zlib");
+    for (int result = Z_OK; result != Z_STREAM_END && !status;) {
+        size_t some = size - at < STEP ? size - at : STEP;
+        z.next_in = (unsigned char *)bytes + at;
+        z.avail_in = (unsigned)some;
+        do {
+            z.next_out = room;
+            z.avail_out = sizeof room;
+            result = deflate(&z, at + some == size ? Z_FINISH : Z_NO_FLUSH);
+            status = nigh_buffer_add(out, room, sizeof room - z.avail_out);
+        } while (z.avail_out == 0 && !status);
+        at += some;
+        if (!status) status = nigh_poll(ctx);
+    }
+    deflateEnd(&z);
+    return status;
+}
+
+nigh_status nigh_io_plain(nigh_context *ctx, const void *bytes, size_t size, const char *name, uint64_t most, nigh_buffer *room,
+                          const char **data, size_t *plain)
+{
+    *data = bytes;
+    *plain = size;
+    if (!nigh_io_is_gzip(bytes, size)) return NIGH_OK;
+    nigh_status status = nigh_io_gunzip(ctx, bytes, size, name, most ? most : (uint64_t)4 << 30, room);
+    *data = room->data;
+    *plain = room->size;
+    return status;
+}
+
+nigh_status nigh_io_write_maybe_gzip(nigh_context *ctx, const char *path, const nigh_buffer *bytes)
+{
+    nigh_buffer packed = {.ctx = ctx};
+    size_t length = strlen(path);
+    bool pack = length > 3 && strcmp(path + length - 3, ".gz") == 0;
+    nigh_status status = pack ? nigh_io_gzip(ctx, bytes->data, bytes->size, &packed) : NIGH_OK;
+    const nigh_buffer *out = pack ? &packed : bytes;
+    if (!status) status = nigh_io_write_plain(ctx, path, out);
+    nigh_buffer_free(&packed);
     return status;
 }

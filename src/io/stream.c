@@ -70,6 +70,13 @@ nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status)
     return status;
 }
 
+nigh_status nigh_io_write_plain(nigh_context *ctx, const char *path, const nigh_buffer *bytes)
+{
+    nigh_io_sink sink;
+    nigh_status status = nigh_io_sink_open(ctx, path, &sink);
+    return status ? status : nigh_io_sink_end(&sink, nigh_io_sink_add(&sink, bytes->data, bytes->size));
+}
+
 /* ---- small helpers ---- */
 
 bool nigh_io_is_utf8(const char *text, size_t size)

@@ -31,6 +31,9 @@ nigh_status nigh_io_sink_open(nigh_context *ctx, const char *path, nigh_io_sink 
 nigh_status nigh_io_sink_add(nigh_io_sink *sink, const void *bytes, size_t size);
 nigh_status nigh_io_sink_end(nigh_io_sink *sink, nigh_status status);
 
+/* All of a file at once. */
+nigh_status nigh_io_write_plain(nigh_context *ctx, const char *path, const nigh_buffer *bytes);
+
 /* Foreign text for a message: at most 40 bytes, '?' for what does not print (a terminal must not obey a file). */
 typedef struct nigh_io_excerpt {
     char text[48];
