@@ -151,13 +151,14 @@ static void drop_empty(convolution_axis *axis)
     axis->slots = kept;
 }
 
-static void find_runs(convolution_axis *axis, int64_t pixel)
+static void find_runs(convolution_axis *axis, int64_t step)
 {
+    axis->step = step;
     for (int64_t i = 0; i < axis->count; i++) {
         bool run = axis->source[i] >= 0;
         for (int64_t slot = 1; slot < axis->slots; slot++) {
             int64_t here = axis->source[slot * axis->count + i];
-            run &= slot < axis->taps ? here == axis->source[(slot - 1) * axis->count + i] + pixel : here == CONVOLUTION_NONE;
+            run &= slot < axis->taps ? here == axis->source[(slot - 1) * axis->count + i] + step : here == CONVOLUTION_NONE;
         }
         axis->run[i] = run;
     }
@@ -186,7 +187,7 @@ static nigh_status make_axis(nigh_context *ctx, const convolution_spec *s, int d
     else
         fill_forward(s, d, pixel, axis);
     drop_empty(axis);
-    find_runs(axis, pixel);
+    find_runs(axis, adjoint ? pixel : s->dilation[d] * pixel);
     int64_t at = 0;
     for (int64_t class_index = 0; class_index < axis->classes; class_index++) {
         axis->begin[class_index] = at;
@@ -216,7 +217,7 @@ static void choose(convolution *c, int threads)
 
     int64_t tiles = (pixels + c->kernels->rows - 1) / c->kernels->rows;
     if (s->kind == CONVOLUTION_FORWARD)
-        c->packed = !c->depthwise && (c->groups > 1 || c->blocks > 1) && tiles >= LEAST_TILES;
+        c->packed = !c->depthwise && (c->width % c->kernels->lanes || (c->blocks * c->groups > 1 && tiles >= LEAST_TILES));
     else
         c->packed = !c->depthwise && s->kind == CONVOLUTION_DATA;
     c->split_channels = !c->depthwise && c->blocks * c->groups >= c->threads && tiles < 32 * c->threads;

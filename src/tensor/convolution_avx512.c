@@ -19,7 +19,7 @@
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define ADD(a, b) _mm512_add_ps(a, b)
 #define NAME(x) x##_f32
-#define ROWS 8
+#define ROWS 14
 #define KERNELS convolution_f32_avx512
 #include "tensor/convolution.inc"
 
@@ -37,7 +37,7 @@
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define ADD(a, b) _mm512_add_pd(a, b)
 #define NAME(x) x##_f64
-#define ROWS 8
+#define ROWS 14
 #define KERNELS convolution_f64_avx512
 #include "tensor/convolution.inc"
 #endif

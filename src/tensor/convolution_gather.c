@@ -120,7 +120,7 @@ static void find_taps(const job *j, const pixels *px, const char *w, int64_t w_t
 {
     const convolution *c = j->c;
     const int rows = c->kernels->rows;
-    bool run = c->groups == 1;
+    bool run = c->groups == 1 && c->axis[2].step == c->depth * (int64_t)c->element;
     p->taps = 0;
     for (int m = 0; m < rows; m++) run &= c->axis[2].run[px->at[2][m]];
     for (int64_t a = 0; a < c->axis[0].slots; a++)

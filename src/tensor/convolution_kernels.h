@@ -4,7 +4,7 @@
 #include "tensor/convolution.h"
 
 enum {
-    CONVOLUTION_ROWS = 8,    /* most pixels of a tile */
+    CONVOLUTION_ROWS = 14,   /* most pixels of a tile */
     CONVOLUTION_VECTORS = 2, /* most vectors of channels of a tile */
     CONVOLUTION_DEEP = 8     /* most input channels of a tile of a weight gradient */
 };
@@ -21,7 +21,7 @@ typedef struct convolution_kernels {
 
     /*
      * y[m][c] = bias[c] + sum over taps and i < depth of x[m][i] w[i w_row + c], c < (vectors - 1) lanes + last, for `rows` pixels m.
-     * w and y are shifted by w_at and y_at elements; bias NULL: zeros.
+     * w and y are shifted by w_at and y_at elements; bias NULL: zeros. Whole vectors of w are read.
      */
     void (*gather)(int vectors, int last, int taps, const convolution_tap *tap, int64_t w_at, int64_t w_row, const void *bias, void *const *y, int64_t y_at);
 
@@ -32,8 +32,8 @@ typedef struct convolution_kernels {
     void (*outer)(int deep, int vectors, int last, int64_t count, const void *const *x, int64_t x_at, const void *const *y, int64_t y_at, void *dw,
                   int64_t dw_row);
 
-    /* dw[c] += sum over p < count of x[p][c] y[p][c], from <= c < to */
-    void (*outer_channels)(int64_t count, const void *const *x, const void *const *y, int64_t from, int64_t to, void *dw);
+    /* dw[c] += sum over p < count of x[p][x_at + c] y[p][c], from <= c < to */
+    void (*outer_channels)(int64_t count, const void *const *x, int64_t x_at, const void *const *y, int64_t from, int64_t to, void *dw);
 
     /* sum[c] += sum over p < count of y[p step + c], from <= c < to */
     void (*sum)(int64_t count, const void *y, int64_t step, int64_t from, int64_t to, void *sum);
@@ -58,8 +58,8 @@ typedef struct convolution_axis {
     int64_t *tap;     /* [slots]: tap in packed order */
     int64_t *order;   /* [count]: positions, those of one class together: tiles never mix classes */
     int64_t *begin;   /* [classes + 1] in order */
-    bool *run;        /* [count]: the slots [0, taps) read neighbours one after another, and no other slot reads */
-    int64_t classes;
+    bool *run;        /* [count]: the slots [0, taps) read positions `step` bytes apart, and no other slot reads */
+    int64_t classes, step;
 } convolution_axis;
 
 struct convolution {

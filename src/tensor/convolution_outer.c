@@ -12,10 +12,14 @@ typedef struct job {
     char *dw, *db, *workspace;
 } job;
 
-/* Pixels of a block, and those of them that one tap reads. */
+/*
+ * Pixels of a block in two lists. Inner ones read every tap, each at a fixed distance from the first: their pointers serve all taps. The others stand
+ * behind them in x_read, tap by tap, where they read anything.
+ */
 typedef struct lists {
-    int64_t *image, *at[CONVOLUTION_DIMS];
+    int64_t *image, *at[CONVOLUTION_DIMS]; /* of the others */
     const void **y, **x_read, **y_read;
+    int64_t inner, others;
 } lists;
 
 static void lists_make(const job *j, int thread, lists *l)
@@ -29,14 +33,24 @@ static void lists_make(const job *j, int thread, lists *l)
     l->y_read = (const void **)(at += step);
 }
 
-static int64_t read_by(const job *j, const lists *l, int64_t count, int64_t tap)
+/* Bytes from the first tap to this one, for inner pixels. */
+static int64_t distance(const convolution *c, int64_t tap)
+{
+    const convolution_axis *axis = c->axis;
+    int64_t w = tap % axis[2].taps, h = tap / axis[2].taps % axis[1].taps, d = tap / axis[2].taps / axis[1].taps;
+    return d * axis[0].step + h * axis[1].step + w * axis[2].step;
+}
+
+/* Puts the others that this tap reads behind the inner ones, `distance` back; pixels in all. */
+static int64_t read_by(const job *j, const lists *l, int64_t tap)
 {
     const convolution_axis *axis = j->c->axis;
-    int64_t w = tap % axis[2].taps, h = tap / axis[2].taps % axis[1].taps, d = tap / axis[2].taps / axis[1].taps, kept = 0;
+    int64_t w = tap % axis[2].taps, h = tap / axis[2].taps % axis[1].taps, d = tap / axis[2].taps / axis[1].taps, kept = l->inner;
     const int64_t *plane = axis[0].source + d * axis[0].count, *line = axis[1].source + h * axis[1].count, *spot = axis[2].source + w * axis[2].count;
-    for (int64_t p = 0; p < count; p++) {
+    const char *x = j->x - distance(j->c, tap);
+    for (int64_t p = 0; p < l->others; p++) {
         int64_t offset = l->image[p] + plane[l->at[0][p]] + line[l->at[1][p]] + spot[l->at[2][p]];
-        l->x_read[kept] = j->x + offset, l->y_read[kept] = l->y[p];
+        l->x_read[kept] = x + offset, l->y_read[kept] = l->y[p];
         kept += offset >= 0;
     }
     return kept;
@@ -47,14 +61,14 @@ static void outer_rows(const job *j, const lists *l, int64_t count, int64_t tap,
 {
     const convolution *c = j->c;
     const int lanes = c->kernels->lanes;
-    const int64_t tile = CONVOLUTION_VECTORS * lanes, row = c->spec.w[4];
+    const int64_t tile = CONVOLUTION_VECTORS * lanes, row = c->spec.w[4], shift = distance(c, tap) / (int64_t)c->element;
     for (int64_t b = 0; b < c->blocks; b++) {
         int64_t channels = c->width - b * tile < tile ? c->width - b * tile : tile, at = group * c->width + b * tile;
         int vectors = channels > lanes ? 2 : 1, last = (int)channels - (vectors - 1) * lanes;
         for (int64_t i = from; i < to;) {
             int deep = to - i >= 8 ? 8 : to - i >= 4 ? 4 : to - i >= 2 ? 2 : 1;
             char *dw = j->dw + (size_t)((tap * c->depth + i) * row + at) * c->element;
-            c->kernels->outer(deep, vectors, last, count, l->x_read, group * c->depth + i, l->y_read, at, dw, row);
+            c->kernels->outer(deep, vectors, last, count, l->x_read, shift + group * c->depth + i, l->y_read, at, dw, row);
             i += deep;
         }
     }
@@ -66,16 +80,17 @@ static int64_t items_of_tap(const convolution *c)
     return c->depthwise ? (c->groups + 15) / 16 : c->groups * ((c->depth + CONVOLUTION_DEEP - 1) / CONVOLUTION_DEEP);
 }
 
-static void do_items(const job *j, const lists *l, int64_t count, int64_t from, int64_t to)
+static void do_items(const job *j, const lists *l, int64_t from, int64_t to)
 {
     const convolution *c = j->c;
     int64_t of_tap = items_of_tap(c), of_group = (c->depth + CONVOLUTION_DEEP - 1) / CONVOLUTION_DEEP;
     while (from < to) {
         int64_t tap = from / of_tap, first = from % of_tap, end = first + to - from < of_tap ? first + to - from : of_tap;
-        int64_t kept = read_by(j, l, count, tap);
+        int64_t kept = read_by(j, l, tap);
         if (c->depthwise) {
             int64_t last = 16 * end < c->groups ? 16 * end : c->groups;
-            c->kernels->outer_channels(kept, l->x_read, l->y_read, 16 * first, last, j->dw + (size_t)(tap * c->groups) * c->element);
+            c->kernels->outer_channels(kept, l->x_read, distance(c, tap) / (int64_t)c->element, l->y_read, 16 * first, last,
+                                       j->dw + (size_t)(tap * c->groups) * c->element);
         } else {
             for (int64_t i = first; i < end;) {
                 int64_t group = i / of_group, begin = i % of_group, stop = begin + end - i < of_group ? begin + end - i : of_group;
@@ -138,12 +153,19 @@ static void work(const job *j, int thread, int threads)
     convolution_walk_start(c, 0, 0, &walk);
     for (int64_t first = 0; first < pixels; first += CONVOLUTION_PIXELS) {
         int64_t count = pixels - first < CONVOLUTION_PIXELS ? pixels - first : CONVOLUTION_PIXELS;
+        l.inner = l.others = 0;
         for (int64_t p = 0; p < count; p++, convolution_walk_next(&walk)) {
-            for (int i = 0; i < CONVOLUTION_DIMS; i++) l.at[i][p] = convolution_walk_position(&walk, i);
-            l.image[p] = walk.n * c->source_image;
-            l.y[p] = j->dy + walk.n * c->result_image + ((l.at[0][p] * axis[1].count + l.at[1][p]) * axis[2].count + l.at[2][p]) * c->result_pixel;
+            int64_t d = walk.at[0], h = walk.at[1], w = walk.at[2];
+            const char *y = j->dy + (first + p) * c->result_pixel;
+            if (axis[0].run[d] && axis[1].run[h] && axis[2].run[w]) {
+                l.x_read[l.inner] = j->x + walk.n * c->source_image + axis[0].source[d] + axis[1].source[h] + axis[2].source[w];
+                l.y_read[l.inner++] = y;
+            } else {
+                l.at[0][l.others] = d, l.at[1][l.others] = h, l.at[2][l.others] = w;
+                l.image[l.others] = walk.n * c->source_image, l.y[l.others++] = y;
+            }
         }
-        do_items(j, &l, count, from, to);
+        do_items(j, &l, from, to);
     }
     if (j->db) sum_bias(j, thread, threads);
 }

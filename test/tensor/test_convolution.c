@@ -258,17 +258,17 @@ static void test_levels(void **state)
     for (int level = NIGH_CPU_SCALAR; level <= (int)nigh_cpu(); level++) {
         const convolution_kernels *k = convolution_kernels_at((nigh_cpu_level)level, NIGH_F32);
         for (int channels = 1; channels <= 2 * k->lanes; channels++) {
-            float x[TAPS][8][DEPTH], w[TAPS][DEPTH * ROW], y[8][ROW], dw[8 * ROW];
+            float x[TAPS][CONVOLUTION_ROWS][DEPTH], w[TAPS][DEPTH * ROW], y[CONVOLUTION_ROWS][ROW], dw[8 * ROW];
             convolution_tap tap[TAPS];
-            void *to[8];
-            const void *rows[8], *cols[8];
+            void *to[CONVOLUTION_ROWS];
+            const void *rows[CONVOLUTION_ROWS], *cols[CONVOLUTION_ROWS];
             for (int t = 0; t < TAPS; t++) {
-                for (int i = 0; i < 8 * DEPTH; i++) (&x[t][0][0])[i] = (float)nigh_rng_normal(&rng);
+                for (int i = 0; i < CONVOLUTION_ROWS * DEPTH; i++) (&x[t][0][0])[i] = (float)nigh_rng_normal(&rng);
                 for (int i = 0; i < DEPTH * ROW; i++) w[t][i] = (float)nigh_rng_normal(&rng);
                 tap[t].w = w[t], tap[t].depth = DEPTH;
-                for (int m = 0; m < 8; m++) tap[t].x[m] = x[t][m];
+                for (int m = 0; m < CONVOLUTION_ROWS; m++) tap[t].x[m] = x[t][m];
             }
-            for (int m = 0; m < 8; m++) to[m] = y[m], rows[m] = x[0][m], cols[m] = w[m % TAPS] + m;
+            for (int m = 0; m < CONVOLUTION_ROWS; m++) to[m] = y[m], rows[m] = x[0][m], cols[m] = w[m % TAPS] + m;
             int vectors = channels > k->lanes ? 2 : 1, last = channels - (vectors - 1) * k->lanes;
             k->gather(vectors, last, TAPS, tap, 0, ROW, NULL, to, 0);
             for (int m = 0; m < k->rows; m++)
