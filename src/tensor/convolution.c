@@ -7,7 +7,7 @@
 #define LEAST_WORK 100000
 
 /* Tiles of pixels from which weights in the order of the tiles earn their copy. */
-enum { LEAST_TILES = 12 };
+enum { LEAST_TILES = 4 };
 
 /* ---- checks ---- */
 
@@ -216,12 +216,15 @@ static void choose(convolution *c, int threads)
     c->threads = most < 1 ? 1 : most;
 
     int64_t tiles = (pixels + c->kernels->rows - 1) / c->kernels->rows;
+    c->narrow = !c->depthwise && c->width <= CONVOLUTION_NARROW && c->depth >= 2 * CONVOLUTION_NARROW;
+    if (c->narrow) c->blocks = 1;
     if (s->kind == CONVOLUTION_FORWARD)
-        c->packed = !c->depthwise && (c->width % c->kernels->lanes || (c->blocks * c->groups > 1 && tiles >= LEAST_TILES));
+        c->packed = !c->depthwise && (c->narrow || c->width % c->kernels->lanes || (c->blocks * c->groups > 1 && tiles >= LEAST_TILES));
     else
         c->packed = !c->depthwise && s->kind == CONVOLUTION_DATA;
-    c->split_channels = !c->depthwise && c->blocks * c->groups >= c->threads && tiles < 32 * c->threads;
-    c->pack_bytes = c->packed ? (int64_t)rounded((size_t)(c->groups * c->blocks * c->taps * c->depth * tile) * c->element) : 0;
+    c->split_channels = !c->depthwise && !c->narrow && c->blocks * c->groups >= c->threads && tiles < 32 * c->threads;
+    int64_t weights = c->groups * c->taps * c->depth * (c->narrow ? c->width : c->blocks * tile);
+    c->pack_bytes = c->packed || c->narrow ? (int64_t)rounded((size_t)weights * c->element) : 0;
 
     size_t dump = rounded((size_t)(c->groups * c->width) * c->element + (size_t)tile * c->element);
     size_t taps = rounded((size_t)slots * sizeof(convolution_tap));
@@ -285,7 +288,7 @@ void convolution_free(convolution *c)
 
 size_t convolution_workspace(const convolution *c) { return (size_t)(c->pack_bytes + c->thread_bytes * c->threads); }
 
-const char *convolution_path(const convolution *c) { return c->depthwise ? "depthwise" : "tiles"; }
+const char *convolution_path(const convolution *c) { return c->depthwise ? "depthwise" : c->narrow ? "narrow" : "tiles"; }
 
 void convolution_run(const convolution *c, const void *a, const void *b, const void *bias, void *out, void *out_bias, void *workspace)
 {

@@ -60,7 +60,7 @@ nigh_status convolution_shape(nigh_context *ctx, const convolution_spec *spec, i
 nigh_status convolution_new(nigh_context *ctx, const convolution_spec *spec, int threads, convolution **out);
 void convolution_free(convolution *c); /* NULL is fine */
 size_t convolution_workspace(const convolution *c); /* bytes, 64-byte aligned */
-const char *convolution_path(const convolution *c); /* which code runs: "tiles", "depthwise" */
+const char *convolution_path(const convolution *c); /* which code runs: "tiles", "narrow" (1 to 4 channels of the result), "depthwise" */
 
 /*
  * FORWARD: a = x, b = w, out = y. DATA: a = y', b = w, out = x'. WEIGHT: a = x, b = y', out = w', out_bias = b'.

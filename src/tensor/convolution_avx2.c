@@ -7,6 +7,19 @@
 
 static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
+INLINE float sum_f32_lanes(__m256 v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+INLINE double sum_f64_lanes(__m256d v)
+{
+    __m128d s = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
 #define T float
 #define V __m256
 #define LANES 8
@@ -20,6 +33,7 @@ static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define ZERO _mm256_setzero_ps()
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define ADD(a, b) _mm256_add_ps(a, b)
+#define SUM(v) sum_f32_lanes(v)
 #define NAME(x) x##_f32
 #define ROWS 6
 #define KERNELS convolution_f32_avx2
@@ -38,6 +52,7 @@ static const int32_t ones[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 #define ZERO _mm256_setzero_pd()
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define ADD(a, b) _mm256_add_pd(a, b)
+#define SUM(v) sum_f64_lanes(v)
 #define NAME(x) x##_f64
 #define ROWS 6
 #define KERNELS convolution_f64_avx2

@@ -18,6 +18,7 @@
 #define ZERO _mm512_setzero_ps()
 #define FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define ADD(a, b) _mm512_add_ps(a, b)
+#define SUM(v) _mm512_reduce_add_ps(v)
 #define NAME(x) x##_f32
 #define ROWS 14
 #define KERNELS convolution_f32_avx512
@@ -36,6 +37,7 @@
 #define ZERO _mm512_setzero_pd()
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)
 #define ADD(a, b) _mm512_add_pd(a, b)
+#define SUM(v) _mm512_reduce_add_pd(v)
 #define NAME(x) x##_f64
 #define ROWS 14
 #define KERNELS convolution_f64_avx512

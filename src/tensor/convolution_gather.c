@@ -63,11 +63,30 @@ static void pack_block(const job *j, int64_t group, int64_t block)
     }
 }
 
+/* Few channels: [group][channel][tap][depth]. */
+static void pack_narrow(const job *j, int64_t group)
+{
+    const convolution *c = j->c;
+    const size_t e = c->element;
+    bool adjoint = c->spec.kind == CONVOLUTION_DATA;
+    char *to = j->pack + (size_t)(group * c->width * c->taps * c->depth) * e;
+    for (int64_t channel = 0; channel < c->width; channel++)
+        for (int64_t t = 0; t < c->taps; t++, to += (size_t)c->depth * e) {
+            const char *from = j->w + (size_t)((adjoint ? c->taps - 1 - t : t) * c->spec.w[3] * c->spec.w[4]) * e;
+            if (adjoint) {
+                memcpy(to, from + (size_t)(channel * c->spec.w[4] + group * c->depth) * e, (size_t)c->depth * e);
+                continue;
+            }
+            for (int64_t i = 0; i < c->depth; i++) memcpy(to + (size_t)i * e, from + (size_t)(i * c->spec.w[4] + group * c->width + channel) * e, e);
+        }
+}
+
 /* ---- one tile ---- */
 
 /* Pixels of a tile; those beyond the end are the last one again. */
 typedef struct pixels {
-    int64_t image[CONVOLUTION_ROWS], at[CONVOLUTION_DIMS][CONVOLUTION_ROWS];
+    int64_t image[CONVOLUTION_ROWS], at[CONVOLUTION_DIMS][CONVOLUTION_ROWS], begin[CONVOLUTION_ROWS];
+    bool inner; /* every pixel reads every tap, the first at `begin`, the others at fixed distances */
 } pixels;
 
 static void next_pixels(const job *j, convolution_walk *walk, int count, pixels *px, place *p)
@@ -75,15 +94,18 @@ static void next_pixels(const job *j, convolution_walk *walk, int count, pixels 
     const convolution *c = j->c;
     const convolution_axis *axis = c->axis;
     int64_t at[CONVOLUTION_DIMS] = {0};
+    px->inner = true;
     for (int m = 0; m < c->kernels->rows; m++) {
         if (m >= count) {
-            px->image[m] = px->image[count - 1];
+            px->image[m] = px->image[count - 1], px->begin[m] = px->begin[count - 1];
             for (int i = 0; i < CONVOLUTION_DIMS; i++) px->at[i][m] = px->at[i][count - 1];
             p->y[m] = p->dump;
             continue;
         }
         for (int i = 0; i < CONVOLUTION_DIMS; i++) at[i] = px->at[i][m] = convolution_walk_position(walk, i);
         px->image[m] = walk->n * c->source_image;
+        px->begin[m] = px->image[m] + axis[0].source[at[0]] + axis[1].source[at[1]] + axis[2].source[at[2]];
+        px->inner &= axis[0].run[at[0]] & axis[1].run[at[1]] & axis[2].run[at[2]];
         p->y[m] = j->result + walk->n * c->result_image + ((at[0] * axis[1].count + at[1]) * axis[2].count + at[2]) * c->result_pixel;
         convolution_walk_next(walk);
     }
@@ -115,12 +137,33 @@ static void row_taps(const job *j, const pixels *px, const int64_t *row, const c
     }
 }
 
+static void inner_taps(const job *j, const pixels *px, const char *w, int64_t w_tap, place *p)
+{
+    const convolution *c = j->c;
+    const convolution_axis *axis = c->axis;
+    bool run = c->groups == 1 && axis[2].step == c->depth * (int64_t)c->element;
+    convolution_tap *tap = p->tap;
+    int64_t each = run ? axis[2].taps : 1;
+    for (int64_t a = 0; a < axis[0].taps; a++)
+        for (int64_t b = 0; b < axis[1].taps; b++)
+            for (int64_t k = 0; k < axis[2].taps; k += each, tap++, w += each * w_tap) {
+                const char *x = j->source + a * axis[0].step + b * axis[1].step + k * axis[2].step;
+                tap->w = w, tap->depth = each * c->depth;
+                for (int m = 0; m < CONVOLUTION_ROWS; m++) tap->x[m] = x + px->begin[m];
+            }
+    p->taps = (int)(tap - p->tap);
+}
+
 /* w: weights of the group's first block; w_tap: bytes from tap to tap. */
 static void find_taps(const job *j, const pixels *px, const char *w, int64_t w_tap, place *p)
 {
     const convolution *c = j->c;
     const int rows = c->kernels->rows;
     bool run = c->groups == 1 && c->axis[2].step == c->depth * (int64_t)c->element;
+    if (px->inner) {
+        inner_taps(j, px, w, w_tap, p);
+        return;
+    }
     p->taps = 0;
     for (int m = 0; m < rows; m++) run &= c->axis[2].run[px->at[2][m]];
     for (int64_t a = 0; a < c->axis[0].slots; a++)
@@ -140,14 +183,30 @@ static void find_taps(const job *j, const pixels *px, const char *w, int64_t w_t
 
 /* ---- all tiles of a thread ---- */
 
+static void blocks_of_tile(const job *j, int64_t group, int64_t first, int64_t last, int64_t w_block, int64_t w_row, const place *p)
+{
+    const convolution *c = j->c;
+    const int lanes = c->kernels->lanes;
+    const int64_t tile = CONVOLUTION_VECTORS * lanes;
+    for (int64_t b = first; b < last; b++) {
+        int64_t channels = c->width - b * tile < tile ? c->width - b * tile : tile, at = group * c->width + b * tile;
+        int vectors = channels > lanes ? 2 : 1;
+        const char *bias = j->bias ? j->bias + (size_t)at * c->element : NULL;
+        if (c->narrow)
+            c->kernels->narrow((int)c->width, p->taps, p->tap, c->taps * c->depth, bias, p->y, at);
+        else
+            c->kernels->gather(vectors, (int)channels - (vectors - 1) * lanes, p->taps, p->tap, b * w_block, w_row, bias, p->y, at);
+    }
+}
+
 /* Tiles [from, to) of one class, blocks [first, last) of one group. */
 static void walk_tiles(const job *j, int64_t class_index, int64_t from, int64_t to, int64_t group, int64_t first, int64_t last, place *p)
 {
     const convolution *c = j->c;
-    const int lanes = c->kernels->lanes, rows = c->kernels->rows;
-    const int64_t tile = CONVOLUTION_VECTORS * lanes, total = convolution_walk_pixels(c, class_index);
+    const int rows = c->kernels->rows;
+    const int64_t tile = c->narrow ? c->width : CONVOLUTION_VECTORS * c->kernels->lanes, total = convolution_walk_pixels(c, class_index);
     const size_t e = c->element;
-    int64_t w_tap = c->packed ? c->depth * tile : c->depth * c->spec.w[4], w_row = c->packed ? tile : c->spec.w[4];
+    int64_t w_tap = c->narrow ? c->depth : c->packed ? c->depth * tile : c->depth * c->spec.w[4], w_row = c->packed ? tile : c->spec.w[4];
     int64_t w_block = c->packed ? c->taps * c->depth * tile : tile;
     const char *w = c->packed ? j->pack + (size_t)(group * c->blocks * w_block) * e : j->w + (size_t)(group * c->width) * e;
     job mine = *j;
@@ -155,16 +214,11 @@ static void walk_tiles(const job *j, int64_t class_index, int64_t from, int64_t 
     convolution_walk walk;
     convolution_walk_start(c, class_index, from * rows, &walk);
     for (int64_t t = from; t < to; t++) {
-        pixels px;
+        pixels px = {.inner = true};
         int64_t left = total - t * rows;
         next_pixels(j, &walk, left < rows ? (int)left : rows, &px, p);
         find_taps(&mine, &px, w, w_tap * (int64_t)e, p);
-        for (int64_t b = first; b < last; b++) {
-            int64_t channels = c->width - b * tile < tile ? c->width - b * tile : tile, at = group * c->width + b * tile;
-            int vectors = channels > lanes ? 2 : 1;
-            c->kernels->gather(vectors, (int)channels - (vectors - 1) * lanes, p->taps, p->tap, b * w_block, w_row,
-                               j->bias ? j->bias + (size_t)at * e : NULL, p->y, at);
-        }
+        blocks_of_tile(j, group, first, last, w_block, w_row, p);
     }
 }
 
@@ -178,7 +232,7 @@ static void walk_depthwise(const job *j, int64_t class_index, int64_t from, int6
     convolution_walk walk;
     convolution_walk_start(c, class_index, from * rows, &walk);
     for (int64_t t = from; t < to; t++) {
-        pixels px;
+        pixels px = {.inner = true};
         int64_t left = total - t * rows;
         next_pixels(j, &walk, left < rows ? (int)left : rows, &px, p);
         find_taps(j, &px, adjoint ? j->w + (c->taps - 1) * w_tap : j->w, adjoint ? -w_tap : w_tap, p);
@@ -238,7 +292,12 @@ static void pack(const job *j, int thread, int threads)
     const convolution *c = j->c;
     if (!c->packed) return;
     int64_t all = c->groups * c->blocks;
-    for (int64_t i = all * thread / threads; i < all * (thread + 1) / threads; i++) pack_block(j, i / c->blocks, i % c->blocks);
+    for (int64_t i = all * thread / threads; i < all * (thread + 1) / threads; i++) {
+        if (c->narrow)
+            pack_narrow(j, i);
+        else
+            pack_block(j, i / c->blocks, i % c->blocks);
+    }
 }
 
 void convolution_gather(const convolution *c, const void *source, const void *w, const void *bias, void *result, void *workspace)

@@ -6,6 +6,7 @@
 enum {
     CONVOLUTION_ROWS = 14,   /* most pixels of a tile */
     CONVOLUTION_VECTORS = 2, /* most vectors of channels of a tile */
+    CONVOLUTION_NARROW = 4,  /* channels of a result that leave most of a vector empty */
     CONVOLUTION_DEEP = 8     /* most input channels of a tile of a weight gradient */
 };
 
@@ -24,6 +25,9 @@ typedef struct convolution_kernels {
      * w and y are shifted by w_at and y_at elements; bias NULL: zeros. Whole vectors of w are read.
      */
     void (*gather)(int vectors, int last, int taps, const convolution_tap *tap, int64_t w_at, int64_t w_row, const void *bias, void *const *y, int64_t y_at);
+
+    /* The same for width <= CONVOLUTION_NARROW channels, vectors along i: y[m][c] = bias[c] + sum over taps and i of x[m][i] w[c w_channel + i]. */
+    void (*narrow)(int width, int taps, const convolution_tap *tap, int64_t w_channel, const void *bias, void *const *y, int64_t y_at);
 
     /* y[m][c] = bias[c] + sum over taps of x[m][c] w[c], c < channels. */
     void (*gather_channels)(int taps, const convolution_tap *tap, int64_t channels, const void *bias, void *const *y);
@@ -68,7 +72,7 @@ struct convolution {
     const convolution_kernels *kernels;
     convolution_axis axis[CONVOLUTION_DIMS];
     int threads;
-    bool depthwise, packed, split_channels;
+    bool depthwise, narrow, packed, split_channels;
     size_t element;
     int64_t batch, groups, taps, depth, width; /* per group: channels summed over, channels of the result */
     int64_t source_image, result_image;        /* bytes of one sample */

@@ -24,7 +24,7 @@ typedef struct lists {
 
 static void lists_make(const job *j, int thread, lists *l)
 {
-    char *at = j->workspace + j->c->thread_bytes * thread;
+    char *at = j->workspace + j->c->pack_bytes + j->c->thread_bytes * thread;
     size_t step = CONVOLUTION_PIXELS * sizeof(void *);
     l->image = (int64_t *)at;
     for (int i = 0; i < CONVOLUTION_DIMS; i++) l->at[i] = (int64_t *)(at += step);
@@ -74,10 +74,48 @@ static void outer_rows(const job *j, const lists *l, int64_t count, int64_t tap,
     }
 }
 
-/* Work comes in items: eight input channels of a group and tap (16 channels of a tap when depthwise); items [from, to) of a block of pixels. */
+/* Few channels of y': the same sums with x along the vectors, [tap][group][channel of y'][channel of x] in the workspace. */
+static char *narrow_sums(const job *j, int64_t tap, int64_t group)
+{
+    const convolution *c = j->c;
+    return j->workspace + (size_t)((tap * c->groups + group) * c->width * c->depth) * c->element;
+}
+
+static void outer_narrow(const job *j, const lists *l, int64_t count, int64_t tap, int64_t group)
+{
+    const convolution *c = j->c;
+    const int lanes = c->kernels->lanes;
+    const int64_t tile = CONVOLUTION_VECTORS * lanes, shift = distance(c, tap) / (int64_t)c->element;
+    for (int64_t first = 0; first < c->depth; first += tile) {
+        int64_t channels = c->depth - first < tile ? c->depth - first : tile;
+        int vectors = channels > lanes ? 2 : 1, last = (int)channels - (vectors - 1) * lanes;
+        for (int64_t i = 0; i < c->width;) {
+            int deep = c->width - i >= 4 ? 4 : c->width - i >= 2 ? 2 : 1;
+            char *sums = narrow_sums(j, tap, group) + (size_t)(i * c->depth + first) * c->element;
+            c->kernels->outer(deep, vectors, last, count, l->y_read, group * c->width + i, l->x_read, shift + group * c->depth + first, sums, c->depth);
+            i += deep;
+        }
+    }
+}
+
+/* To dw, once all pixels are in. */
+static void place_narrow(const job *j, int64_t from, int64_t to)
+{
+    const convolution *c = j->c;
+    const size_t e = c->element;
+    for (int64_t item = from; item < to; item++) {
+        int64_t tap = item / c->groups, group = item % c->groups;
+        const char *sums = narrow_sums(j, tap, group);
+        for (int64_t i = 0; i < c->depth; i++)
+            for (int64_t k = 0; k < c->width; k++)
+                memcpy(j->dw + (size_t)((tap * c->depth + i) * c->spec.w[4] + group * c->width + k) * e, sums + (size_t)(k * c->depth + i) * e, e);
+    }
+}
+
+/* Work comes in items: eight input channels of a group and tap (16 channels of a tap when depthwise, all when narrow); items [from, to) of a block of pixels. */
 static int64_t items_of_tap(const convolution *c)
 {
-    return c->depthwise ? (c->groups + 15) / 16 : c->groups * ((c->depth + CONVOLUTION_DEEP - 1) / CONVOLUTION_DEEP);
+    return c->depthwise ? (c->groups + 15) / 16 : c->narrow ? c->groups : c->groups * ((c->depth + CONVOLUTION_DEEP - 1) / CONVOLUTION_DEEP);
 }
 
 static void do_items(const job *j, const lists *l, int64_t from, int64_t to)
@@ -91,6 +129,8 @@ static void do_items(const job *j, const lists *l, int64_t from, int64_t to)
             int64_t last = 16 * end < c->groups ? 16 * end : c->groups;
             c->kernels->outer_channels(kept, l->x_read, distance(c, tap) / (int64_t)c->element, l->y_read, 16 * first, last,
                                        j->dw + (size_t)(tap * c->groups) * c->element);
+        } else if (c->narrow) {
+            for (int64_t i = first; i < end; i++) outer_narrow(j, l, kept, tap, i);
         } else {
             for (int64_t i = first; i < end;) {
                 int64_t group = i / of_group, begin = i % of_group, stop = begin + end - i < of_group ? begin + end - i : of_group;
@@ -134,6 +174,10 @@ static void clear_items(const job *j, int64_t from, int64_t to)
             memset(j->dw + (size_t)(tap * c->groups + 16 * part) * e, 0, (size_t)count * e);
             continue;
         }
+        if (c->narrow) {
+            memset(narrow_sums(j, tap, part), 0, (size_t)(c->width * c->depth) * e);
+            continue;
+        }
         int64_t group = part / of_group, first = part % of_group * CONVOLUTION_DEEP;
         for (int64_t d = first; d < first + CONVOLUTION_DEEP && d < c->depth; d++)
             memset(j->dw + (size_t)((tap * c->depth + d) * row + group * c->width) * e, 0, (size_t)c->width * e);
@@ -167,6 +211,7 @@ static void work(const job *j, int thread, int threads)
         }
         do_items(j, &l, from, to);
     }
+    if (c->narrow) place_narrow(j, from, to);
     if (j->db) sum_bias(j, thread, threads);
 }
 

@@ -15,6 +15,7 @@
 #define ZERO 0.0f
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
+#define SUM(v) (v)
 #define NAME(x) x##_f32
 #define ROWS 4
 #define KERNELS convolution_f32_scalar
@@ -33,6 +34,7 @@
 #define ZERO 0.0
 #define FMA(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
+#define SUM(v) (v)
 #define NAME(x) x##_f64
 #define ROWS 4
 #define KERNELS convolution_f64_scalar
