@@ -154,14 +154,14 @@ NIGH_API nigh_status nigh_idx_format(nigh_context *ctx, const nigh_array *array,
 /* ---- libsvm, svmlight: sparse rows with a label ----------------------------------------------------------------- */
 
 /* Compressed rows: entries start[i] .. start[i+1]-1 belong to row i, columns strictly increasing. Zeroed, it is empty. */
-typedef struct nigh_sparse {
+typedef struct nigh_libsvm_rows {
     int64_t rows, columns;
     double *label;   /* [rows] */
     int64_t *query;  /* [rows], the numbers of "qid:"; NULL when no row has one */
     int64_t *start;  /* [rows + 1] */
     int64_t *column; /* [start[rows]], from 0 */
     double *value;   /* [start[rows]] */
-} nigh_sparse;
+} nigh_libsvm_rows;
 
 typedef struct nigh_libsvm_options {
     int64_t columns;    /* 0: the largest index of the file; else a larger index is NIGH_FORMAT */
@@ -172,23 +172,23 @@ typedef struct nigh_libsvm_options {
 /*
  * Lines "label [qid:N] index:value ..." with blanks or tabs between, ended by LF, CRLF or CR; '#' begins a comment; lines with
  * nothing else are skipped. A row needs a label; indices increase. All rows have a qid or none. Several labels in a row are
- * NIGH_UNSUPPORTED. Numbers as for csv. options NULL: all zero. End it with nigh_sparse_free.
+ * NIGH_UNSUPPORTED. Numbers as for csv. options NULL: all zero. End it with nigh_libsvm_free.
  */
-NIGH_API nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_sparse *out);
+NIGH_API nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_libsvm_rows *out);
 NIGH_API nigh_status nigh_libsvm_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name,
-                                       const nigh_libsvm_options *options, nigh_sparse *out);
-NIGH_API void nigh_sparse_free(nigh_context *ctx, nigh_sparse *sparse);
+                                       const nigh_libsvm_options *options, nigh_libsvm_rows *out);
+NIGH_API void nigh_libsvm_free(nigh_context *ctx, nigh_libsvm_rows *sparse);
 
 /* 1-based indices; every stored entry, zeros too; numbers as nigh_csv_write. ".gz" as above. A matrix that breaks the rules of
- * nigh_sparse is NIGH_INVALID. */
-NIGH_API nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_sparse *sparse);
-NIGH_API nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_sparse *sparse, nigh_buffer *out);
+ * nigh_libsvm_rows is NIGH_INVALID. */
+NIGH_API nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_libsvm_rows *sparse);
+NIGH_API nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_libsvm_rows *sparse, nigh_buffer *out);
 
 /* out: f64 [rows, columns], missing entries 0, free with nigh_array_free. NIGH_RESOURCE above max_bytes (0: 4 GiB): a line of text can
  * ask for a column of any number. And back: entries that are not 0; label [rows] or NULL (zeros). */
-NIGH_API nigh_status nigh_sparse_to_dense(nigh_context *ctx, const nigh_sparse *sparse, uint64_t max_bytes, nigh_array *out);
-NIGH_API nigh_status nigh_sparse_from_dense(nigh_context *ctx, int64_t rows, int64_t columns, const double *values,
-                                            const double *label, nigh_sparse *out);
+NIGH_API nigh_status nigh_libsvm_to_dense(nigh_context *ctx, const nigh_libsvm_rows *sparse, uint64_t max_bytes, nigh_array *out);
+NIGH_API nigh_status nigh_libsvm_from_dense(nigh_context *ctx, int64_t rows, int64_t columns, const double *values,
+                                            const double *label, nigh_libsvm_rows *out);
 
 /* ---- SNAP: lists of edges -------------------------------------------------------------------------------------- */
 

@@ -12,18 +12,18 @@ static const int64_t index_most = (int64_t)1 << 62;
 typedef struct builder {
     lines l;
     const nigh_libsvm_options *options;
-    nigh_sparse s;
+    nigh_libsvm_rows s;
     int64_t entries, largest;
 } builder;
 
-void nigh_sparse_free(nigh_context *ctx, nigh_sparse *sparse)
+void nigh_libsvm_free(nigh_context *ctx, nigh_libsvm_rows *sparse)
 {
     nigh_free(ctx, sparse->label);
     nigh_free(ctx, sparse->query);
     nigh_free(ctx, sparse->start);
     nigh_free(ctx, sparse->column);
     nigh_free(ctx, sparse->value);
-    *sparse = (nigh_sparse){0};
+    *sparse = (nigh_libsvm_rows){0};
 }
 
 /* ---- reading ---- */
@@ -38,7 +38,7 @@ static nigh_status take_label(builder *b)
     if (status) return status;
     if (l->at < l->end && *l->at == ',') return lines_refuse(l, NIGH_UNSUPPORTED, "several labels in a row are not read; one is expected");
     if (!between_fields(l)) return lines_refuse(l, NIGH_FORMAT, "a blank is expected after the label");
-    nigh_sparse *s = &b->s;
+    nigh_libsvm_rows *s = &b->s;
     status = lines_grow(l->ctx, (void **)&s->label, sizeof *s->label, s->rows);
     if (!status) status = lines_grow(l->ctx, (void **)&s->start, sizeof *s->start, s->rows + 1);
     if (status) return status;
@@ -49,7 +49,7 @@ static nigh_status take_label(builder *b)
 static nigh_status take_query(builder *b)
 {
     lines *l = &b->l;
-    nigh_sparse *s = &b->s;
+    nigh_libsvm_rows *s = &b->s;
     bool here = l->end - l->at >= 4 && memcmp(l->at, "qid:", 4) == 0;
     if (s->rows > 0 && here != (s->query != NULL))
         return lines_refuse(l, NIGH_FORMAT, here ? "the rows before have no qid; all or none must have one" : "'qid:' is expected, as in the rows before");
@@ -64,7 +64,7 @@ static nigh_status take_query(builder *b)
 static nigh_status take_entry(builder *b, int64_t *before)
 {
     lines *l = &b->l;
-    nigh_sparse *s = &b->s;
+    nigh_libsvm_rows *s = &b->s;
     int64_t index;
     const char *begin = l->at;
     nigh_status status = lines_whole(l, "index:value is expected", &index);
@@ -119,7 +119,7 @@ static nigh_status take_rows(builder *b)
 }
 
 nigh_status nigh_libsvm_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, const nigh_libsvm_options *options,
-                              nigh_sparse *out)
+                              nigh_libsvm_rows *out)
 {
     static const nigh_libsvm_options usual = {0};
     builder b = {.options = options ? options : &usual};
@@ -135,14 +135,14 @@ nigh_status nigh_libsvm_parse(nigh_context *ctx, const void *bytes, size_t size,
         lines_close(&b.l);
     }
     if (status)
-        nigh_sparse_free(ctx, &b.s);
+        nigh_libsvm_free(ctx, &b.s);
     else
         *out = b.s;
     nigh_buffer_free(&room);
     return status;
 }
 
-nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_sparse *out)
+nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_libsvm_rows *out)
 {
     nigh_buffer file = {.ctx = ctx};
     nigh_status status = nigh_io_read_all(ctx, path, &file);
@@ -153,7 +153,7 @@ nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_lib
 
 /* ---- writing ---- */
 
-static nigh_status check(nigh_context *ctx, const nigh_sparse *s)
+static nigh_status check(nigh_context *ctx, const nigh_libsvm_rows *s)
 {
     if (s->rows < 0 || s->columns < 0)
         return nigh_fail(ctx, NIGH_INVALID, "the matrix is %lld x %lld; sizes must not be negative", (long long)s->rows, (long long)s->columns);
@@ -172,7 +172,7 @@ static nigh_status check(nigh_context *ctx, const nigh_sparse *s)
     return NIGH_OK;
 }
 
-static nigh_status put_row(const nigh_sparse *s, int64_t i, locale_t c, nigh_buffer *out)
+static nigh_status put_row(const nigh_libsvm_rows *s, int64_t i, locale_t c, nigh_buffer *out)
 {
     char number[32];
     nigh_status status = nigh_buffer_add(out, number, (size_t)nigh_io_number_write(number, s->label[i], c));
@@ -184,7 +184,7 @@ static nigh_status put_row(const nigh_sparse *s, int64_t i, locale_t c, nigh_buf
     return status ? status : nigh_buffer_add(out, "\n", 1);
 }
 
-nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_sparse *sparse, nigh_buffer *out)
+nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_libsvm_rows *sparse, nigh_buffer *out)
 {
     nigh_status status = check(ctx, sparse);
     if (status) return status;
@@ -203,7 +203,7 @@ nigh_status nigh_libsvm_format(nigh_context *ctx, const nigh_sparse *sparse, nig
     return status;
 }
 
-nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_sparse *sparse)
+nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_libsvm_rows *sparse)
 {
     nigh_buffer bytes = {.ctx = ctx};
     nigh_status status = nigh_libsvm_format(ctx, sparse, &bytes);
@@ -214,7 +214,7 @@ nigh_status nigh_libsvm_write(nigh_context *ctx, const char *path, const nigh_sp
 
 /* ---- dense and back ---- */
 
-nigh_status nigh_sparse_to_dense(nigh_context *ctx, const nigh_sparse *sparse, uint64_t max_bytes, nigh_array *out)
+nigh_status nigh_libsvm_to_dense(nigh_context *ctx, const nigh_libsvm_rows *sparse, uint64_t max_bytes, nigh_array *out)
 {
     nigh_array dense = {{NIGH_F64, 2, {sparse->rows, sparse->columns}}, NULL};
     nigh_status status = check(ctx, sparse);
@@ -233,11 +233,11 @@ nigh_status nigh_sparse_to_dense(nigh_context *ctx, const nigh_sparse *sparse, u
     return NIGH_OK;
 }
 
-nigh_status nigh_sparse_from_dense(nigh_context *ctx, int64_t rows, int64_t columns, const double *values, const double *label,
-                                   nigh_sparse *out)
+nigh_status nigh_libsvm_from_dense(nigh_context *ctx, int64_t rows, int64_t columns, const double *values, const double *label,
+                                   nigh_libsvm_rows *out)
 {
     nigh_shape shape = {NIGH_F64, 2, {rows, columns}};
-    nigh_sparse s = {.rows = rows, .columns = columns};
+    nigh_libsvm_rows s = {.rows = rows, .columns = columns};
     if (rows < 0 || columns < 0 || nigh_shape_count(&shape) < 0)
         return nigh_fail(ctx, NIGH_INVALID, "the matrix is %lld x %lld; sizes must not be negative nor overflow", (long long)rows, (long long)columns);
     int64_t entries = 0, size = rows * columns;
@@ -246,7 +246,7 @@ nigh_status nigh_sparse_from_dense(nigh_context *ctx, int64_t rows, int64_t colu
     s.start = nigh_alloc_zero(ctx, (size_t)rows + 1, sizeof *s.start);
     s.column = nigh_alloc_zero(ctx, (size_t)entries, sizeof *s.column);
     s.value = nigh_alloc_zero(ctx, (size_t)entries, sizeof *s.value);
-    if (!s.label || !s.start || !s.column || !s.value) return nigh_sparse_free(ctx, &s), NIGH_MEMORY;
+    if (!s.label || !s.start || !s.column || !s.value) return nigh_libsvm_free(ctx, &s), NIGH_MEMORY;
     int64_t k = 0;
     for (int64_t i = 0; i < rows; i++) {
         if (label) s.label[i] = label[i];

@@ -60,7 +60,7 @@ static void writes_idx(void **state)
     test_context_free(ctx);
 }
 
-static nigh_status libsvm(nigh_context *ctx, const char *text, const nigh_libsvm_options *options, nigh_sparse *out)
+static nigh_status libsvm(nigh_context *ctx, const char *text, const nigh_libsvm_options *options, nigh_libsvm_rows *out)
 {
     return nigh_libsvm_parse(ctx, text, strlen(text), "x.svm", options, out);
 }
@@ -68,16 +68,16 @@ static nigh_status libsvm(nigh_context *ctx, const char *text, const nigh_libsvm
 static void reads_libsvm(void **state)
 {
     nigh_context *ctx = test_context_new();
-    nigh_sparse s, again;
+    nigh_libsvm_rows s, again;
     nigh_array dense;
     assert_ok(ctx, libsvm(ctx, "\xef\xbb\xbf# head\r\n+1 1:0.5 3:-2 # tail\r\n\r\n-1\r\n2.5\t2:1e3", NULL, &s));
     assert_true(s.rows == 3 && s.columns == 3 && s.start[1] == 2 && s.start[2] == 2 && s.start[3] == 3 && !s.query);
     assert_true(s.label[0] == 1 && s.label[1] == -1 && s.label[2] == 2.5);
     assert_true(s.column[0] == 0 && s.column[1] == 2 && s.value[1] == -2 && s.value[2] == 1000);
-    assert_ok(ctx, nigh_sparse_to_dense(ctx, &s, 0, &dense));
+    assert_ok(ctx, nigh_libsvm_to_dense(ctx, &s, 0, &dense));
     const double want[9] = {0.5, 0, -2, 0, 0, 0, 0, 1000, 0};
     assert_memory_equal(dense.data, want, sizeof want);
-    assert_ok(ctx, nigh_sparse_from_dense(ctx, 3, 3, want, s.label, &again));
+    assert_ok(ctx, nigh_libsvm_from_dense(ctx, 3, 3, want, s.label, &again));
     assert_memory_equal(again.column, s.column, 3 * sizeof *s.column);
     assert_memory_equal(again.start, s.start, 4 * sizeof *s.start);
     nigh_buffer out = {.ctx = ctx};
@@ -85,14 +85,14 @@ static void reads_libsvm(void **state)
     assert_string_equal(out.data, "1 1:0.5 3:-2\n-1\n2.5 2:1000\n");
     nigh_buffer_free(&out);
     nigh_array_free(ctx, &dense);
-    nigh_sparse_free(ctx, &again);
-    nigh_sparse_free(ctx, &s);
+    nigh_libsvm_free(ctx, &again);
+    nigh_libsvm_free(ctx, &s);
     assert_ok(ctx, libsvm(ctx, "1 qid:7 0:1\n0 qid:8 5:1\n", &(nigh_libsvm_options){.zero_based = true, .columns = 6}, &s));
     assert_true(s.columns == 6 && s.query[1] == 8 && s.column[1] == 5);
-    nigh_sparse_free(ctx, &s);
+    nigh_libsvm_free(ctx, &s);
     assert_ok(ctx, libsvm(ctx, "1 1000000000000:1\n", NULL, &s));
-    assert_fails(ctx, nigh_sparse_to_dense(ctx, &s, 0, &dense), NIGH_RESOURCE, "1 x 1000000000000");
-    nigh_sparse_free(ctx, &s);
+    assert_fails(ctx, nigh_libsvm_to_dense(ctx, &s, 0, &dense), NIGH_RESOURCE, "1 x 1000000000000");
+    nigh_libsvm_free(ctx, &s);
     test_context_free(ctx);
 }
 
@@ -112,7 +112,7 @@ static void refuses_libsvm(void **state)
         {"1 1:1\n2 qid:1 1:1", NIGH_FORMAT, "have no qid"}, {"\xff\xfe" "1", NIGH_FORMAT, "UTF-16"},
     };
     nigh_context *ctx = test_context_new();
-    nigh_sparse s;
+    nigh_libsvm_rows s;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) assert_fails(ctx, libsvm(ctx, cases[i].text, NULL, &s), cases[i].status, cases[i].part);
     assert_fails(ctx, libsvm(ctx, "1 4:1", &(nigh_libsvm_options){.columns = 3}, &s), NIGH_FORMAT, "number of columns");
     assert_fails(ctx, libsvm(ctx, "1 4:1", &(nigh_libsvm_options){.columns = -3}, &s), NIGH_INVALID, "columns is -3");
@@ -153,7 +153,7 @@ static void reads_edges(void **state)
 static nigh_status all_formats(nigh_context *ctx, void *user)
 {
     nigh_array a = {0};
-    nigh_sparse s = {0}, t = {0};
+    nigh_libsvm_rows s = {0}, t = {0};
     nigh_edges e = {0};
     nigh_buffer idx = {.ctx = ctx}, svm = {.ctx = ctx}, snap = {.ctx = ctx};
     nigh_array dense = {0};
@@ -162,16 +162,16 @@ static nigh_status all_formats(nigh_context *ctx, void *user)
     if (!status) status = nigh_idx_format(ctx, &a, &idx);
     if (!status) status = nigh_libsvm_parse(ctx, "1 qid:1 1:2 2:3 4:5\n2 qid:2 3:1\n", 32, "x", NULL, &s);
     if (!status) status = nigh_libsvm_format(ctx, &s, &svm);
-    if (!status) status = nigh_sparse_to_dense(ctx, &s, 0, &dense);
-    if (!status) status = nigh_sparse_from_dense(ctx, 2, 4, dense.data, NULL, &t);
+    if (!status) status = nigh_libsvm_to_dense(ctx, &s, 0, &dense);
+    if (!status) status = nigh_libsvm_from_dense(ctx, 2, 4, dense.data, NULL, &t);
     if (!status) status = nigh_snap_parse(ctx, "0 1 2\n3 4 5\n5 6 7\n", 18, "x", &e);
     if (!status) status = nigh_snap_format(ctx, &e, &snap);
     if (!status) status = nigh_edges_compact(ctx, &e, &nodes, &old);
     nigh_free(ctx, old);
     nigh_array_free(ctx, &a);
     nigh_array_free(ctx, &dense);
-    nigh_sparse_free(ctx, &s);
-    nigh_sparse_free(ctx, &t);
+    nigh_libsvm_free(ctx, &s);
+    nigh_libsvm_free(ctx, &t);
     nigh_edges_free(ctx, &e);
     nigh_buffer_free(&idx);
     nigh_buffer_free(&svm);
