@@ -1,5 +1,10 @@
 /*
  * Batched matrix products C = alpha op(A) op(B) + beta C (+ bias) on strided operands, prepared once and run often.
+ *
+ * All code is nigh's own: tiles of 14 rows by two vectors with AVX-512, 6 by two with AVX2, loops with sums in f64 at the scalar level. B is
+ * read in place where its rows are contiguous and few strips of A need it, else packed (and widened) into the workspace. Complex products
+ * are the four real ones (4M): the error is that of the plain formula, componentwise about (k + 3) eps |A| |B|.
+ * The same object gives the same bits in every run, whatever team of threads OpenMP provides.
  */
 #ifndef NIGH_TENSOR_MATMUL_H
 #define NIGH_TENSOR_MATMUL_H
@@ -26,12 +31,19 @@ typedef struct matmul_spec {
 
 typedef struct matmul matmul;
 
-/* NIGH_INVALID: negative sizes, an overlapping C; NIGH_UNSUPPORTED: another type. `threads`: at most so many, fewer where the work is small. */
+/*
+ * NIGH_INVALID: sizes below 0 or above 2^40, threads below 1, a C whose strides do not nest (each must pass over all that the smaller ones
+ * reach); NIGH_UNSUPPORTED: another type. `threads`: at most so many, one for each 100,000 flops; with 1 no parallel region is opened. Some
+ * microseconds; the memory of the object is a few hundred bytes.
+ */
 nigh_status matmul_new(nigh_context *ctx, const matmul_spec *spec, int threads, matmul **out);
 void matmul_free(matmul *product); /* NULL is fine */
 size_t matmul_workspace(const matmul *product); /* bytes, 64-byte aligned; 0: none */
-const char *matmul_path(const matmul *product); /* which code runs: "own", "onednn", "openblas", "scalar" */
+const char *matmul_path(const matmul *product); /* which code runs: "own" or "scalar" */
 
-/* Runs without allocating. bias NULL unless the spec has one. */
+/*
+ * Runs without allocating; several threads may run one product, each with its own workspace. a and b may be NULL when k is 0, bias is NULL
+ * unless the spec has one. Some 70 ns for 8 x 8 x 8.
+ */
 void matmul_run(const matmul *product, const void *a, const void *b, const void *bias, void *c, void *workspace);
 #endif
