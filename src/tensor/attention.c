@@ -68,11 +68,11 @@ size_t attention_room_cut(const nigh_attention *x, bool backward, char *memory, 
         void **at;
         int64_t count;
     } const pieces[] = {{&room->q, w * rows}, {&room->s, block * rows}, {&room->o, n * rows}, {&room->top, rows}, {&room->sum, rows},
-                        {&room->k, block * w}, {&room->v, block * n}, {&room->norm, block},
-                        {&room->p, block * rows}, {&room->d_o, n * rows}, {&room->q_rows, w * rows}, {&room->d_o_rows, n * rows},
+                        {&room->k, block * w}, {&room->v, block * n}, {&room->norm, block}, {&room->q_rows, w * rows},
+                        {&room->p, block * rows}, {&room->d_o, n * rows}, {&room->d_o_rows, n * rows},
                         {&room->d_q, w * rows}, {&room->lse, rows}, {&room->delta, rows}, {&room->d_k_block, list * w},
                         {&room->d_v_block, list * n}, {&room->d_k, s->keys * w}, {&room->d_v, s->keys * n}};
-    size_t used = 0, many = backward ? sizeof pieces / sizeof *pieces : 8;
+    size_t used = 0, many = backward ? sizeof pieces / sizeof *pieces : 9;
     for (size_t i = 0; i < many; i++) {
         *pieces[i].at = memory ? memory + used : NULL;
         used += (size_t)attention_padded(pieces[i].count * size, 64);

@@ -11,7 +11,7 @@ enum {
     ATTENTION_BLOCK = 128,  /* keys of a block */
     ATTENTION_ROWS = 64,    /* most queries of a tile, at any level */
     ATTENTION_VECTORS = 4,  /* most vectors of a tile */
-    ATTENTION_FEW = 4,      /* so many queries are better held one by one, with keys in the lanes */
+    ATTENTION_FEW = 8,      /* so many queries are better held one by one, with keys in the lanes */
     ATTENTION_SPLIT = 1024  /* keys of a part, where keys are shared among threads */
 };
 
@@ -44,9 +44,9 @@ typedef struct attention_block {
 
 /* Scratch of one thread. */
 typedef struct attention_room {
-    void *q, *s, *o, *top, *sum;   /* q transposed, scores, o transposed */
+    void *q, *q_rows, *s, *o, *top, *sum; /* q transposed and not, scores, o transposed */
     void *k, *v, *norm;            /* blocks of keys and values that cannot be read where they are; 1 / |k| */
-    void *p, *d_o, *q_rows, *d_o_rows, *d_q, *lse, *delta, *d_k_block, *d_v_block, *d_k, *d_v; /* backward */
+    void *p, *d_o, *d_o_rows, *d_q, *lse, *delta, *d_k_block, *d_v_block, *d_k, *d_v; /* backward */
     int32_t *at;
 } attention_room;
 

@@ -63,6 +63,7 @@ INLINE double sum_f64(__m256d v)
 #define EXP2(x) exp2_f32(x)
 #define SAME(a, b) (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) == 0xff)
 #define HSUM(v) sum_f32(v)
+#define GATHER(p, step) _mm256_setr_ps((p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)], (p)[4 * (step)], (p)[5 * (step)], (p)[6 * (step)], (p)[7 * (step)])
 #define HALF(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
 #include "tensor/attention.inc"
 
@@ -81,6 +82,7 @@ INLINE double sum_f64(__m256d v)
 #undef EXP2
 #undef SAME
 #undef HSUM
+#undef GATHER
 #undef HALF
 #define REAL double
 #define LARGEST 0x1.fffffffffffffp1023
@@ -97,5 +99,6 @@ INLINE double sum_f64(__m256d v)
 #define EXP2(x) exp2_f64(x)
 #define SAME(a, b) (_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_EQ_OQ)) == 0xf)
 #define HSUM(v) sum_f64(v)
+#define GATHER(p, step) _mm256_setr_pd((p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)])
 #include "tensor/attention.inc"
 #endif

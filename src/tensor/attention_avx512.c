@@ -50,6 +50,7 @@ INLINE __m512d exp2_f64(__m512d x)
 #define EXP2(x) exp2_f32(x)
 #define SAME(a, b) (_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ) == 0xffff)
 #define HSUM(v) _mm512_reduce_add_ps(v)
+#define GATHER(p, step) _mm512_i32gather_ps(_mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32((int)(step))), p, 4)
 #define HALF(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p)))
 #include "tensor/attention.inc"
 
@@ -68,6 +69,7 @@ INLINE __m512d exp2_f64(__m512d x)
 #undef EXP2
 #undef SAME
 #undef HSUM
+#undef GATHER
 #undef HALF
 #define REAL double
 #define LARGEST 0x1.fffffffffffffp1023
@@ -84,5 +86,6 @@ INLINE __m512d exp2_f64(__m512d x)
 #define EXP2(x) exp2_f64(x)
 #define SAME(a, b) (_mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ) == 0xff)
 #define HSUM(v) _mm512_reduce_add_pd(v)
+#define GATHER(p, step) _mm512_i32gather_pd(_mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32((int)(step))), p, 8)
 #include "tensor/attention.inc"
 #endif

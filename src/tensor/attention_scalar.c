@@ -100,6 +100,7 @@ static float half(uint16_t x)
 #define EXP2(x) exp2_f32(x)
 #define SAME(a, b) same4(a, b)
 #define HSUM(v) sum4(v)
+#define GATHER(p, step) ((float4){(p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)]})
 #define HALF(p) ((float4){half((p)[0]), half((p)[1]), half((p)[2]), half((p)[3])})
 #include "tensor/attention.inc"
 
@@ -117,6 +118,7 @@ static float half(uint16_t x)
 #undef EXP2
 #undef SAME
 #undef HSUM
+#undef GATHER
 #undef HALF
 #define REAL double
 #define LARGEST 0x1.fffffffffffffp1023
@@ -132,4 +134,5 @@ static float half(uint16_t x)
 #define EXP2(x) exp2_f64(x)
 #define SAME(a, b) same2(a, b)
 #define HSUM(v) sum2(v)
+#define GATHER(p, step) ((double2){(p)[0], (p)[step]})
 #include "tensor/attention.inc"
