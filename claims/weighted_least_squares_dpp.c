@@ -12,9 +12,8 @@
 #include "common.h"
 
 #include "nigh/design.h"
+#include "nigh/quadrature.h"
 #include "nigh/stats.h"
-
-#include "tensor/quadrature.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -349,7 +348,7 @@ static nigh_status pendulum_target(claim_run *run, const nigh_basis *basis, int 
     double node[64], weight[64];
     int64_t n = side * side;
     *t = (target){.n = n};
-    nigh_status status = quadrature_gauss(run->ctx, BASIS_LEGENDRE, side, node, weight);
+    nigh_status status = nigh_gauss(run->ctx, NIGH_LEGENDRE, side, node, weight);
     double *x = nigh_alloc(run->ctx, (size_t)n * 2 * sizeof *x);
     t->f = nigh_alloc(run->ctx, (size_t)n * sizeof *x), t->weight = nigh_alloc(run->ctx, (size_t)n * sizeof *x);
     if (!status && !(x && t->f && t->weight)) status = NIGH_MEMORY;

@@ -9,6 +9,7 @@
 #define NIGH_TENSOR_BASIS_H
 #include "nigh/random.h"
 
+/* In the order of nigh_basis_family. */
 typedef enum basis_family { BASIS_LEGENDRE, BASIS_HERMITE, BASIS_FOURIER, BASIS_FAMILIES } basis_family;
 
 /* out[k] = function k at z, k < n. */

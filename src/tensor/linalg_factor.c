@@ -336,7 +336,7 @@ double nigh_lu_log_det(nigh_dtype dtype, int64_t n, const void *lu, const int32_
         dense_get(dtype, lu, i * (n + 1), z);
         double size = hypot(z[0], z[1]);
         sum += log(size);
-        turn *= CMPLX(z[0] / size, z[1] / size);
+        turn *= z[0] / size + z[1] / size * I;
         if (pivot[i] != i + 1) turn = -turn;
     }
     if (phase) phase[0] = creal(turn), phase[1] = cimag(turn);

@@ -46,6 +46,7 @@ const char *nigh_sparse_method_name(nigh_sparse_method method)
 nigh_sparse_method nigh_sparse_factor_method(const nigh_sparse_factor *f) { return f->method; }
 int64_t nigh_sparse_factor_count(const nigh_sparse_factor *f) { return f->count; }
 
+#ifdef NIGH_HAVE_SUITESPARSE
 static nigh_status refused(nigh_sparse_factor *f, const char *why)
 {
     return nigh_fail(f->ctx, NIGH_INVALID, "the sparse matrix of %lld x %lld %s (%s)", (long long)f->n, (long long)f->n, why, nigh_sparse_method_name(f->method));
@@ -72,6 +73,7 @@ static nigh_status lengthen(nigh_sparse_factor *f, const nigh_sparse *a, bool lo
     }
     return NIGH_OK;
 }
+#endif
 
 #ifdef NIGH_HAVE_CHOLMOD
 static nigh_status factor_cholmod(nigh_sparse_factor *f, const nigh_sparse *a)

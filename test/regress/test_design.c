@@ -2,9 +2,10 @@
 #include "support.h"
 
 #include "nigh/design.h"
+#include "nigh/quadrature.h"
 #include "nigh/special.h"
 #include "nigh/stats.h"
-#include "tensor/quadrature.h"
+#include "tensor/basis.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static void test_one_variable(void **state)
     double node[MOST], weight[MOST], values[64];
     for (int family = 0; family < BASIS_FAMILIES; family++)
         for (int n = 1; n <= MOST; n = n < 9 ? n + 1 : 2 * n) {
-            assert_ok(ctx, quadrature_gauss(ctx, (basis_family)family, n, node, weight));
+            assert_ok(ctx, nigh_gauss(ctx, (nigh_basis_family)family, n, node, weight));
             int k = n < 40 ? n : 40;
             if (family == BASIS_FOURIER) k -= (k % 2 == 0);
             double gram[40 * 40] = {0}, sum = 0, fourth = 0;
@@ -37,7 +38,7 @@ static void test_one_variable(void **state)
                 for (int b = 0; b < k; b++)
                     if (!(fabs(gram[a * k + b] - (a == b)) < 1e-11)) fail_msg("family %d, n %d: entry %d,%d is %g", family, n, a, b, gram[a * k + b]);
         }
-    assert_fails(ctx, quadrature_gauss(ctx, BASIS_LEGENDRE, 257, node, weight), NIGH_INVALID, "257 nodes; 1 to 256");
+    assert_fails(ctx, nigh_gauss(ctx, NIGH_LEGENDRE, 257, node, weight), NIGH_INVALID, "257 nodes; 1 to 256");
     test_context_free(ctx);
 }
 
@@ -447,7 +448,7 @@ static nigh_status all_of_it(nigh_context *ctx, const double *values)
     nigh_design *design = NULL, *chosen = NULL;
     nigh_rng rng = nigh_rng_new(1, 1);
     double y[64] = {0}, out[8], node[8], weight[8];
-    nigh_status status = quadrature_gauss(ctx, BASIS_HERMITE, 8, node, weight);
+    nigh_status status = nigh_gauss(ctx, NIGH_HERMITE, 8, node, weight);
     if (!status) status = nigh_basis_new(ctx, &(nigh_basis_spec){.degree = 2, .dims = 2}, &basis);
     if (!status) status = nigh_design_draw(ctx, basis, &(nigh_design_options){.n = 18, .least = 0.1, .thin = true}, &rng, &design);
     if (!status) status = nigh_design_fit(ctx, design, 1, y, out, NULL);

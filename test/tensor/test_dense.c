@@ -15,11 +15,13 @@ static const nigh_dtype types[] = {NIGH_F32, NIGH_F64, NIGH_C64, NIGH_C128};
 
 typedef double _Complex z;
 
+static z join(double re, double im) { return re + im * I; }
+
 static z get(nigh_dtype t, const void *a, int64_t i)
 {
     double x[2];
     dense_get(t, a, i, x);
-    return CMPLX(x[0], x[1]);
+    return join(x[0], x[1]);
 }
 
 static void *room(nigh_dtype t, int64_t count) { return calloc((size_t)count + 1, nigh_dtype_size(t)); }
@@ -274,8 +276,8 @@ static void test_general(void **state)
         double value[2 * N], left[2 * N * N], right[2 * N * N], eps = dense_eps(t) * 500;
         assert_ok(ctx, nigh_eigen_general(ctx, t, N, a, value, left, right));
         for (int i = 0; i < N * N; i++) {
-            z x = get(t, a, i), r = get(NIGH_C128, right, i) * CMPLX(value[2 * (i % N)], value[2 * (i % N) + 1]);
-            z w = get(NIGH_C128, left, i) * CMPLX(value[2 * (i % N)], -value[2 * (i % N) + 1]);
+            z x = get(t, a, i), r = get(NIGH_C128, right, i) * join(value[2 * (i % N)], value[2 * (i % N) + 1]);
+            z w = get(NIGH_C128, left, i) * join(value[2 * (i % N)], -value[2 * (i % N) + 1]);
             dense_set(NIGH_C128, wide, i, creal(x), cimag(x)), dense_set(NIGH_C128, rv, i, creal(r), cimag(r)), dense_set(NIGH_C128, lv, i, creal(w), cimag(w));
         }
         assert_near(off(NIGH_C128, 'N', 'N', N, N, N, wide, N, NULL, right, N, rv, N), 0, eps, 0);
