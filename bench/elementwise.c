@@ -58,13 +58,19 @@ static void rows(void)
     static float mean[1 << 16], rstd[1 << 16], gamma[4096], beta[4096];
     double best;
     for (int i = 0; i < 4096; i++) gamma[i] = 1;
-    BEST(best, 5, BIG, k->softmax(BIG / 128, 128, a, b)), show("softmax [32768, 128]", best, 8);
-    BEST(best, 5, BIG, k->softmax_back(BIG / 128, 128, b, a, c)), show("softmax slope [32768, 128]", best, 12);
-    BEST(best, 5, BIG, k->layer_norm(BIG / 128, 128, 1e-5, a, gamma, beta, b, mean, rstd)), show("layer norm [32768, 128]", best, 8);
-    BEST(best, 5, BIG, k->layer_norm_back(BIG / 128, 128, a, gamma, mean, rstd, b, c)), show("layer norm slope [32768, 128]", best, 12);
-    BEST(best, 5, BIG, k->norm_weights(BIG / 128, 128, a, mean, rstd, b, gamma, beta)), show("gamma, beta slopes [32768, 128]", best, 8);
+    BEST(best, 5, BIG, k->softmax(BIG / 128, 128, a, b));
+    show("softmax [32768, 128]", best, 8);
+    BEST(best, 5, BIG, k->softmax_back(BIG / 128, 128, b, a, c));
+    show("softmax slope [32768, 128]", best, 12);
+    BEST(best, 5, BIG, k->layer_norm(BIG / 128, 128, 1e-5, a, gamma, beta, b, mean, rstd));
+    show("layer norm [32768, 128]", best, 8);
+    BEST(best, 5, BIG, k->layer_norm_back(BIG / 128, 128, a, gamma, mean, rstd, b, c));
+    show("layer norm slope [32768, 128]", best, 12);
+    BEST(best, 5, BIG, k->norm_weights(BIG / 128, 128, a, mean, rstd, b, gamma, beta));
+    show("gamma, beta slopes [32768, 128]", best, 8);
     static int32_t target[1 << 16];
-    BEST(best, 5, BIG, k->cross_entropy(BIG / 128, 128, a, target, mean, rstd)), show("cross-entropy [32768, 128]", best, 4);
+    BEST(best, 5, BIG, k->cross_entropy(BIG / 128, 128, a, target, mean, rstd));
+    show("cross-entropy [32768, 128]", best, 4);
 }
 
 static void moves(void)
@@ -74,23 +80,34 @@ static void moves(void)
         printf("%d thread%s\n", threads, threads > 1 ? "s" : "");
         reduce_spec s = {REDUCE_SUM, NIGH_F32, 1, 81920, 32, threads};
         void *work = malloc(reduce_workspace(&s) + 1);
-        BEST(best, 5, 81920 * 32, reduce_run(&s, a, NULL, b, work)), show("column sums [81920, 32]", best, 4);
+        BEST(best, 5, 81920 * 32, reduce_run(&s, a, NULL, b, work));
+    show("column sums [81920, 32]", best, 4);
         free(work);
         reduce_spec r = {REDUCE_SUM, NIGH_F32, BIG / 128, 128, 1, threads};
-        BEST(best, 5, BIG, reduce_run(&r, a, NULL, b, NULL)), show("row sums [32768, 128]", best, 4);
+        BEST(best, 5, BIG, reduce_run(&r, a, NULL, b, NULL));
+    show("row sums [32768, 128]", best, 4);
         copy_spec t = {2, {2048, 2048}, {1, 2048}, {2048, 1}, threads};
-        BEST(best, 5, BIG, copy_run(&t, 4, a, b)), show("transposed [2048, 2048]", best, 8);
+        BEST(best, 5, BIG, copy_run(&t, 4, a, b));
+    show("transposed [2048, 2048]", best, 8);
         copy_spec h = {4, {16, 128, 8, 32}, {32768, 32, 4096, 1}, {32768, 256, 32, 1}, threads};
-        BEST(best, 20, 16 * 128 * 256, copy_run(&h, 4, a, b)), show("heads [16, 8, 128, 32] to [16, 128, 8, 32]", best, 8);
+        BEST(best, 20, 16 * 128 * 256, copy_run(&h, 4, a, b));
+    show("heads [16, 8, 128, 32] to [16, 128, 8, 32]", best, 8);
         copy_spec w = {3, {32, 64, 64}, {1, 32, 2048}, {4096, 64, 1}, threads};
-        BEST(best, 20, 32 * 4096, copy_run(&w, 4, a, b)), show("channels [64, 64, 32] to first, turned", best, 8);
+        BEST(best, 20, 32 * 4096, copy_run(&w, 4, a, b));
+    show("channels [64, 64, 32] to first, turned", best, 8);
     }
-    BEST(best, 20, 1 << 16, random_fill_uniform(NIGH_F32, 1, 2, 0, 1 << 16, 0, 1, b)), show("uniform f32", best, 4);
-    BEST(best, 20, 1 << 16, random_fill_normal(NIGH_F32, 1, 2, 0, 1 << 16, 0, 1, b)), show("normal f32", best, 4);
-    BEST(best, 20, 1 << 16, random_fill_mask(NIGH_F32, 1, 2, 0, 1 << 16, .9, 1, b)), show("mask f32", best, 4);
-    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F32, a, NIGH_BF16, b, 1)), show("f32 to bf16", best, 6);
-    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F16, a, NIGH_F32, b, 1)), show("f16 to f32", best, 6);
-    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F64, a, NIGH_F32, b, 1)), show("f64 to f32", best, 12);
+    BEST(best, 20, 1 << 16, random_fill_uniform(NIGH_F32, 1, 2, 0, 1 << 16, 0, 1, b));
+    show("uniform f32", best, 4);
+    BEST(best, 20, 1 << 16, random_fill_normal(NIGH_F32, 1, 2, 0, 1 << 16, 0, 1, b));
+    show("normal f32", best, 4);
+    BEST(best, 20, 1 << 16, random_fill_mask(NIGH_F32, 1, 2, 0, 1 << 16, .9, 1, b));
+    show("mask f32", best, 4);
+    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F32, a, NIGH_BF16, b, 1));
+    show("f32 to bf16", best, 6);
+    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F16, a, NIGH_F32, b, 1));
+    show("f16 to f32", best, 6);
+    BEST(best, 5, 1 << 20, copy_cast(1 << 20, NIGH_F64, a, NIGH_F32, b, 1));
+    show("f64 to f32", best, 12);
 }
 
 int main(int argc, char **argv)
