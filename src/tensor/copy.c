@@ -4,7 +4,7 @@
 #include <string.h>
 
 #ifdef __clang__
-#define ALONE _Pragma("clang loop vectorize(assume_safety)")
+#define ALONE
 #else
 #define ALONE _Pragma("GCC ivdep")
 #endif
