@@ -133,7 +133,8 @@ double optimiser_clip(double norm, double most)
 
 /* ---- sums: pieces by the length alone, so that threads do not show ---- */
 
-enum { PIECES = 64, SMALL = 1 << 15 };
+/* Below SMALL numbers (2 MB) a team of threads costs more than it saves, ten times so on a busy machine. */
+enum { PIECES = 64, SMALL = 1 << 18 };
 
 static int64_t piece_of(int64_t n)
 {

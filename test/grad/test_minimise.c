@@ -103,7 +103,8 @@ static void known_minima(void **state)
             nigh_minimise_result result;
             assert_ok(ctx, nigh_minimise(ctx, &problem, &(nigh_minimise_options){.method = (nigh_minimise_method)method}, x, &result));
             assert_true(result.f < 1e-9 && result.evaluations == t.calls && result.stop != NIGH_MINIMISE_RUNNING && *result.why);
-            if (method == NIGH_MINIMISE_LBFGS) assert_true(result.evaluations < 120);
+            print_message("method %d, function %d, n = %lld: %lld evaluations, f %.1e, %s\n", method, all[k].kind, (long long)t.n, (long long)result.evaluations, result.f, result.why);
+            if (method == NIGH_MINIMISE_LBFGS) assert_true(result.evaluations < 150);
             for (int64_t i = 0; i < t.n; i++) assert_near(x[i], all[k].at[i % 4], all[k].near, 0);
         }
     test_context_free(ctx);
