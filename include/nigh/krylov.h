@@ -114,18 +114,18 @@ NIGH_API nigh_status nigh_lanczos(nigh_context *ctx, const nigh_operator *a, int
 
 /* ---- traces and densities, symmetric A for all but Hutchinson ---------------------------------------------------------------------------------------- */
 
-typedef struct nigh_estimate {
+typedef struct nigh_trace_estimate {
     double value, error; /* error: standard error of the mean over the probes, which are independent; NaN with one probe */
-} nigh_estimate;
+} nigh_trace_estimate;
 
 /* trace A from `probes` vectors of random signs ("A stochastic estimator of the trace of the influence matrix", Hutchinson 1990). Unbiased. */
-NIGH_API nigh_status nigh_trace(nigh_context *ctx, const nigh_operator *a, int64_t probes, uint64_t seed, nigh_estimate *out);
+NIGH_API nigh_status nigh_trace(nigh_context *ctx, const nigh_operator *a, int64_t probes, uint64_t seed, nigh_trace_estimate *out);
 
 /*
  * The same with the part of A in a random subspace of rank columns traced exactly and the rest estimated ("Hutch++: optimal stochastic trace
  * estimation", Meyer, Musco, Musco and Woodruff 2021). 2 rank + probes products; better when the spectrum falls. 1 <= rank <= n.
  */
-NIGH_API nigh_status nigh_trace_deflated(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_estimate *out);
+NIGH_API nigh_status nigh_trace_deflated(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_trace_estimate *out);
 
 typedef double nigh_spectral_fn(void *user, double value);
 
@@ -135,7 +135,7 @@ typedef double nigh_spectral_fn(void *user, double value);
  * gives NaN or infinity at a Ritz value.
  */
 NIGH_API nigh_status nigh_trace_function(nigh_context *ctx, const nigh_operator *a, nigh_spectral_fn *f, void *user, int64_t probes, int64_t steps,
-                                         uint64_t seed, nigh_estimate *out);
+                                         uint64_t seed, nigh_trace_estimate *out);
 
 /* Density of eigenvalues (integral 1) at points[count]: the quadrature's atoms widened to normal densities of deviation `width` > 0. */
 NIGH_API nigh_status nigh_spectral_density(nigh_context *ctx, const nigh_operator *a, int64_t probes, int64_t steps, uint64_t seed, double width,

@@ -266,7 +266,7 @@ nigh_status nigh_lanczos(nigh_context *ctx, const nigh_operator *a, int64_t step
 /* ---- traces ---- */
 
 /* Welford's mean and sum of squares. */
-static void probe(nigh_estimate *e, double *squares, int64_t count, double x)
+static void probe(nigh_trace_estimate *e, double *squares, int64_t count, double x)
 {
     double before = x - e->value;
     e->value += before / (double)count;
@@ -285,7 +285,7 @@ static nigh_status check_probes(nigh_context *ctx, const nigh_operator *a, int64
                      (long long)probes, (long long)rank, (long long)a->rows, (long long)a->cols, (long long)least);
 }
 
-static nigh_status trace(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_estimate *out)
+static nigh_status trace(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_trace_estimate *out)
 {
     krylov k;
     nigh_status status = krylov_begin(&k, ctx, a, true, NULL);
@@ -293,7 +293,7 @@ static nigh_status trace(nigh_context *ctx, const nigh_operator *a, int64_t rank
     nigh_dtype t = k.dtype;
     int64_t n = k.n;
     double exact = 0, squares = 0;
-    nigh_estimate e = {0, 0};
+    nigh_trace_estimate e = {0, 0};
     void *block = krylov_vectors(&k, rank + 2), *g = krylov_row(t, block, n, rank), *y = krylov_row(t, block, n, rank + 1);
     if (!block) return NIGH_MEMORY;
     for (int64_t i = 0; i < rank && !status; i++) {
@@ -310,18 +310,18 @@ static nigh_status trace(nigh_context *ctx, const nigh_operator *a, int64_t rank
         krylov_orthogonalise(&k, rank, block, g, NULL);
         if (!(status = krylov_apply(&k, a, false, g, y))) probe(&e, &squares, i + 1, krylov_dot(t, k.threads, n, g, y));
     }
-    if (!status) *out = (nigh_estimate){exact + e.value, standard_error(squares, probes)};
+    if (!status) *out = (nigh_trace_estimate){exact + e.value, standard_error(squares, probes)};
     nigh_free(ctx, block);
     return status;
 }
 
-nigh_status nigh_trace(nigh_context *ctx, const nigh_operator *a, int64_t probes, uint64_t seed, nigh_estimate *out)
+nigh_status nigh_trace(nigh_context *ctx, const nigh_operator *a, int64_t probes, uint64_t seed, nigh_trace_estimate *out)
 {
     nigh_status status = check_probes(ctx, a, probes, 0, 0);
     return status ? status : trace(ctx, a, 0, probes, seed, out);
 }
 
-nigh_status nigh_trace_deflated(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_estimate *out)
+nigh_status nigh_trace_deflated(nigh_context *ctx, const nigh_operator *a, int64_t rank, int64_t probes, uint64_t seed, nigh_trace_estimate *out)
 {
     nigh_status status = check_probes(ctx, a, probes, rank, 1);
     return status ? status : trace(ctx, a, rank, probes, seed, out);
@@ -337,13 +337,13 @@ static nigh_status quadrature(lanczos *l, uint64_t seed, int64_t index)
 }
 
 nigh_status nigh_trace_function(nigh_context *ctx, const nigh_operator *a, nigh_spectral_fn *f, void *user, int64_t probes, int64_t steps, uint64_t seed,
-                                nigh_estimate *out)
+                                nigh_trace_estimate *out)
 {
     lanczos l;
     nigh_status status = check_probes(ctx, a, probes, 0, 0);
     if (!status) status = lanczos_new(&l, ctx, a, steps);
     if (status) return status;
-    nigh_estimate e = {0, 0};
+    nigh_trace_estimate e = {0, 0};
     double squares = 0;
     for (int64_t i = 0; i < probes && !status; i++) {
         if ((status = quadrature(&l, seed, i))) break;
@@ -357,7 +357,7 @@ nigh_status nigh_trace_function(nigh_context *ctx, const nigh_operator *a, nigh_
         }
         if (!status) probe(&e, &squares, i + 1, sum * (double)l.k.n);
     }
-    if (!status) *out = (nigh_estimate){e.value, standard_error(squares, probes)};
+    if (!status) *out = (nigh_trace_estimate){e.value, standard_error(squares, probes)};
     lanczos_free(&l);
     return status;
 }

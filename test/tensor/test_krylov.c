@@ -3,6 +3,7 @@
 
 #include "nigh/krylov.h"
 #include "nigh/linalg.h"
+#include "nigh/nigh.h" /* no name stands in two headers */
 #include "nigh/random.h"
 
 #include <math.h>
@@ -223,7 +224,7 @@ static void test_traces(void **state)
         matrix m = laplacian(t);
         nigh_operator a = operator_of(&m);
         double shift = 0.1, exact = 0;
-        nigh_estimate e;
+        nigh_trace_estimate e;
         for (int i = 0; i < N; i++) m.d[i] = i, exact += i + 2;
         assert_ok(ctx, nigh_trace(ctx, &a, 100, 5, &e));
         assert_true(e.error > 0 && fabs(e.value - exact) < 4 * e.error);
@@ -304,7 +305,7 @@ static nigh_status call(int kind, nigh_context *ctx, const nigh_operator *a, dou
 {
     double b[N], value[N], vectors[N * N];
     int64_t found;
-    nigh_estimate e;
+    nigh_trace_estimate e;
     nigh_krylov_options options = {0, 6, NULL, 0};
     right_side(a->dtype, N, b);
     switch (kind) {
