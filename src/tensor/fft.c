@@ -120,12 +120,29 @@ static int useful_threads(const nigh_fft_spec *spec, int threads, double count)
     return most < 2 ? 1 : most < threads ? (int)most : threads;
 }
 
+#ifdef NIGH_HAVE_FFTW
+/* Sizes with a large prime, and real fields with 16 channels or more side by side, are where nigh's own engine was measured to be faster. */
+static bool own_is_faster(const nigh_fft_spec *spec)
+{
+    bool side_by_side = false, rough = false;
+    for (int i = 0; i < spec->batch_dims; i++)
+        side_by_side = side_by_side || (spec->batch[i].in == 1 && spec->batch[i].out == 1 && spec->batch[i].n >= 16);
+    for (int i = 0; i < spec->dims; i++) {
+        int64_t left = spec->dim[i].n;
+        for (int p = 2; p <= 13; p++)
+            while (left % p == 0) left /= p;
+        rough = rough || left > 1;
+    }
+    return side_by_side && (spec->kind == NIGH_FFT_REAL || (spec->kind == NIGH_FFT_COMPLEX && rough));
+}
+#endif
+
 static bool use_own(const nigh_fft_spec *spec)
 {
 #ifdef NIGH_HAVE_FFTW
     if (spec->engine != NIGH_FFT_CHOOSE) return spec->engine == NIGH_FFT_OWN;
     if (spec->norm == NIGH_FFT_ORTHO && spec->kind >= NIGH_FFT_DCT1) return true;
-    return false;
+    return own_is_faster(spec);
 #else
     return true;
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { CACHE_BYTES = 1 << 19, TILE_BYTES = 256, LEAST_TILE_BYTES = 64 };
+enum { CACHE_BYTES = 1 << 20, TILE_BYTES = 256, LEAST_TILE_BYTES = 64, ONCE_BYTES = 1024 };
 
 struct hadamard {
     nigh_context *ctx;
@@ -36,7 +36,7 @@ nigh_status hadamard_new_at(nigh_context *ctx, nigh_cpu_level level, nigh_dtype 
     h->rows = 1;
     h->width = h->total;
     if (h->total > room) {
-        bool once = columns * (int64_t)h->size >= LEAST_TILE_BYTES && n * LEAST_TILE_BYTES <= CACHE_BYTES;
+        bool once = columns * (int64_t)h->size >= ONCE_BYTES && n * ONCE_BYTES <= CACHE_BYTES;
         if (once)
             h->block = columns;
         else

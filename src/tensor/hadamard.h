@@ -10,8 +10,8 @@ typedef struct hadamard hadamard;
 
 /*
  * For a dense block [n, columns] that is transformed over its rows; columns = 1: a vector. dtype f32 or f64; n = 2^k >= 1, columns >= 0, n columns <= 2^40;
- * NIGH_INVALID otherwise. threads: at most so many. Memory is passed over once where 64 bytes of all rows fit half a megabyte
- * or all of the block does, else twice.
+ * NIGH_INVALID otherwise. threads: at most so many. Memory is passed over once where 1024 bytes of all rows
+ * (n <= 1024) or the whole block fit a megabyte, else twice.
  */
 nigh_status hadamard_new(nigh_context *ctx, nigh_dtype dtype, int64_t n, int64_t columns, int threads, hadamard **out);
 void hadamard_free(hadamard *h); /* NULL is fine */

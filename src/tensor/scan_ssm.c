@@ -118,9 +118,17 @@ static void put(const scan_ssm *s, void *p, int64_t i, double value)
     else ((double *)p)[i] = value;
 }
 
+static double complex pair_of(double re, double im)
+{
+    double part[2] = {re, im};
+    double complex z;
+    memcpy(&z, part, sizeof z);
+    return z;
+}
+
 static double complex get_pair(const scan_ssm *s, const void *p, int64_t i)
 {
-    return CMPLX(get(s, p, 2 * i), get(s, p, 2 * i + 1));
+    return pair_of(get(s, p, 2 * i), get(s, p, 2 * i + 1));
 }
 
 static void put_pair(const scan_ssm *s, void *p, int64_t i, double complex value)
@@ -301,7 +309,7 @@ static void recur(const scan_ssm *s, const ssm_arrays *x, int64_t block, char *m
             s->kernels->ssm(p->steps, p->heads, p->states, (const char *)x->x + at, plane[0], plane[1], plane[2], plane[3], plane[4], plane[5],
                             plane[6], plane[7], (char *)x->y + at);
             for (int64_t n = 0; x->state && n < p->states; n++)
-                put_pair(s, x->state, (b * p->heads + h) * p->states + n, CMPLX(get(s, plane[6], n), get(s, plane[7], n)));
+                put_pair(s, x->state, (b * p->heads + h) * p->states + n, pair_of(get(s, plane[6], n), get(s, plane[7], n)));
         }
     }
 }

@@ -165,6 +165,7 @@ void segments_reduce_back(const segments *s, segment_op op, nigh_dtype dtype, in
     bool extreme = op == SEGMENT_MAX || op == SEGMENT_MIN, single = dtype == NIGH_F32;
     if (extreme) memset(dx, 0, (size_t)(s->n * columns) * nigh_dtype_size(dtype));
     int threads = s->n * columns < 1 << 16 ? 1 : s->threads;
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t k = 0; k < s->count; k++) {
         int64_t rows = s->offset[k + 1] - s->offset[k], at = k * columns;
@@ -193,6 +194,7 @@ nigh_status gather_rows(nigh_context *ctx, nigh_dtype dtype, int64_t n, int64_t 
             return nigh_fail(ctx, NIGH_INVALID, "gather: ids[%lld] is %lld; 0 to %lld is allowed", (long long)i, (long long)ids[i], (long long)rows - 1);
     size_t bytes = (size_t)columns * nigh_dtype_size(dtype);
     if (n * columns < 1 << 16) threads = 1;
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < n; i++) memcpy((char *)out + (size_t)i * bytes, (const char *)x + (size_t)ids[i] * bytes, bytes);
     return NIGH_OK;

@@ -115,6 +115,7 @@ nigh_status select_log_sum_exp(nigh_context *ctx, nigh_dtype dtype, int64_t rows
     nigh_status status = check_rows(ctx, "log_sum_exp", dtype, rows, columns, threads);
     if (status) return status;
     if (rows * columns < 1 << 14) threads = 1;
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t r = 0; r < rows; r++) {
         if (dtype == NIGH_F32)
