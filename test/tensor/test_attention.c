@@ -320,8 +320,223 @@ static void test_forms(void **state)
             }
 }
 
+/* ---- backward ---- */
+
+/* sum of o d_o + lse d_lse, by the slow sum; rows that see nothing have no part in lse. */
+static double loss(const trial *t, const double *d_o, const double *d_lse)
+{
+    const nigh_attention_spec *s = &t->spec;
+    double *o = malloc((size_t)(t->nl * s->value_width) * sizeof *o), *lse = malloc((size_t)t->nl * sizeof *lse), sum = 0;
+    slow(t, o, lse);
+    for (int64_t i = 0; i < t->nl * s->value_width; i++) sum += o[i] * d_o[i];
+    for (int64_t i = 0; i < t->nl; i++) sum += lse[i] > -INFINITY ? lse[i] * d_lse[i] : 0;
+    free(o), free(lse);
+    return sum;
+}
+
+typedef struct slopes {
+    void *q, *k, *v, *bias;
+} slopes;
+
+static slopes backward(const trial *t, int threads, const inputs *in, const void *d_o, const void *d_lse)
+{
+    nigh_attention *x = NULL;
+    size_t size = nigh_dtype_size(t->spec.dtype);
+    void *o, *lse;
+    slopes g = {calloc((size_t)t->nq, size), calloc((size_t)t->nk, size), calloc((size_t)t->nv, size), malloc((size_t)t->nb * size)};
+    run(t, threads, in, &o, &lse);
+    assert_ok(t->ctx, nigh_attention_new(t->ctx, &t->spec, threads, &x));
+    void *workspace = nigh_alloc(t->ctx, nigh_attention_backward_workspace(x));
+    memset(workspace, 0xff, nigh_attention_backward_workspace(x)), memset(g.bias, 0xff, (size_t)t->nb * size);
+    nigh_attention_gradients all = {o, lse, d_o, d_lse, g.q, g.k, g.v, t->spec.bias ? g.bias : NULL};
+    nigh_attention_backward(x, &in->data, &all, workspace);
+    nigh_free(t->ctx, workspace);
+    nigh_attention_free(x);
+    free(o), free(lse);
+    return g;
+}
+
+static void slopes_free(slopes *g) { free(g->q), free(g->k), free(g->v), free(g->bias); }
+
+/* Some of the n derivatives of the loss by x against g. */
+static void differ(trial *t, nigh_rng *rng, int64_t n, double *x, const void *g, const double *d_o, const double *d_lse, double bound, const char *what)
+{
+    for (int k = 0; k < 7; k++) {
+        int64_t i = (int64_t)nigh_rng_below(rng, (uint64_t)n);
+        double h = 1e-5, kept = x[i], up, down, got = at(t->spec.dtype, g, i);
+        x[i] = kept + h, up = loss(t, d_o, d_lse);
+        x[i] = kept - h, down = loss(t, d_o, d_lse);
+        x[i] = kept;
+        double want = (up - down) / (2 * h);
+        if (!(fabs(got - want) <= bound * (1 + fabs(want)))) fail_msg("%s[%lld] = %.9g, not %.9g", what, (long long)i, got, want);
+    }
+}
+
+static void check_backward(nigh_attention_spec spec, uint64_t seed)
+{
+    trial t;
+    spec.backward = true;
+    trial_make(&t, spec, seed);
+    const nigh_attention_spec *s = &t.spec;
+    nigh_rng rng = nigh_rng_new(seed, 9);
+    double *d_o = noise(&rng, t.no, 1), *d_lse = noise(&rng, t.nl, 1), bound = s->dtype == NIGH_F64 ? 3e-8 : 3e-4;
+    void *own_o = typed(s->dtype, t.no, d_o), *own_lse = typed(s->dtype, t.nl, d_lse);
+    inputs in = inputs_of(&t);
+    slopes g = backward(&t, 2, &in, own_o, own_lse), one = backward(&t, 1, &in, own_o, own_lse);
+    differ(&t, &rng, t.nq, t.q, g.q, d_o, d_lse, bound, "d_q"), differ(&t, &rng, t.nk, t.k, g.k, d_o, d_lse, bound, "d_k");
+    differ(&t, &rng, t.nv, t.v, g.v, d_o, d_lse, bound, "d_v"), differ(&t, &rng, t.nk, t.k, one.k, d_o, d_lse, bound, "d_k of one thread");
+    differ(&t, &rng, t.nq, t.q, one.q, d_o, d_lse, bound, "d_q of one thread");
+    if (s->bias) differ(&t, &rng, t.nb, t.bias, g.bias, d_o, d_lse, bound, "d_bias");
+    slopes_free(&g), slopes_free(&one);
+    inputs_free(&in);
+    free(d_o), free(d_lse), free(own_o), free(own_lse);
+    trial_free(&t);
+}
+
+static void test_backward(void **state)
+{
+    const nigh_attention_spec small[] = {
+        {.batch = 2, .heads = 2, .kv_heads = 1, .queries = 7, .keys = 9, .width = 5, .value_width = 3},
+        {.batch = 1, .heads = 1, .kv_heads = 1, .queries = 70, .keys = 90, .width = 24, .value_width = 17},
+        {.batch = 1, .heads = 3, .kv_heads = 3, .queries = 33, .keys = 20, .width = 16, .value_width = 32},
+        {.batch = 1, .heads = 1, .kv_heads = 1, .queries = 20, .keys = 700, .width = 8, .value_width = 8},
+    };
+    for (int i = 0; i < 4; i++)
+        for (int kind = 0; kind < 9; kind++)
+            for (int wide = 0; wide < 2; wide++) {
+                nigh_attention_spec s = small[i];
+                s.dtype = s.kv_dtype = wide ? NIGH_F64 : NIGH_F32;
+                s.causal = kind % 2, s.bias = kind == 2 || kind == 3, s.slopes = kind == 3, s.lengths = kind == 3 || kind == 4, s.ragged = kind == 4;
+                s.cosine = kind == 5 || kind == 8, s.scale = kind == 5 ? 3 : 0, s.segments = kind == 6, s.window = kind == 7 ? 6 : 0, s.first = kind == 7 ? 2 : 0;
+                s.gather = kind == 8 ? (i % 2 ? NIGH_ATTENTION_KEYS_PER_QUERY : NIGH_ATTENTION_KEYS_PER_HEAD) : NIGH_ATTENTION_ALL_KEYS;
+                s.listed = kind == 8 ? 11 : 0, s.log_weights = kind == 8;
+                check_backward(s, (uint64_t)(10 * i + kind));
+            }
+}
+
+/* A bias that repeats over sequences or heads gets the sum of the gradients, whatever the threads. */
+static void test_shared_bias(void **state)
+{
+    for (int which = 0; which < 4; which++) {
+        nigh_attention_spec s = {.dtype = NIGH_F64, .kv_dtype = NIGH_F64, .batch = 3, .heads = 4, .kv_heads = 2, .queries = 5, .keys = 6, .width = 4, .value_width = 4,
+                                 .bias = true, .backward = true}, shared = s;
+        trial t;
+        trial_make(&t, s, 3);
+        for (int64_t b = 0; b < 3; b++)
+            for (int64_t h = 0; h < 4; h++)
+                for (int i = 0; i < 30; i++) t.bias[(b * 4 + h) * 30 + i] = sin((double)(i + 30 * (which & 1 ? 0 : b) + 7 * (which & 2 ? 0 : h)));
+        shared.bias_batch = which & 1 ? 0 : 120, shared.bias_head = which & 2 ? 0 : 30, shared.bias_row = 6, shared.bias_column = 1;
+        inputs in = inputs_of(&t);
+        slopes each = backward(&t, 1, &in, in.owned[0], in.owned[3]);
+        t.spec = shared;
+        slopes sum = backward(&t, 2, &in, in.owned[0], in.owned[3]);
+        double want[360] = {0};
+        for (int i = 0; i < 360; i++) want[i / 120 * shared.bias_batch + i / 30 % 4 * shared.bias_head + i % 30] += ((double *)each.bias)[i];
+        for (int i = 0; i < 360; i++) {
+            int64_t place = i / 120 * shared.bias_batch + i / 30 % 4 * shared.bias_head + i % 30;
+            assert_near(((double *)sum.bias)[place], want[place], 1e-13, 1e-12);
+        }
+        slopes_free(&each), slopes_free(&sum);
+        inputs_free(&in);
+        trial_free(&t);
+    }
+}
+
+/* ---- merge ---- */
+
+static void test_merge(void **state)
+{
+    for (int wide = 0; wide < 2; wide++) {
+        nigh_attention_spec s = {.batch = 1, .heads = 2, .kv_heads = 2, .queries = 40, .keys = 90, .width = 16, .value_width = 12, .causal = true};
+        trial t;
+        s.dtype = s.kv_dtype = wide ? NIGH_F64 : NIGH_F32;
+        trial_make(&t, s, 8);
+        inputs in = inputs_of(&t);
+        void *o, *lse, *o1, *lse1, *o2, *lse2;
+        int32_t halves[2][90 * 2];
+        double bound = wide ? 1e-14 : 1e-6;
+        run(&t, 1, &in, &o, &lse);
+        t.spec.gather = NIGH_ATTENTION_KEYS_PER_HEAD, t.spec.listed = 90;
+        for (int i = 0; i < 180; i++) halves[0][i] = i % 90 < 60 ? i % 90 : -1, halves[1][i] = i % 90 < 60 ? -1 : i % 90; /* early queries see nothing of the second */
+        in.data.index = halves[0], run(&t, 1, &in, &o1, &lse1);
+        in.data.index = halves[1], run(&t, 1, &in, &o2, &lse2);
+        assert_true(at(s.dtype, lse2, 0) == -INFINITY);
+        assert_ok(t.ctx, nigh_attention_merge(t.ctx, s.dtype, t.nl, s.value_width, o1, lse1, o2, lse2, o1, lse1));
+        for (int64_t i = 0; i < t.no; i++) assert_near(at(s.dtype, o1, i), at(s.dtype, o, i), bound, bound);
+        for (int64_t i = 0; i < t.nl; i++) assert_near(at(s.dtype, lse1, i), at(s.dtype, lse, i), bound, bound);
+        free(o), free(lse), free(o1), free(lse1), free(o2), free(lse2);
+        inputs_free(&in);
+        trial_free(&t);
+    }
+    nigh_context *ctx = test_context_new();
+    float o[2] = {1, 2}, none = -INFINITY, lse;
+    assert_ok(ctx, nigh_attention_merge(ctx, NIGH_F32, 1, 2, o, &none, o, &none, o, &lse));
+    assert_true(lse == -INFINITY && o[0] == 0 && o[1] == 0);
+    assert_fails(ctx, nigh_attention_merge(ctx, NIGH_I32, 1, 2, o, &none, o, &none, o, &lse), NIGH_UNSUPPORTED, "i32");
+    assert_fails(ctx, nigh_attention_merge(ctx, NIGH_F32, -1, 2, o, &none, o, &none, o, &lse), NIGH_INVALID, "[-1, 2]");
+    test_context_free(ctx);
+}
+
+/* ---- the rest ---- */
+
+/* A NaN is not lost, and stays in its row. */
+static void test_nan(void **state)
+{
+    nigh_attention_spec s = {.dtype = NIGH_F32, .kv_dtype = NIGH_F32, .batch = 1, .heads = 1, .kv_heads = 1, .queries = 20, .keys = 20, .width = 16, .value_width = 16, .causal = true};
+    trial t;
+    trial_make(&t, s, 4);
+    t.q[3 * 16 + 5] = NAN;
+    inputs in = inputs_of(&t);
+    void *o, *lse;
+    run(&t, 1, &in, &o, &lse);
+    for (int i = 0; i < 320; i++) assert_true(!isnan(((float *)o)[i]) == (i / 16 != 3));
+    for (int i = 0; i < 20; i++) assert_true(!isnan(((float *)lse)[i]) == (i != 3));
+    free(o), free(lse);
+    inputs_free(&in);
+    trial_free(&t);
+}
+
+static void test_bad_input(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    const nigh_attention_spec good = {.dtype = NIGH_F32, .kv_dtype = NIGH_F32, .batch = 1, .heads = 4, .kv_heads = 2, .queries = 3, .keys = 5, .width = 8, .value_width = 8};
+    nigh_attention *x = NULL, *const untouched = NULL;
+#define BAD(status, part, change)                                                 \
+    do {                                                                          \
+        nigh_attention_spec s = good;                                             \
+        change;                                                                   \
+        assert_fails(ctx, nigh_attention_new(ctx, &s, 1, &x), status, part);      \
+        assert_ptr_equal(x, untouched);                                           \
+    } while (0)
+    BAD(NIGH_INVALID, "q is [1, 4, 3, 8] and k [1, 3, 5, 8]", s.kv_heads = 3);
+    BAD(NIGH_INVALID, "width is 0", s.width = 0);
+    BAD(NIGH_INVALID, "width is 2000; 1 to 1024", s.width = 2000);
+    BAD(NIGH_INVALID, "batch is -1", s.batch = -1);
+    BAD(NIGH_UNSUPPORTED, "dtype is i32", s.dtype = NIGH_I32);
+    BAD(NIGH_UNSUPPORTED, "k and v are f16 with q f64", (s.dtype = NIGH_F64, s.kv_dtype = NIGH_F16));
+    BAD(NIGH_UNSUPPORTED, "backward with k and v of type i8", (s.kv_dtype = NIGH_I8, s.backward = true));
+    BAD(NIGH_UNSUPPORTED, "hard form", (s.form = NIGH_ATTENTION_HARD_MEAN, s.backward = true));
+    BAD(NIGH_INVALID, "scale is", s.scale = NAN);
+    BAD(NIGH_INVALID, "window is -1", s.window = -1);
+    BAD(NIGH_INVALID, "without a window", s.first = 2);
+    BAD(NIGH_INVALID, "ragged", s.ragged = true);
+    BAD(NIGH_INVALID, "tree_keys is 6 with k [1, 2, 5, 8]", s.tree_keys = 6);
+    BAD(NIGH_INVALID, "listed is 0", s.gather = NIGH_ATTENTION_KEYS_PER_HEAD);
+    BAD(NIGH_INVALID, "gather form", s.listed = 4);
+    BAD(NIGH_INVALID, "strides of o [1, 4, 3, 8]", (s.o = (nigh_attention_strides){96, 24, 4}));
+    BAD(NIGH_INVALID, "strides of q", (s.q = (nigh_attention_strides){96, -24, 8}));
+    assert_fails(ctx, nigh_attention_new(ctx, &good, 0, &x), NIGH_INVALID, "threads is 0");
+    test_context_free(ctx);
+    test_allocator allocator = {.fail_at = 2};
+    ctx = test_context_failing(&allocator);
+    if (ctx) assert_int_equal(nigh_attention_new(ctx, &good, 1, &x), NIGH_MEMORY), nigh_context_free(ctx);
+    nigh_attention_free(NULL);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_masks), cmocka_unit_test(test_strides), cmocka_unit_test(test_storage), cmocka_unit_test(test_forms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_masks),    cmocka_unit_test(test_strides),     cmocka_unit_test(test_storage), cmocka_unit_test(test_forms),
+                                       cmocka_unit_test(test_backward), cmocka_unit_test(test_shared_bias), cmocka_unit_test(test_merge),   cmocka_unit_test(test_nan),
+                                       cmocka_unit_test(test_bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
