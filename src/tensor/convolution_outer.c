@@ -50,7 +50,7 @@ static int64_t read_by(const job *j, const lists *l, int64_t tap)
     const char *x = j->x - distance(j->c, tap);
     for (int64_t p = 0; p < l->others; p++) {
         int64_t offset = l->image[p] + plane[l->at[0][p]] + line[l->at[1][p]] + spot[l->at[2][p]];
-        l->x_read[kept] = x + offset, l->y_read[kept] = l->y[p];
+        l->x_read[kept] = x + (offset < 0 ? 0 : offset), l->y_read[kept] = l->y[p];
         kept += offset >= 0;
     }
     return kept;
