@@ -238,9 +238,9 @@ NIGH_API nigh_status nigh_training_parse(nigh_training *training, const void *by
  * that trainings record W + A B in its place ("LoRA: Low-Rank Adaptation of Large Language Models"). nigh_lora_record does this to parameter nodes for other uses;
  * nigh_lora_merge adds A B to W and makes B zero.
  */
-NIGH_API nigh_status nigh_lora_add(nigh_parameters *set, const char *name, int64_t rank, uint64_t seed);
+NIGH_API nigh_status nigh_lora_add(nigh_context *ctx, nigh_parameters *set, const char *name, int64_t rank, uint64_t seed);
 NIGH_API nigh_status nigh_lora_record(nigh_parameters *set, nigh_tape *tape, nigh_node *nodes);
-NIGH_API nigh_status nigh_lora_merge(nigh_parameters *set);
+NIGH_API void nigh_lora_merge(nigh_parameters *set);
 
 /* ---- many at once -------------------------------------------------------------------------------------- */
 
