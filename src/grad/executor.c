@@ -214,6 +214,18 @@ nigh_status nigh_executor_profile(nigh_executor *e, double *seconds)
 size_t nigh_executor_bytes(const nigh_executor *e) { return e->bytes; }
 int nigh_executor_steps(const nigh_executor *e) { return e->steps; }
 
+double nigh_executor_flops(const nigh_executor *e)
+{
+    double sum = 0;
+    for (int i = 0; i < e->steps; i++) {
+        const exec_step *step = &e->step[i];
+        if (step->tiles || step->copy || !step->node.op->flops) continue;
+        tape_call call = call_of(e, step);
+        sum += step->node.op->flops(&call);
+    }
+    return sum;
+}
+
 static nigh_status print_operands(const exec_step *step, nigh_buffer *text)
 {
     nigh_status status = NIGH_OK;
