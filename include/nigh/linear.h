@@ -24,7 +24,7 @@ typedef struct nigh_linear_data {
  * Least squares: argmin sum_i weight_i |y_i - x_i w - b|^2 with y[n,q]; the solution of least |w| where it is not unique. intercept
  * b[q], NULL: none is fitted. Orthogonal factorisation of the weighted rows, 2 n d^2 flops.
  */
-NIGH_API nigh_status nigh_least_squares(nigh_context *ctx, const nigh_linear_data *data, int64_t q, const double *y, double *w,
+NIGH_API nigh_status nigh_linear_squares(nigh_context *ctx, const nigh_linear_data *data, int64_t q, const double *y, double *w,
                                         double *intercept);
 
 /*

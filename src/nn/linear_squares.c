@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "nn/linear.h"
+
+#include "nigh/linalg.h"
 #include "tensor/linalg.h"
 
 /* Rows times the root of their weight, after the weighted means were taken off (zeros when not centred). */
@@ -55,13 +57,13 @@ static void intercept_of(const rooted *r, int64_t d, int64_t q, const double *w,
     }
 }
 
-nigh_status nigh_least_squares(nigh_context *ctx, const nigh_linear_data *data, int64_t q, const double *y, double *w, double *intercept)
+nigh_status nigh_linear_squares(nigh_context *ctx, const nigh_linear_data *data, int64_t q, const double *y, double *w, double *intercept)
 {
     rooted r;
     nigh_status status = rooted_new(ctx, data, q, y, intercept != NULL, &r);
     if (status) return status;
     int64_t most = data->n > data->d ? data->n : data->d;
-    status = linalg_least_squares(ctx, data->n, data->d, q, r.x, r.y, (double)most * DBL_EPSILON, w, NULL);
+    status = nigh_least_squares(ctx, NIGH_F64, data->n, data->d, q, r.x, r.y, (double)most * DBL_EPSILON, w, NULL);
     if (!status && intercept) intercept_of(&r, data->d, q, w, intercept);
     rooted_free(ctx, &r);
     return status;
@@ -114,7 +116,7 @@ nigh_status nigh_ridge_path(nigh_context *ctx, const nigh_linear_data *data, int
 {
     for (int64_t l = 0; l < lambdas; l++)
         if (!(lambda[l] > 0 && lambda[l] < INFINITY))
-            return nigh_fail(ctx, NIGH_INVALID, "lambda[%lld] is %g; a positive number is allowed, nigh_least_squares is for 0", (long long)l, lambda[l]);
+            return nigh_fail(ctx, NIGH_INVALID, "lambda[%lld] is %g; a positive number is allowed, nigh_linear_squares is for 0", (long long)l, lambda[l]);
     rooted r;
     spectrum s = {0};
     nigh_status status = rooted_new(ctx, data, q, y, intercept != NULL, &r);

@@ -1,5 +1,5 @@
 /* Complete factorisations of sparse matrices by whatever the build has; see nigh/sparse.h. */
-#include "nigh/linalg.h"
+#include "tensor/dense.h"
 #include "tensor/sparse.h"
 
 #include <stdlib.h>
@@ -89,7 +89,9 @@ static nigh_status factor_cholmod(nigh_sparse_factor *f, const nigh_sparse *a)
     f->cholesky = cholmod_l_analyze(&upper, &f->common);
     if (!f->cholesky) return no_memory(f);
     f->count = (int64_t)f->common.lnz;
+    int before = dense_enter(f->ctx, f->common.fl);
     cholmod_l_factorize(&upper, f->cholesky, &f->common);
+    dense_leave(before);
     if (f->common.status == CHOLMOD_NOT_POSDEF) return refused(f, "is not positive definite");
     return f->common.status < 0 ? no_memory(f) : NIGH_OK;
 }
@@ -97,7 +99,10 @@ static nigh_status factor_cholmod(nigh_sparse_factor *f, const nigh_sparse *a)
 static nigh_status solve_cholmod(nigh_sparse_factor *f)
 {
     cholmod_dense b = {.nrow = (size_t)f->n, .ncol = 1, .nzmax = (size_t)f->n, .d = (size_t)f->n, .x = f->one, .xtype = CHOLMOD_REAL, .dtype = CHOLMOD_DOUBLE};
-    if (!cholmod_l_solve2(CHOLMOD_A, f->cholesky, &b, NULL, &f->found, NULL, &f->scratch[0], &f->scratch[1], &f->common)) return no_memory(f);
+    int before = dense_enter(f->ctx, 0);
+    int solved = cholmod_l_solve2(CHOLMOD_A, f->cholesky, &b, NULL, &f->found, NULL, &f->scratch[0], &f->scratch[1], &f->common);
+    dense_leave(before);
+    if (!solved) return no_memory(f);
     memcpy(f->solved, f->found->x, (size_t)f->n * sizeof *f->solved);
     return NIGH_OK;
 }

@@ -52,8 +52,8 @@ static void least_squares(void **state)
     nigh_context *ctx = test_context_new();
     draw(&one, 1), repeat(&one, &two);
     double w[D * 2], b[2], v[D * 2], c[2];
-    assert_ok(ctx, nigh_least_squares(ctx, &one.data, 2, one.y, w, b));
-    assert_ok(ctx, nigh_least_squares(ctx, &two.data, 2, two.y, v, c));
+    assert_ok(ctx, nigh_linear_squares(ctx, &one.data, 2, one.y, w, b));
+    assert_ok(ctx, nigh_linear_squares(ctx, &two.data, 2, two.y, v, c));
     near_all(D * 2, w, v, 1e-12), near_all(2, b, c, 1e-12);
     for (int j = 0; j <= D; j++) { /* normal equations */
         double sum = 0;
@@ -269,9 +269,9 @@ static void bad_input(void **state)
     assert_fails(ctx, nigh_logistic(ctx, &one.data, 4, one.label, NULL, w, b, NULL), NIGH_INVALID, "class 3 has no row");
     assert_fails(ctx, nigh_logistic(ctx, &one.data, 3, one.label, &(nigh_linear_options){.lambda = -2}, w, b, NULL), NIGH_INVALID, "lambda is -2");
     assert_fails(ctx, nigh_svm(ctx, &one.data, one.sign, &(nigh_linear_options){.c = NAN}, w, b, NULL), NIGH_INVALID, "c is nan");
-    assert_fails(ctx, nigh_least_squares(ctx, &one.data, 0, one.y, w, b), NIGH_INVALID, "q is 0");
+    assert_fails(ctx, nigh_linear_squares(ctx, &one.data, 0, one.y, w, b), NIGH_INVALID, "q is 0");
     one.weight[3] = -1;
-    assert_fails(ctx, nigh_least_squares(ctx, &one.data, 1, one.y, w, b), NIGH_INVALID, "weight of row 3");
+    assert_fails(ctx, nigh_linear_squares(ctx, &one.data, 1, one.y, w, b), NIGH_INVALID, "weight of row 3");
     one.weight[3] = 1, one.x[5] = NAN;
     assert_fails(ctx, nigh_svm(ctx, &one.data, one.sign, NULL, w, b, NULL), NIGH_INVALID, "x has nan in row 1, column 1");
     draw(&one, 7);
