@@ -179,6 +179,14 @@ static void soft_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_ou
 static const tape_operator op_cross_entropy = {.name = "cross-entropy", .kind = TAPE_KERNEL, .run = cross_entropy_run, .gradient = cross_entropy_gradient};
 static const tape_operator op_cross_entropy_soft = {.name = "soft-cross-entropy", .kind = TAPE_KERNEL, .run = cross_entropy_soft_run, .gradient = soft_gradient};
 
+/* As i32; what does not fit becomes an index outside. */
+static nigh_node whole32(nigh_tape *t, nigh_node target)
+{
+    if (tape_shape(t, target)->dtype == NIGH_I32) return target;
+    nigh_node low = nigh_tape_fill(t, NIGH_I64, 0, NULL, -1), high = nigh_tape_fill(t, NIGH_I64, 0, NULL, INT32_MAX);
+    return nigh_tape_cast(t, nigh_tape_max(t, nigh_tape_min(t, target, high), low), NIGH_I32);
+}
+
 /* x [..., n], a target [...], whole numbers. */
 static bool check_target(nigh_tape *t, const char *op, nigh_node x, nigh_node target)
 {
@@ -196,7 +204,7 @@ nigh_node nigh_tape_cross_entropy_rows(nigh_tape *t, nigh_node x, nigh_node targ
 {
     if (!check_target(t, "cross-entropy", x, target)) return NIGH_NONE;
     if (!(smoothing >= 0 && smoothing < 1)) return tape_fail(t, "cross-entropy", "the smoothing is %g; 0 or more and less than 1 is allowed", smoothing);
-    nigh_node whole = nigh_tape_cast(t, target, NIGH_I32);
+    nigh_node whole = whole32(t, target);
     nigh_shape shapes[2] = {*tape_shape(t, x), *tape_shape(t, x)};
     int64_t n = shape_last(&shapes[0]);
     shapes[0].ndim = --shapes[1].ndim;
@@ -242,7 +250,7 @@ nigh_node nigh_tape_cross_entropy(nigh_tape *t, nigh_node x, nigh_node target, n
     char sw[TAPE_SHAPE_TEXT], st[TAPE_SHAPE_TEXT];
     if (!check_target(t, "cross-entropy", x, target)) return NIGH_NONE;
     const nigh_shape rows = *tape_shape(t, target);
-    nigh_node whole = nigh_tape_cast(t, target, NIGH_I32);
+    nigh_node whole = whole32(t, target);
     if (ignore >= 0 && ignore < shape_last(tape_shape(t, x))) { /* those become -1 */
         nigh_node hit = nigh_tape_equal(t, whole, nigh_tape_fill(t, NIGH_I32, 0, NULL, (double)ignore));
         whole = nigh_tape_sub(t, whole, nigh_tape_mul(t, hit, nigh_tape_add(t, whole, nigh_tape_fill(t, NIGH_I32, 0, NULL, 1))));
@@ -262,7 +270,7 @@ nigh_node nigh_tape_focal(nigh_tape *t, nigh_node x, nigh_node target, double ga
 {
     if (!check_target(t, "focal", x, target)) return NIGH_NONE;
     if (!(gamma >= 0 && gamma < INFINITY)) return tape_fail(t, "focal", "gamma is %g; 0 or more is allowed", gamma);
-    nigh_node whole = nigh_tape_cast(t, target, NIGH_I32), loss = nigh_tape_cross_entropy_rows(t, x, whole, 0);
+    nigh_node whole = whole32(t, target), loss = nigh_tape_cross_entropy_rows(t, x, whole, 0);
     if (loss == NIGH_NONE) return NIGH_NONE;
     bool single = tape_shape(t, x)->dtype == NIGH_F32;
     /* 1 - q = 1 - exp(-loss), kept off 0, where a power below 1 has no slope */
