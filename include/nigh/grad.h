@@ -230,6 +230,7 @@ NIGH_API nigh_status nigh_executor_run_in(const nigh_executor *executor, void *c
 
 /* Bytes of the arena of intermediate results; floating-point operations of matrix products and convolutions in a run; steps. */
 NIGH_API size_t nigh_executor_bytes(const nigh_executor *executor);
+NIGH_API double nigh_executor_flops(const nigh_executor *executor);
 NIGH_API int nigh_executor_steps(const nigh_executor *executor);
 
 /* One line a step (operator, shapes, which kernel, bytes), and with times[steps] (NULL: none) the seconds of each: what was really run. */
