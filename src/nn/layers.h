@@ -5,4 +5,5 @@
 
 /* Each ended by a name of NULL. */
 extern const nigh_layer_kind layers_basic[];
+extern const nigh_layer_kind layers_fields[];
 #endif
