@@ -127,9 +127,9 @@ def main():
     for _ in range(3):
         run(x, y)
     for _ in range(o['count']):
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         run(x, y)
-        print('seconds', time.perf_counter() - start)
+        print('seconds', time.perf_counter() - start, time.process_time() - cpu)
     print('rss', idle, rss()[1])
 
 

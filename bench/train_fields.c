@@ -4,7 +4,7 @@
  *   train_fields step  [key=value ...]    seconds of training steps (forward, backward, Adam), after warming up
  *   train_fields apply [key=value ...]    seconds of one-sample answers
  *   train_fields parity FILE.npz [key=value ...]   losses of 50 Adam steps from the weights and batches in FILE, and a test error
- *   train_fields profile [key=value ...]  seconds of each step of the executor
+ *   train_fields profile [key=value ...]  milliseconds of each part of a step; apply-profile: of an answer
  */
 #include "nigh/fields.h"
 
@@ -89,6 +89,23 @@ static float *noise(int64_t n)
     return x;
 }
 
+static void print_profile(nigh_context *ctx, const options *o, nigh_executor *run)
+{
+    double *seconds = calloc((size_t)nigh_executor_steps(run), sizeof *seconds);
+    nigh_buffer text = {.ctx = ctx};
+    for (int i = 0; i < (int)o->count; i++) check(ctx, nigh_executor_profile(run, seconds));
+    check(ctx, nigh_executor_print(run, &text));
+    char *line = text.data;
+    for (int i = 0; i < nigh_executor_steps(run) && line; i++) {
+        char *end = strchr(line, '\n');
+        printf("%9.3f ms  %.*s\n", 1e3 * seconds[i] / o->count, (int)(end - line), line);
+        line = end + 1;
+    }
+    printf("arena %.1f MB\n", (double)nigh_executor_bytes(run) / (1 << 20));
+    nigh_buffer_free(&text);
+    free(seconds);
+}
+
 static void steps(nigh_context *ctx, const options *o, bool profile)
 {
     nigh_network *net = network_of(ctx, o);
@@ -99,26 +116,11 @@ static void steps(nigh_context *ctx, const options *o, bool profile)
     fields_trainer *t = trainer_of(ctx, o, net);
     for (int i = 0; i < 3; i++) check(ctx, fields_trainer_step(t, o->rate, x, y, &loss));
     for (int i = 0; i < (int)o->count && !profile; i++) {
-        double start = nigh_clock();
+        double start = nigh_clock(), cpu = nigh_clock_cpu();
         check(ctx, fields_trainer_step(t, o->rate, x, y, &loss));
-        printf("seconds %.6f\n", nigh_clock() - start);
+        printf("seconds %.6f %.6f\n", nigh_clock() - start, nigh_clock_cpu() - cpu);
     }
-    if (profile) {
-        nigh_executor *run = fields_trainer_executor(t);
-        double *seconds = calloc((size_t)nigh_executor_steps(run), sizeof *seconds);
-        for (int i = 0; i < (int)o->count; i++) check(ctx, nigh_executor_profile(run, seconds));
-        nigh_buffer text = {.ctx = ctx};
-        check(ctx, nigh_executor_print(run, &text));
-        char *line = text.data;
-        for (int i = 0; i < nigh_executor_steps(run) && line; i++) {
-            char *end = strchr(line, '\n');
-            printf("%9.3f ms  %.*s\n", 1e3 * seconds[i] / o->count, (int)(end - line), line);
-            line = end + 1;
-        }
-        printf("arena %.1f MB\n", (double)nigh_executor_bytes(run) / (1 << 20));
-        nigh_buffer_free(&text);
-        free(seconds);
-    }
+    if (profile) print_profile(ctx, o, fields_trainer_executor(t));
     printf("rss %.1f %.1f\n", idle, most_resident());
     fields_trainer_free(t);
     nigh_network_free(net);
@@ -142,7 +144,7 @@ static nigh_executor *answers(nigh_context *ctx, nigh_network *net, const nigh_s
     return run;
 }
 
-static void apply(nigh_context *ctx, const options *o)
+static void apply(nigh_context *ctx, const options *o, bool profile)
 {
     nigh_network *net = network_of(ctx, o);
     nigh_shape sample = sample_of(o);
@@ -153,10 +155,11 @@ static void apply(nigh_context *ctx, const options *o)
     nigh_executor *run = answers(ctx, net, &sample, 1, &tape, &in, &out);
     check(ctx, nigh_executor_bind(run, in, x));
     for (int i = 0; i < 3; i++) check(ctx, nigh_executor_run(run));
+    if (profile) print_profile(ctx, o, run);
     for (int i = 0; i < (int)o->count; i++) {
-        double start = nigh_clock();
+        double start = nigh_clock(), cpu = nigh_clock_cpu();
         check(ctx, nigh_executor_run(run));
-        printf("seconds %.6f\n", nigh_clock() - start);
+        printf("seconds %.6f %.6f\n", nigh_clock() - start, nigh_clock_cpu() - cpu);
     }
     printf("rss %.1f %.1f\n", idle, most_resident());
     nigh_executor_free(run);
@@ -213,7 +216,7 @@ int main(int argc, char **argv)
     if (nigh_context_new(&ctx)) return 1;
     check(ctx, nigh_context_set_threads(ctx, (int)o.threads));
     if (same && argc > 2) parity(ctx, &o, argv[2]);
-    else if (!strcmp(what, "apply")) apply(ctx, &o);
+    else if (!strncmp(what, "apply", 5)) apply(ctx, &o, !strcmp(what, "apply-profile"));
     else steps(ctx, &o, !strcmp(what, "profile"));
     nigh_context_free(ctx);
     return 0;
