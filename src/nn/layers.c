@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+<<<<<<< HEAD
 static const nigh_layer_kind *const lists[] = {layers_basic, layers_shape};
+=======
+static const nigh_layer_kind *const lists[] = {layers_basic, layers_fields};
+>>>>>>> fields
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {
