@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const nigh_layer_kind *const lists[] = {layers_basic};
+static const nigh_layer_kind *const lists[] = {layers_basic, layers_transformer};
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {

@@ -4,5 +4,5 @@
 #include "nigh/network.h"
 
 /* Each ended by a name of NULL. */
-extern const nigh_layer_kind layers_basic[];
+extern const nigh_layer_kind layers_basic[], layers_transformer[];
 #endif
