@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_ROOM = 160 };
+enum { NAME_ROOM = 160, PREFIX_ROOM = 120 };
 
 /* A network under construction, and where in it. */
 typedef struct site {
@@ -14,9 +14,11 @@ typedef struct site {
     const char *prefix; /* of names, with the dot */
 } site;
 
+/* Names are short: prefixes of this file, and the caller's, which is cut to PREFIX_ROOM. */
 static const char *join(char room[NAME_ROOM], const char *prefix, const char *name)
 {
-    snprintf(room, NAME_ROOM, "%s%s", prefix, name);
+    int used = snprintf(room, NAME_ROOM, "%.*s", PREFIX_ROOM, prefix);
+    snprintf(room + used, (size_t)(NAME_ROOM - used), "%.31s", name);
     return room;
 }
 
@@ -237,7 +239,7 @@ int nigh_decoder_stack(nigh_network *net, const char *prefix, const nigh_decoder
     char block[NAME_ROOM];
     int x = in->x;
     for (int64_t i = 0; i < d->layers; i++) {
-        snprintf(block, sizeof block, "%slayers.%lld.", prefix, (long long)i);
+        snprintf(block, sizeof block, "%.90slayers.%lld.", prefix, (long long)i);
         site s = {net, d, block};
         x = add_self_attention(&s, x, in);
         if (d->cross) x = add_cross_attention(&s, x, in);
