@@ -8,10 +8,14 @@
 #include <string.h>
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 static const nigh_layer_kind *const lists[] = {layers_basic, layers_shape};
 =======
 static const nigh_layer_kind *const lists[] = {layers_basic, layers_fields};
 >>>>>>> fields
+=======
+static const nigh_layer_kind *const lists[] = {layers_basic, layers_transformer};
+>>>>>>> decoder
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {

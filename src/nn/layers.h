@@ -4,6 +4,7 @@
 #include "nigh/network.h"
 
 /* Each ended by a name of NULL. */
+<<<<<<< HEAD
 extern const nigh_layer_kind layers_basic[];
 <<<<<<< HEAD
 extern const nigh_layer_kind layers_shape[];
@@ -16,4 +17,7 @@ bool layers_slice_range(const nigh_layer *layer, int64_t size, int64_t *start, i
 =======
 extern const nigh_layer_kind layers_fields[];
 >>>>>>> fields
+=======
+extern const nigh_layer_kind layers_basic[], layers_transformer[];
+>>>>>>> decoder
 #endif
