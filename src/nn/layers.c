@@ -7,15 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-static const nigh_layer_kind *const lists[] = {layers_basic, layers_shape};
-=======
-static const nigh_layer_kind *const lists[] = {layers_basic, layers_fields};
->>>>>>> fields
-=======
-static const nigh_layer_kind *const lists[] = {layers_basic, layers_transformer};
->>>>>>> decoder
+static const nigh_layer_kind *const lists[] = {
+    layers_basic,
+    layers_shape,
+    layers_fields,
+    layers_transformer,
+};
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {
