@@ -220,7 +220,7 @@ double nigh_executor_flops(const nigh_executor *e)
     for (int i = 0; i < e->steps; i++) {
         const exec_step *step = &e->step[i];
         if (step->tiles || step->copy || !step->node.op->flops) continue;
-        tape_call call = call_of(e, step);
+        tape_call call = call_of(e, step, step->at, NULL);
         sum += step->node.op->flops(&call);
     }
     return sum;
