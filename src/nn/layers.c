@@ -14,7 +14,6 @@ static const nigh_layer_kind *const lists[] = {
     layers_conv,
     layers_fields,
     layers_transformer,
-    layers_rows,
 };
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
