@@ -216,8 +216,21 @@ NIGH_API void nigh_executor_set_step(nigh_executor *executor, uint64_t seed, uin
 /* Computes the outputs. No allocation. NIGH_INVALID: an input that was neither bound nor filled; NIGH_INTERRUPTED. Same inputs, threads and CPU level: same bits. */
 NIGH_API nigh_status nigh_executor_run(nigh_executor *executor);
 
+/*
+ * The same in the caller's memory, so that several threads may run one executor (made with 1 thread) at once: the executor is not changed. The ends of an
+ * executor are the inputs that it uses, in the order in which they were recorded, then its outputs in the order given to nigh_executor_new (one that is
+ * an input, or was there before, is left out): nigh_executor_end gives the node of end i, NIGH_NONE beyond the last. data [nigh_executor_ends]: where each
+ * one's array is; NULL: where nigh_executor_bind or nigh_executor_data put it (weights, bound once; never outputs that several threads compute).
+ * workspace: nigh_executor_workspace bytes, one a thread. No allocation; not stopped by nigh_context_cancel. NIGH_INVALID, without message: an end is nowhere.
+ */
+NIGH_API int nigh_executor_ends(const nigh_executor *executor);
+NIGH_API nigh_node nigh_executor_end(const nigh_executor *executor, int i);
+NIGH_API size_t nigh_executor_workspace(const nigh_executor *executor);
+NIGH_API nigh_status nigh_executor_run_in(const nigh_executor *executor, void *const *data, void *workspace);
+
 /* Bytes of the arena of intermediate results; floating-point operations of matrix products and convolutions in a run; steps. */
 NIGH_API size_t nigh_executor_bytes(const nigh_executor *executor);
+NIGH_API double nigh_executor_flops(const nigh_executor *executor);
 NIGH_API int nigh_executor_steps(const nigh_executor *executor);
 
 /* One line a step (operator, shapes, which kernel, bytes), and with times[steps] (NULL: none) the seconds of each: what was really run. */

@@ -1,15 +1,22 @@
 /* nigh/nigh.h: everything. Start with nigh/plan.h; nigh/core.h says how errors and memory work. */
 #ifndef NIGH_NIGH_H
 #define NIGH_NIGH_H
+#include "nigh/attention.h"
 #include "nigh/bessel.h"
 #include "nigh/core.h"
 #include "nigh/dataset.h"
 #include "nigh/design.h"
 #include "nigh/expr.h"
+#include "nigh/fft.h"
 #include "nigh/function.h"
+#include "nigh/grad.h"
 #include "nigh/io.h"
 #include "nigh/krylov.h"
 #include "nigh/linalg.h"
+#include "nigh/linear.h"
+#include "nigh/minimise.h"
+#include "nigh/network.h"
+#include "nigh/parameters.h"
 #include "nigh/plan.h"
 #include "nigh/process.h"
 #include "nigh/program.h"

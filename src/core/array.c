@@ -1,6 +1,7 @@
 /* Element types, shapes and dense arrays. Declared in nigh/core.h. */
 #include "nigh/core.h"
 
+#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -63,6 +64,16 @@ static double half_get(uint16_t h)
     return float_from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+/* To f32 with the last bit set wherever something was lost: rounding that to 16 bits then rounds the double itself, once. */
+static float sticky(double value)
+{
+    float near = (float)value;
+    if ((double)near == value || !isfinite(near)) return near;
+    uint32_t bits = bits_from_float(near);
+    if (fabs((double)near) > fabs(value)) bits--;
+    return float_from_bits(bits | 1);
+}
+
 /* Round to nearest even by adding the half-way magnitude in a float of the right scale. */
 static uint16_t half_set(float value)
 {
@@ -111,8 +122,8 @@ void nigh_array_set(nigh_array *array, int64_t i, double value)
     switch (array->shape.dtype) {
     case NIGH_F64: ((double *)p)[i] = value; break;
     case NIGH_F32: ((float *)p)[i] = (float)value; break;
-    case NIGH_F16: ((uint16_t *)p)[i] = half_set((float)value); break;
-    case NIGH_BF16: ((uint16_t *)p)[i] = bfloat_set((float)value); break;
+    case NIGH_F16: ((uint16_t *)p)[i] = half_set(sticky(value)); break;
+    case NIGH_BF16: ((uint16_t *)p)[i] = bfloat_set(sticky(value)); break;
     case NIGH_I64: ((int64_t *)p)[i] = (int64_t)value; break;
     case NIGH_I32: ((int32_t *)p)[i] = (int32_t)value; break;
     case NIGH_I16: ((int16_t *)p)[i] = (int16_t)value; break;

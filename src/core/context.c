@@ -95,7 +95,9 @@ void nigh_context_uncancel(nigh_context *ctx) { atomic_store(&ctx->cancelled, 0)
 
 nigh_status nigh_poll(nigh_context *ctx)
 {
-    if (!atomic_load_explicit(&ctx->cancelled, memory_order_relaxed)) return NIGH_OK;
+    if (!atomic_load_explicit(&ctx->cancelled, memory_order_relaxed) &&
+        !(ctx->above && atomic_load_explicit(&ctx->above->cancelled, memory_order_relaxed)))
+        return NIGH_OK;
     return nigh_fail(ctx, NIGH_INTERRUPTED, "interrupted");
 }
 

@@ -11,6 +11,7 @@ struct nigh_context {
     uint64_t seed;
     int threads;
     atomic_int cancelled;
+    struct nigh_context *above; /* of a job: whose cancellation counts too; NULL */
     nigh_log_fn *log;
     void *log_user;
     nigh_progress_fn *progress;

@@ -115,8 +115,9 @@ static nigh_status reduce(const writer *w)
                                  literal(w, c[2], g), f, literal(w, c[1], h));
     case FUNCTION_ROOT:
     case FUNCTION_INVERSE_ROOT:
-        snprintf(g, sizeof g, w->core->reduction == FUNCTION_ROOT ? " & %s" : "", word(w, ((uint64_t)1 << (w->bits - 1)) - 1, h));
-        return nigh_buffer_print(w->text, "    %s u0 = (%s_bits(x)%s) + %s, h = u0 >> %d;\n    %s t = %s_real((u0 & %s) + %s);\n", u, n, g,
+        h[0] = 0;
+        if (w->core->reduction == FUNCTION_ROOT) word(w, ((uint64_t)1 << (w->bits - 1)) - 1, h);
+        return nigh_buffer_print(w->text, "    %s u0 = (%s_bits(x)%s%s) + %s, h = u0 >> %d;\n    %s t = %s_real((u0 & %s) + %s);\n", u, n, h[0] ? " & " : "", h,
                                  word(w, (uint64_t)2 << w->mantissa, a), w->mantissa + 1, r, n, word(w, ((uint64_t)2 << w->mantissa) - 1, b),
                                  word(w, (uint64_t)(w->bias - 1) << w->mantissa, d));
     case FUNCTION_ODD:

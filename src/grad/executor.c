@@ -37,14 +37,14 @@ int executor_add_storage(nigh_executor *e, storage_kind kind, size_t bytes)
         e->storage = more;
         e->storages_room = room;
     }
-    e->storage[e->storages] = (storage){.kind = kind, .bytes = bytes, .last = -1, .offset = -1, .node = NIGH_NONE};
+    e->storage[e->storages] = (storage){.kind = kind, .bytes = bytes, .last = -1, .offset = -1, .node = NIGH_NONE, .end = -1};
     return e->storages++;
 }
 
-static tape_call call_of(const nigh_executor *e, const exec_step *step)
+static tape_call call_of(const nigh_executor *e, const exec_step *step, tape_operand *at, void *workspace)
 {
-    return (tape_call){.node = &step->node, .threads = e->threads, .seed = e->seed, .step = e->count, .in = step->at,
-                       .out = step->at + step->inputs, .workspace = step->workspace};
+    return (tape_call){.node = &step->node, .threads = e->threads, .seed = e->seed, .step = e->count, .in = at, .out = at + step->inputs,
+                       .workspace = workspace};
 }
 
 /* Each step's kernel, and scratch memory that lives during the step. */
@@ -59,7 +59,7 @@ static nigh_status prepare_steps(nigh_executor *e)
         }
         if (step->tiles) bytes = tiles_workspace(step->tiles);
         else if (!step->copy && step->node.op->prepare) {
-            tape_call call = call_of(e, step);
+            tape_call call = call_of(e, step, step->at, NULL);
             nigh_status status = step->node.op->prepare(e->ctx, &call, &step->state, &bytes);
             if (status) return nigh_within(e->ctx, status, "%s", step->node.op->name);
         }
@@ -118,6 +118,7 @@ nigh_status executor_new_holding(nigh_context *ctx, nigh_tape *tape, int n, cons
     e->move = NULL; /* the caller's */
     if (!status) status = prepare_steps(e);
     if (!status) status = executor_plan_memory(e);
+    if (!status) status = executor_list_ends(e, n, outputs);
     if (!status) *executor = e;
     else nigh_executor_free(e);
     return status;
@@ -139,7 +140,7 @@ void nigh_executor_free(nigh_executor *e)
 
 /* ---- inputs and outputs ------------------------------------------------------------------------------- */
 
-static storage *find_storage(const nigh_executor *e, nigh_node node)
+storage *executor_find_storage(const nigh_executor *e, nigh_node node)
 {
     for (int i = 0; i < e->storages; i++) {
         storage *s = &e->storage[i];
@@ -148,7 +149,7 @@ static storage *find_storage(const nigh_executor *e, nigh_node node)
     return NULL;
 }
 
-bool nigh_executor_has(const nigh_executor *e, nigh_node node) { return find_storage(e, node) != NULL; }
+bool nigh_executor_has(const nigh_executor *e, nigh_node node) { return executor_find_storage(e, node) != NULL; }
 
 /* The executor's own memory for an input or output, made when first needed. */
 static nigh_status own_memory(nigh_executor *e, storage *s)
@@ -161,7 +162,7 @@ static nigh_status own_memory(nigh_executor *e, storage *s)
 
 nigh_status nigh_executor_bind(nigh_executor *e, nigh_node node, void *data)
 {
-    storage *s = find_storage(e, node);
+    storage *s = executor_find_storage(e, node);
     if (!s) return nigh_fail(e->ctx, NIGH_INVALID, "bind: node %d is neither an input that is used nor an output of this executor", (int)node);
     s->base = data ? data : s->own;
     e->moved = true;
@@ -170,7 +171,7 @@ nigh_status nigh_executor_bind(nigh_executor *e, nigh_node node, void *data)
 
 void *nigh_executor_data(nigh_executor *e, nigh_node node)
 {
-    storage *s = find_storage(e, node);
+    storage *s = executor_find_storage(e, node);
     if (!s || (!s->base && own_memory(e, s))) return NULL;
     return s->base;
 }
@@ -212,12 +213,12 @@ static nigh_status settle_addresses(nigh_executor *e)
     return NIGH_OK;
 }
 
-static void run_step(const nigh_executor *e, const exec_step *step)
+void executor_run_step(const nigh_executor *e, const exec_step *step, tape_operand *at, void *workspace)
 {
-    if (step->tiles) tiles_run(step);
-    else if (step->copy) tape_copy(&step->at[0], step->at[1].data, step->at[1].stride, e->threads);
+    if (step->tiles) tiles_run(step->tiles, at, workspace);
+    else if (step->copy) tape_copy(&at[0], at[1].data, at[1].stride, e->threads);
     else {
-        tape_call call = call_of(e, step);
+        tape_call call = call_of(e, step, at, workspace);
         step->node.op->run(step->state, &call);
     }
 }
@@ -227,7 +228,7 @@ nigh_status nigh_executor_run(nigh_executor *e)
     nigh_status status = e->moved ? settle_addresses(e) : NIGH_OK;
     for (int i = 0; i < e->steps && !status; i++) {
         if (i % 16 == 0) status = nigh_poll(e->ctx);
-        if (!status && !(e->held && e->step[i].fixed)) run_step(e, &e->step[i]);
+        if (!status && !(e->held && e->step[i].fixed)) executor_run_step(e, &e->step[i], e->step[i].at, e->step[i].workspace);
     }
     e->held = !status && e->moving >= 0;
     return status;
@@ -238,7 +239,7 @@ nigh_status nigh_executor_profile(nigh_executor *e, double *seconds)
     nigh_status status = e->moved ? settle_addresses(e) : NIGH_OK;
     for (int i = 0; i < e->steps && !status; i++) {
         double start = nigh_clock();
-        run_step(e, &e->step[i]);
+        executor_run_step(e, &e->step[i], e->step[i].at, e->step[i].workspace);
         seconds[i] += nigh_clock() - start;
     }
     return status;
@@ -248,6 +249,18 @@ void executor_release(nigh_executor *e) { e->held = false; }
 
 size_t nigh_executor_bytes(const nigh_executor *e) { return e->bytes; }
 int nigh_executor_steps(const nigh_executor *e) { return e->steps; }
+
+double nigh_executor_flops(const nigh_executor *e)
+{
+    double sum = 0;
+    for (int i = 0; i < e->steps; i++) {
+        const exec_step *step = &e->step[i];
+        if (step->tiles || step->copy || !step->node.op->flops) continue;
+        tape_call call = call_of(e, step, step->at, NULL);
+        sum += step->node.op->flops(&call);
+    }
+    return sum;
+}
 
 static nigh_status print_operands(const exec_step *step, nigh_buffer *text)
 {

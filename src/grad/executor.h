@@ -23,6 +23,7 @@ typedef struct storage {
     void *base;        /* INPUT, OUTPUT: bound or own; CONSTANT: its data */
     void *own;         /* INPUT, OUTPUT: the executor's memory, NULL until needed */
     nigh_node node;    /* INPUT, OUTPUT */
+    int end;           /* INPUT, OUTPUT: place in the executor's list; -1 */
     bool moves;        /* its numbers change from run to run of one point; see executor_new_holding */
     double number[2];  /* CONSTANT of a fill: converted to its type, base points here */
 } storage;
@@ -108,6 +109,9 @@ struct nigh_executor {
     char *memory;              /* the arena of intermediate results */
     size_t bytes;
     bool moved;                /* addresses must be worked out again */
+    int ends;                  /* inputs that are used, then outputs */
+    nigh_node *end;
+    int most_operands;         /* of a step */
 };
 
 /*
@@ -122,6 +126,9 @@ void executor_release(nigh_executor *e);
 /* A step under construction, at the end of the list; NULL out of memory. `operands` inputs and outputs together. */
 exec_step *executor_add_step(nigh_executor *e, int inputs, int outputs);
 int executor_add_storage(nigh_executor *e, storage_kind kind, size_t bytes); /* -1 out of memory */
+
+/* The input or output of that node; NULL: neither. */
+storage *executor_find_storage(const nigh_executor *e, nigh_node node);
 
 nigh_status executor_build(nigh_executor *e, const nigh_tape *tape, int n, const nigh_node *outputs);
 
@@ -140,6 +147,12 @@ typedef struct chain_op {
     int out;                   /* operand, or -1 */
 } chain_op;
 nigh_status tiles_build(nigh_executor *e, exec_step *step, nigh_dtype dtype, const nigh_shape *shape, int n, const chain_op *op);
-void tiles_run(const exec_step *step);
+void tiles_run(const tiles *t, const tape_operand *with, void *workspace);
+
+/* One step on operands with addresses. */
+void executor_run_step(const nigh_executor *e, const exec_step *step, tape_operand *at, void *workspace);
+
+/* The list of what nigh_executor_run_in is handed. */
+nigh_status executor_list_ends(nigh_executor *e, int n, const nigh_node *outputs);
 size_t tiles_workspace(const tiles *t);
 #endif

@@ -155,12 +155,12 @@ static void gather(const tile_load *load, const char *data, size_t size, int64_t
 }
 
 /* What a thread fills once: numbers, and rows repeated until any tile of them can be cut out. */
-static void fill_fixed(const tiles *t, const exec_step *step, char *buffers)
+static void fill_fixed(const tiles *t, const tape_operand *with, char *buffers)
 {
     for (int i = 0; i < t->loads; i++) {
         const tile_load *load = &t->load[i];
         char *to = buffers + (size_t)load->buffer * t->buffer_bytes;
-        const char *data = step->at[load->operand].data;
+        const char *data = with[load->operand].data;
         if (load->source == TILE_SCALAR) repeat(to, data, t->size, t->tile);
         if (load->source != TILE_PERIODIC) continue;
         for (int64_t done = 0, all = t->tile + load->period; done < all; done += load->period) {
@@ -172,20 +172,20 @@ static void fill_fixed(const tiles *t, const exec_step *step, char *buffers)
 
 /* ---- running ------------------------------------------------------------------------------------------ */
 
-static void run_range(const tiles *t, const exec_step *step, int64_t begin, int64_t end, char *buffers)
+static void run_range(const tiles *t, const tape_operand *with, int64_t begin, int64_t end, char *buffers)
 {
     char *at[TILE_SLOTS];
-    fill_fixed(t, step, buffers);
+    fill_fixed(t, with, buffers);
     for (int s = 0; s < t->slots; s++)
         at[s] = t->slot[s].operand < 0 ? buffers + (size_t)t->slot[s].buffer * t->buffer_bytes : NULL;
     for (int64_t start = begin; start < end; start += t->tile) {
         int64_t n = end - start < t->tile ? end - start : t->tile;
         for (int s = 0; s < t->slots; s++)
-            if (t->slot[s].operand >= 0) at[s] = (char *)step->at[t->slot[s].operand].data + (size_t)start * t->size;
+            if (t->slot[s].operand >= 0) at[s] = (char *)with[t->slot[s].operand].data + (size_t)start * t->size;
         for (int i = 0; i < t->loads; i++) {
             const tile_load *load = &t->load[i];
             char *buffer = buffers + (size_t)load->buffer * t->buffer_bytes;
-            if (load->source == TILE_GATHER) gather(load, step->at[load->operand].data, t->size, start, n, buffer);
+            if (load->source == TILE_GATHER) gather(load, with[load->operand].data, t->size, start, n, buffer);
             else if (load->source == TILE_PERIODIC) at[load->slot] = buffer + (size_t)(start % load->period) * t->size;
         }
         for (int k = 0; k < t->ops; k++) {
@@ -196,13 +196,12 @@ static void run_range(const tiles *t, const exec_step *step, int64_t begin, int6
     }
 }
 
-void tiles_run(const exec_step *step)
+void tiles_run(const tiles *t, const tape_operand *with, void *workspace)
 {
-    const tiles *t = step->tiles;
     size_t room = (size_t)t->buffers * t->buffer_bytes;
     if (t->count == 0) return;
     if (t->threads == 1) {
-        run_range(t, step, 0, t->count, step->workspace);
+        run_range(t, with, 0, t->count, workspace);
         return;
     }
     int64_t all = (t->count + t->tile - 1) / t->tile;
@@ -210,6 +209,6 @@ void tiles_run(const exec_step *step)
     for (int part = 0; part < t->threads; part++) {
         int64_t begin = all * part / t->threads * t->tile, end = all * (part + 1) / t->threads * t->tile;
         if (end > t->count) end = t->count;
-        if (begin < end) run_range(t, step, begin, end, (char *)step->workspace + (size_t)part * room);
+        if (begin < end) run_range(t, with, begin, end, (char *)workspace + (size_t)part * room);
     }
 }

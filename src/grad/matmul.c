@@ -56,6 +56,13 @@ static void run(const void *state, const tape_call *call)
 
 static void release(nigh_context *ctx, void *state) { matmul_free(state); }
 
+static double flops(const tape_call *call)
+{
+    unsigned flags = (unsigned)((const matmul_attributes *)call->node->attributes)->flags;
+    const nigh_shape *a = call->in[0].shape, *c = call->out->shape;
+    return (tape_is_complex(c->dtype) ? 8. : 2.) * (double)nigh_shape_count(c) * (double)a->dim[a->ndim - (flags & NIGH_TRANSPOSE_A ? 2 : 1)];
+}
+
 /* With D = G op(B)^H: D for a as it stands, D^T where a is transposed; likewise op(A)^H G for b. */
 static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
 {
@@ -89,7 +96,7 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
 }
 
 static const tape_operator op_matmul = {.name = "matmul", .kind = TAPE_KERNEL, .strided = 3, .prepare = prepare, .run = run, .release = release,
-                                        .gradient = gradient};
+                                        .flops = flops, .gradient = gradient};
 
 /* ---- recording ---------------------------------------------------------------------------------------- */
 

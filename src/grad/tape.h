@@ -81,6 +81,7 @@ struct tape_operator {
     nigh_status (*prepare)(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace);
     void (*run)(const void *state, const tape_call *call);
     void (*release)(nigh_context *ctx, void *state);
+    double (*flops)(const tape_call *call); /* KERNEL: additions and multiplications of a run, by shapes alone; NULL: not counted */
 
     /*
      * Records the gradients of what `grad_out` [outputs] (NIGH_NONE: zero) stands for by the inputs into grad_in [inputs], for those with
