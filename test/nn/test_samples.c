@@ -4,6 +4,7 @@
 #include "nigh/layers.h"
 #include "nigh/random.h"
 #include "nigh/samples.h"
+#include "nn/samples.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -103,15 +104,15 @@ static nigh_status see(void *user, int64_t first, int64_t samples, int64_t outpu
     return NIGH_OK;
 }
 
-static void check_kernel(nigh_context *ctx, nigh_network *net, const double *jac, int64_t n, int64_t outputs, int64_t width, const double *x)
+static void check_kernel(nigh_context *ctx, nigh_network *net, const double *jac, int64_t n, int64_t outputs, int64_t width, const double *x, int64_t budget)
 {
     int64_t m = n - 2, wide = n * outputs;
     double *full = malloc((size_t)(wide * wide) * sizeof *full), *each = malloc((size_t)(outputs * n * n) * sizeof *each), *sum = malloc((size_t)(n * n) * sizeof *sum);
     double *cross = malloc((size_t)(outputs * n * m) * sizeof *cross);
-    assert_ok(ctx, nigh_ntk(ctx, net, NIGH_NTK_FULL, n, x, 0, NULL, full));
-    assert_ok(ctx, nigh_ntk(ctx, net, NIGH_NTK_EACH, n, x, 0, NULL, each));
-    assert_ok(ctx, nigh_ntk(ctx, net, NIGH_NTK_SUM, n, x, 0, NULL, sum));
-    assert_ok(ctx, nigh_ntk(ctx, net, NIGH_NTK_EACH, n, x, m, x, cross)); /* the first m of the same points */
+    assert_ok(ctx, samples_ntk(ctx, net, NIGH_NTK_FULL, n, x, 0, NULL, budget, full));
+    assert_ok(ctx, samples_ntk(ctx, net, NIGH_NTK_EACH, n, x, 0, NULL, budget, each));
+    assert_ok(ctx, samples_ntk(ctx, net, NIGH_NTK_SUM, n, x, 0, NULL, budget, sum));
+    assert_ok(ctx, samples_ntk(ctx, net, NIGH_NTK_EACH, n, x, m, x, budget, cross)); /* the first m of the same points */
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++) {
             double total = 0;
@@ -158,7 +159,8 @@ static void test_jacobian_and_kernel(void **state)
             for (int64_t i = 0; i < N * outputs * width; i++) assert_near(got.jac[i], jac[i], 1e-13, 1e-12);
             free(got.jac);
         }
-        check_kernel(ctx, net, jac, N, outputs, width, x);
+        check_kernel(ctx, net, jac, N, outputs, width, x, 1 << 24);
+        check_kernel(ctx, net, jac, N, outputs, width, x, 2000); /* few columns and one output at a time */
         free(jac);
         nigh_network_free(net);
     }
