@@ -7,7 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const nigh_layer_kind *const lists[] = {layers_basic, layers_shape};
+static const nigh_layer_kind *const lists[] = {
+    layers_basic,
+    layers_shape,
+    layers_rows,
+    layers_conv,
+    layers_fields,
+    layers_transformer,
+};
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {

@@ -1,0 +1,61 @@
+/*
+ * nigh/fields.h: networks that map fields to fields: the Fourier neural operator and the U-Net.
+ *
+ *   nigh_fno_spec spec = {.dims = 2, .in = 1, .out = 1, .width = 32, .modes = {12, 12}, .layers = 4};
+ *   nigh_network *net;   nigh_fno_new(ctx, NIGH_F32, &spec, &net);
+ *   nigh_parameters_draw(nigh_network_parameters(net), seed);
+ *
+ * Fields are channels-last: one-dimensional ones [N, L, C], two-dimensional ones [N, H, W, C].
+ */
+#ifndef NIGH_FIELDS_H
+#define NIGH_FIELDS_H
+#include "nigh/network.h"
+#include "nigh/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A Fourier neural operator ("Fourier neural operator for parametric partial differential equations"), in the form of the class FNO of the Python package
+ * neuraloperator with its defaults: grid embedding, lifting by two linear layers, blocks
+ *     x = gelu(spectral(x) + x W + b);  x = gelu(mlp(x) + gate x)        (both gelu left out in the last block; the second line only with `mlp`)
+ * and projection by two linear layers. The mean, not the sum, over the grid is what a mode sees, so that the network means the same on any grid.
+ */
+typedef struct nigh_fno_spec {
+    int dims;            /* 1 or 2 */
+    int64_t in, out;     /* channels */
+    int64_t width;       /* channels inside */
+    int64_t modes[2];    /* kept: of dimension 0 of two both signs, -modes/2 .. modes/2 - 1; of the last dimension 0 .. modes/2 (as n_modes of neuraloperator) */
+    int layers;          /* 1 .. 64 */
+    double lift, project;/* hidden channels of lifting and projection as multiples of the width; 0: 2 */
+    bool no_grid;        /* the coordinates i / size are not appended to the input */
+    bool no_mlp;         /* blocks without the second line */
+    double mlp;          /* its hidden channels as a multiple of the width; 0: 0.5 */
+} nigh_fno_spec;
+
+/* The network, input "x" [-1, L, in] or [-1, H, W, in] of any grid. NIGH_INVALID names the setting. */
+NIGH_API nigh_status nigh_fno_new(nigh_context *ctx, nigh_dtype dtype, const nigh_fno_spec *spec, nigh_network **net);
+
+/*
+ * The spectral convolution of a field [N, L, C] or [N, H, W, C] recorded on a tape: Fourier coefficients, those of the lowest modes times weights, back. Weights
+ * [last modes / 2 + 1, (modes of dimension 0,) C, 2, D] are real and imaginary parts behind each other; the result has D channels. Modes that the grid does not
+ * have are left out. Transforms are products with tables of cosines: cost O(size x modes) for each sample and channel.
+ */
+NIGH_API nigh_node nigh_tape_spectral(nigh_tape *tape, nigh_node x, nigh_node weight);
+
+/* Appends the coordinates of grid points, i / size in each dimension but the first and last, to the channels of x. */
+NIGH_API nigh_node nigh_tape_grid(nigh_tape *tape, nigh_node x);
+
+/*
+ * Answers of a plan of method fno on another grid than the one that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
+ * does not speak for them. Grids are periodic samplings, point i at i / size. Prepares an executor first (milliseconds), then as nigh_plan_apply.
+ * NIGH_UNSUPPORTED: a plan of another method. nigh_fields_shape tells the dimensions of its grid and its channels.
+ */
+NIGH_API nigh_status nigh_fields_apply(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const double *in, double *out);
+NIGH_API nigh_status nigh_fields_shape(nigh_context *ctx, const nigh_plan *plan, int *dims, int64_t *in, int64_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
