@@ -7,8 +7,7 @@
  *   train_fields profile [key=value ...]  milliseconds of each part of a step; apply-profile: of an answer
  */
 #include "nigh/fields.h"
-
-#include "operator/fields_train.h"
+#include "nigh/train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -72,13 +71,49 @@ static nigh_shape sample_of(const options *o)
     return s;
 }
 
-static fields_trainer *trainer_of(nigh_context *ctx, const options *o, nigh_network *net)
+/* Mean over samples of |answer - y| / |y|. */
+static nigh_node relative(nigh_tape *t, nigh_node answer, nigh_node y)
 {
-    fields_trainer *t;
-    fields_training spec = fields_training_defaults();
-    spec.net = net, spec.in = spec.out = sample_of(o), spec.batch = (int64_t)o->batch, spec.micro = (int64_t)o->micro;
-    check(ctx, fields_trainer_new(ctx, &spec, &t));
+    unsigned axes = (1u << nigh_tape_shape(t, y)->ndim) - 2;
+    nigh_node d = nigh_tape_sum(t, nigh_tape_square(t, nigh_tape_sub(t, answer, y)), axes, false), s = nigh_tape_sum(t, nigh_tape_square(t, y), axes, false);
+    return nigh_tape_mean(t, nigh_tape_sqrt(t, nigh_tape_div(t, d, s)), NIGH_ALL, false);
+}
+
+static nigh_node record(void *user, const nigh_loss_call *call)
+{
+    nigh_node answer;
+    if (nigh_network_record(user, call->tape, call->recording, call->batch, call->parameters, &answer)) return NIGH_NONE;
+    return relative(call->tape, answer, call->batch[1]);
+}
+
+typedef struct trainer {
+    nigh_batches *rows;
+    nigh_training *training;
+} trainer;
+
+/* Steps over the rows of x and y in their order, a batch in parts of `micro` samples. */
+static trainer trainer_of(nigh_context *ctx, const options *o, nigh_network *net, int64_t n, float *x, float *y)
+{
+    trainer t;
+    nigh_shape all = sample_of(o);
+    for (int i = all.ndim++; i > 0; i--) all.dim[i] = all.dim[i - 1];
+    all.dim[0] = n;
+    nigh_array arrays[2] = {{all, x}, {all, y}};
+    check(ctx, nigh_batches_arrays(ctx, 2, arrays, &(nigh_arrays_options){.batch = (int64_t)o->micro, .in_order = true}, &t.rows));
+    nigh_training_spec spec = nigh_training_defaults("adam");
+    spec.network = net, spec.record = record, spec.user = net, spec.batches = t.rows;
+    spec.accumulate = (int)(o->batch / o->micro);
+    spec.rate = (nigh_schedule){.base = o->rate};
+    spec.steps = 1 << 30;
+    spec.validate_every = 1 << 30;
+    check(ctx, nigh_training_new(ctx, &spec, &t.training));
     return t;
+}
+
+static void trainer_free(trainer *t)
+{
+    nigh_training_free(t->training);
+    nigh_batches_free(t->rows);
 }
 
 static float *noise(int64_t n)
@@ -106,25 +141,54 @@ static void print_profile(nigh_context *ctx, const options *o, nigh_executor *ru
     free(seconds);
 }
 
-static void steps(nigh_context *ctx, const options *o, bool profile)
+static void steps(nigh_context *ctx, const options *o)
 {
     nigh_network *net = network_of(ctx, o);
     nigh_shape sample = sample_of(o);
-    int64_t each = nigh_shape_count(&sample);
-    float *x = noise((int64_t)o->batch * each), *y = noise((int64_t)o->batch * each);
-    double idle = resident(), loss;
-    fields_trainer *t = trainer_of(ctx, o, net);
-    for (int i = 0; i < 3; i++) check(ctx, fields_trainer_step(t, o->rate, x, y, &loss));
-    for (int i = 0; i < (int)o->count && !profile; i++) {
+    int64_t each = nigh_shape_count(&sample), batch = (int64_t)o->batch;
+    float *x = noise(batch * each), *y = noise(batch * each);
+    double idle = resident();
+    trainer t = trainer_of(ctx, o, net, batch, x, y);
+    check(ctx, nigh_training_advance(t.training, 3));
+    for (int i = 0; i < (int)o->count; i++) {
         double start = nigh_clock(), cpu = nigh_clock_cpu();
-        check(ctx, fields_trainer_step(t, o->rate, x, y, &loss));
+        check(ctx, nigh_training_advance(t.training, 1));
         printf("seconds %.6f %.6f\n", nigh_clock() - start, nigh_clock_cpu() - cpu);
     }
-    if (profile) print_profile(ctx, o, fields_trainer_executor(t));
     printf("rss %.1f %.1f\n", idle, most_resident());
-    fields_trainer_free(t);
+    trainer_free(&t);
     nigh_network_free(net);
     free(x), free(y);
+}
+
+/* Where the time of the gradient of one part goes. */
+static void profile(nigh_context *ctx, const options *o)
+{
+    nigh_network *net = network_of(ctx, o);
+    nigh_parameters *set = nigh_network_parameters(net);
+    int count = nigh_parameters_count(set);
+    nigh_shape s = sample_of(o);
+    int64_t dim[4] = {(int64_t)o->micro, s.dim[0], s.dim[1], s.dim[2]}, each = nigh_shape_count(&s);
+    nigh_tape *tape;
+    nigh_node answer, *node = calloc(2 * (size_t)count + 1, sizeof *node), *parameter = node + count + 1;
+    check(ctx, nigh_tape_new(ctx, &tape));
+    nigh_node x = nigh_tape_input(tape, "x", NIGH_F32, s.ndim + 1, dim), y = nigh_tape_input(tape, "y", NIGH_F32, s.ndim + 1, dim);
+    check(ctx, nigh_parameters_record(set, tape, parameter));
+    check(ctx, nigh_network_record(net, tape, NULL, &x, parameter, &answer));
+    node[0] = relative(tape, answer, y);
+    check(ctx, nigh_tape_gradient(tape, node[0], NIGH_NONE, count, parameter, node + 1));
+    nigh_executor *run;
+    check(ctx, nigh_executor_new(ctx, tape, count + 1, node, &run));
+    check(ctx, nigh_parameters_bind(set, run, parameter));
+    float *data = noise((int64_t)o->micro * each);
+    check(ctx, nigh_executor_bind(run, x, data));
+    check(ctx, nigh_executor_bind(run, y, data));
+    check(ctx, nigh_executor_run(run));
+    print_profile(ctx, o, run);
+    nigh_executor_free(run);
+    nigh_tape_free(tape);
+    nigh_network_free(net);
+    free(node), free(data);
 }
 
 /* The answers of a network to n samples. */
@@ -180,16 +244,15 @@ static void parity(nigh_context *ctx, const options *o, const char *path)
     nigh_network *net = network_of(ctx, o);
     nigh_bundle bundle = {.ctx = ctx};
     nigh_shape sample = sample_of(o);
-    int64_t each = nigh_shape_count(&sample), batch = (int64_t)o->batch;
+    int64_t each = nigh_shape_count(&sample);
     check(ctx, nigh_npz_read(ctx, path, &bundle));
     check(ctx, nigh_parameters_load(nigh_network_parameters(net), "", &bundle));
-    const float *x = nigh_bundle_find(&bundle, "x")->data, *y = nigh_bundle_find(&bundle, "y")->data;
+    const nigh_array *x = nigh_bundle_find(&bundle, "x"), *y = nigh_bundle_find(&bundle, "y");
     const nigh_array *xt = nigh_bundle_find(&bundle, "xt"), *yt = nigh_bundle_find(&bundle, "yt");
-    fields_trainer *t = trainer_of(ctx, o, net);
+    trainer t = trainer_of(ctx, o, net, x->shape.dim[0], x->data, y->data);
     for (int i = 0; i < 50; i++) {
-        double loss;
-        check(ctx, fields_trainer_step(t, o->rate, x + i % 10 * batch * each, y + i % 10 * batch * each, &loss));
-        printf("loss %d %.9g\n", i, loss);
+        check(ctx, nigh_training_advance(t.training, 1));
+        printf("loss %d %.9g\n", i, nigh_training_loss(t.training));
     }
     nigh_tape *tape;
     nigh_node in, out;
@@ -202,7 +265,7 @@ static void parity(nigh_context *ctx, const options *o, const char *path)
     printf("test %.9g\n", sum / (double)n);
     nigh_executor_free(run);
     nigh_tape_free(tape);
-    fields_trainer_free(t);
+    trainer_free(&t);
     nigh_bundle_free(&bundle);
     nigh_network_free(net);
 }
@@ -217,7 +280,8 @@ int main(int argc, char **argv)
     check(ctx, nigh_context_set_threads(ctx, (int)o.threads));
     if (same && argc > 2) parity(ctx, &o, argv[2]);
     else if (!strncmp(what, "apply", 5)) apply(ctx, &o, !strcmp(what, "apply-profile"));
-    else steps(ctx, &o, !strcmp(what, "profile"));
+    else if (!strcmp(what, "profile")) profile(ctx, &o);
+    else steps(ctx, &o);
     nigh_context_free(ctx);
     return 0;
 }

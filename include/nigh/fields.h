@@ -10,6 +10,7 @@
 #ifndef NIGH_FIELDS_H
 #define NIGH_FIELDS_H
 #include "nigh/network.h"
+#include "nigh/plan.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +46,14 @@ NIGH_API nigh_node nigh_tape_spectral(nigh_tape *tape, nigh_node x, nigh_node we
 
 /* Appends the coordinates of grid points, i / size in each dimension but the first and last, to the channels of x. */
 NIGH_API nigh_node nigh_tape_grid(nigh_tape *tape, nigh_node x);
+
+/*
+ * Answers of a plan of method fno on another grid than the one that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
+ * does not speak for them. Grids are periodic samplings, point i at i / size. Prepares an executor first (milliseconds), then as nigh_plan_apply.
+ * NIGH_UNSUPPORTED: a plan of another method. nigh_fields_shape tells the dimensions of its grid and its channels.
+ */
+NIGH_API nigh_status nigh_fields_apply(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const double *in, double *out);
+NIGH_API nigh_status nigh_fields_shape(nigh_context *ctx, const nigh_plan *plan, int *dims, int64_t *in, int64_t *out);
 
 #ifdef __cplusplus
 }

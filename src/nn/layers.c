@@ -10,6 +10,8 @@
 static const nigh_layer_kind *const lists[] = {
     layers_basic,
     layers_shape,
+    layers_rows,
+    layers_conv,
     layers_fields,
     layers_transformer,
 };

@@ -6,6 +6,8 @@
 /* Each ended by a name of NULL. */
 extern const nigh_layer_kind layers_basic[];
 extern const nigh_layer_kind layers_shape[];
+extern const nigh_layer_kind layers_rows[];
+extern const nigh_layer_kind layers_conv[];
 extern const nigh_layer_kind layers_fields[];
 extern const nigh_layer_kind layers_transformer[];
 

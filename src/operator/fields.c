@@ -1,0 +1,284 @@
+/* Which problems are fields, and the training; see fields.h. The plans: fields_plan.c. */
+#include "operator/fields.h"
+
+#include "nigh/train.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LEAST_ROWS = 10, LEAST_SIZE = 8, MOST_CHANNELS = 4, PART_BYTES = 3 << 20 };
+
+bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape)
+{
+    bool flat = in->ndim == 2 && out->ndim == 2 && in->dim[1] == out->dim[1] && in->dim[1] > MOST_CHANNELS; /* [H, W] both */
+    bool plane = in->ndim == 3 || out->ndim == 3 || flat;
+    const nigh_shape *side[] = {in, out};
+    int64_t channels[2];
+    *shape = (field_shape){.dims = plane ? 2 : 1, .size = {1, 1}};
+    for (int i = 0; i < 2; i++) {
+        int extra = side[i]->ndim - shape->dims;
+        if (extra < 0 || extra > 1) return false;
+        channels[i] = extra ? side[i]->dim[shape->dims] : 1;
+        for (int k = 0; k < shape->dims; k++)
+            if (side[i]->dim[k] != in->dim[k]) return false;
+    }
+    if (!plane && (channels[0] > MOST_CHANNELS || channels[1] > MOST_CHANNELS)) return false;
+    for (int k = 0; k < shape->dims; k++) shape->size[k] = in->dim[k];
+    shape->points = shape->size[0] * shape->size[1];
+    shape->in = channels[0], shape->out = channels[1];
+    return true;
+}
+
+nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
+{
+    const field_family *family = method->family;
+    field_shape shape;
+    if (problem->in.dtype != NIGH_F64 || problem->out.dtype != NIGH_F64)
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "inputs are %s and outputs %s; f64 is needed", nigh_dtype_name(problem->in.dtype), nigh_dtype_name(problem->out.dtype));
+    if (!field_shape_of(&problem->in, &problem->out, &shape))
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "a sample is no field: inputs and outputs on one grid, [L] or [H,W], channels last, are needed");
+    for (int k = 0; k < shape.dims; k++)
+        if (shape.size[k] < LEAST_SIZE)
+            return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d; a field has at least %d", (long long)shape.size[k], k, LEAST_SIZE);
+    if (shape.in > 64 || shape.out > 64) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%lld channels in and %lld out; at most 64", (long long)shape.in, (long long)shape.out);
+    return family->check ? family->check(ctx, method, settings, &shape) : NIGH_OK;
+}
+
+nigh_status fields_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out)
+{
+    const field_family *family = method->family;
+    field_shape shape;
+    if (!field_shape_of(&problem->in, &problem->out, &shape)) return nigh_fail(ctx, NIGH_UNSUPPORTED, "a sample is no field");
+    double flops = family->flops(method, settings, &shape);
+    *out = (nigh_estimate){.error = {0, INFINITY}, .fit = {.flops = 3 * flops * (double)n_fit * nigh_setting(method, settings, "epochs")},
+                           .apply = {.flops = flops, .bytes = 8.0 * (double)shape.points * (double)(shape.in + shape.out)}, .source = "formula"};
+    return NIGH_OK;
+}
+
+/* ---- the fit ------------------------------------------------------------------------------------------ */
+
+typedef struct field_fit {
+    const nigh_method *method;
+    nigh_settings settings;
+    nigh_shape in, out;
+    field_shape shape;
+    nigh_arena *arena;
+    int64_t n;
+    float *x, *y, *weight; /* normalised; |deviation| / |y| of each sample */
+    double *in_mean, *in_deviation, *out_mean, *out_deviation, *low, *high;
+    nigh_network *net;
+    nigh_batches *rows;
+    nigh_training *training;
+} field_fit;
+
+static void moments(int64_t count, int64_t channels, const double *x, double *mean, double *deviation, double *low, double *high)
+{
+    for (int64_t c = 0; c < channels; c++) {
+        double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
+        for (int64_t i = c; i < count; i += channels) sum += x[i], least = fmin(least, x[i]), most = fmax(most, x[i]);
+        mean[c] = sum / (double)(count / channels);
+        for (int64_t i = c; i < count; i += channels) squares += (x[i] - mean[c]) * (x[i] - mean[c]);
+        deviation[c] = squares > 0 ? sqrt(squares / (double)(count / channels)) : 1;
+        if (low) low[c] = least, high[c] = most;
+    }
+}
+
+static void normalise(int64_t count, int64_t channels, const double *x, const double *mean, const double *deviation, float *out)
+{
+    for (int64_t i = 0; i < count; i++) out[i] = (float)((x[i] - mean[i % channels]) / deviation[i % channels]);
+}
+
+/* One over the length of each sample's outputs, or of all of them in root mean square when the measure is not relative. */
+static void weigh(field_fit *fit, const nigh_problem *problem, const double *y)
+{
+    int64_t width = fit->shape.points * fit->shape.out;
+    bool relative = !strncmp(problem->measure->name, "relative", 8);
+    double all = 0;
+    for (int64_t i = 0; i < fit->n * width; i++) all += y[i] * y[i];
+    all = all > 0 ? all / (double)fit->n : 1;
+    for (int64_t i = 0; i < fit->n; i++) {
+        double own = 0;
+        for (int64_t k = 0; k < width; k++) own += y[i * width + k] * y[i * width + k];
+        fit->weight[i] = (float)(1 / sqrt(relative && own > 0 ? own : all));
+    }
+}
+
+static nigh_status take_samples(field_fit *fit, const nigh_problem *problem, const nigh_samples *samples)
+{
+    const field_shape *s = &fit->shape;
+    int64_t in = fit->n * s->points * s->in, out = fit->n * s->points * s->out;
+    size_t most = (size_t)(s->in > s->out ? s->in : s->out);
+    double **numbers[] = {&fit->in_mean, &fit->in_deviation, &fit->out_mean, &fit->out_deviation, &fit->low, &fit->high};
+    for (int i = 0; i < 6; i++)
+        if (!(*numbers[i] = nigh_arena_alloc(fit->arena, most * sizeof(double)))) return NIGH_MEMORY;
+    fit->x = nigh_arena_alloc(fit->arena, (size_t)in * sizeof *fit->x);
+    fit->y = nigh_arena_alloc(fit->arena, (size_t)out * sizeof *fit->y);
+    fit->weight = nigh_arena_alloc(fit->arena, (size_t)fit->n * sizeof *fit->weight);
+    if (!fit->x || !fit->y || !fit->weight) return NIGH_MEMORY;
+    moments(in, s->in, samples->in, fit->in_mean, fit->in_deviation, fit->low, fit->high);
+    moments(out, s->out, samples->out, fit->out_mean, fit->out_deviation, NULL, NULL);
+    normalise(in, s->in, samples->in, fit->in_mean, fit->in_deviation, fit->x);
+    normalise(out, s->out, samples->out, fit->out_mean, fit->out_deviation, fit->y);
+    weigh(fit, problem, samples->out);
+    for (int64_t k = 0; problem->low && k < s->points * s->in; k++) { /* the box of the problem, a channel at a time */
+        fit->low[k % s->in] = fmin(fit->low[k % s->in], problem->low[k]);
+        fit->high[k % s->in] = fmax(fit->high[k % s->in], problem->high[k]);
+    }
+    return NIGH_OK;
+}
+
+/* Mean over samples of weight |deviation (answer - y)|. */
+static nigh_node record(void *user, const nigh_loss_call *call)
+{
+    field_fit *fit = user;
+    nigh_tape *t = call->tape;
+    nigh_node answer;
+    int64_t channels = fit->shape.out;
+    if (nigh_network_record(fit->net, t, call->recording, &call->batch[0], call->parameters, &answer)) return NIGH_NONE;
+    nigh_node d = nigh_tape_sub(t, answer, call->batch[1]);
+    float *deviation = nigh_arena_alloc(fit->arena, (size_t)channels * sizeof *deviation);
+    if (!deviation) return NIGH_NONE;
+    for (int64_t c = 0; c < channels; c++) deviation[c] = (float)fit->out_deviation[c];
+    d = nigh_tape_mul(t, d, nigh_tape_constant(t, NIGH_F32, 1, &channels, deviation));
+    unsigned all = (1u << (fit->shape.dims + 2)) - 2;
+    nigh_node squares = nigh_tape_sum(t, nigh_tape_square(t, d), all, false);
+    nigh_node norm = nigh_tape_sqrt(t, nigh_tape_affine(t, squares, 1, 1e-30)); /* a slope at 0 */
+    return nigh_tape_mean(t, nigh_tape_mul(t, norm, call->batch[2]), NIGH_ALL, false);
+}
+
+/* Samples of a part of a batch: as many as leave intermediate results in the caches. */
+static int64_t part_of(const field_fit *fit, int64_t batch)
+{
+    double channels = 32, each = (double)fit->shape.points * channels * sizeof(float);
+    int64_t most = (int64_t)(PART_BYTES / each), part = batch;
+    while (part > 1 && (part > most || batch % part)) part--;
+    return part;
+}
+
+static nigh_status make_training(nigh_context *ctx, field_fit *fit)
+{
+    const field_family *family = fit->method->family;
+    int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
+    if (batch > fit->n) batch = fit->n;
+    int64_t part = part_of(fit, batch), steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
+    if (!status) status = nigh_parameters_draw(nigh_network_parameters(fit->net), nigh_context_seed(ctx));
+    if (status) return status;
+    nigh_array arrays[3] = {{{NIGH_F32, fit->shape.dims + 2, {fit->n}}, fit->x}, {{NIGH_F32, fit->shape.dims + 2, {fit->n}}, fit->y}, {{NIGH_F32, 1, {fit->n}}, fit->weight}};
+    for (int side = 0; side < 2; side++) {
+        for (int k = 0; k < fit->shape.dims; k++) arrays[side].shape.dim[k + 1] = fit->shape.size[k];
+        arrays[side].shape.dim[fit->shape.dims + 1] = side ? fit->shape.out : fit->shape.in;
+    }
+    status = nigh_batches_arrays(ctx, 3, arrays, &(nigh_arrays_options){.batch = part}, &fit->rows);
+    if (status) return status;
+    nigh_training_spec spec = nigh_training_defaults("adamw");
+    spec.network = fit->net, spec.record = record, spec.user = fit;
+    spec.batches = fit->rows;
+    spec.accumulate = (int)(batch / part);
+    spec.seed = nigh_context_seed(ctx);
+    spec.rate = (nigh_schedule){.kind = "cosine", .base = nigh_setting(fit->method, &fit->settings, "rate"), .warm_up = steps / 20};
+    spec.decay = (nigh_schedule){.base = 0};
+    spec.steps = steps;
+    return nigh_training_new(ctx, &spec, &fit->training);
+}
+
+void fields_abandon(nigh_context *ctx, void *state)
+{
+    field_fit *fit = state;
+    if (!fit) return;
+    nigh_training_free(fit->training);
+    nigh_batches_free(fit->rows);
+    nigh_network_free(fit->net);
+    nigh_arena_free(fit->arena);
+}
+
+static nigh_status check_finite(nigh_context *ctx, const char *what, int64_t n, const double *x)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i]) || fabs(x[i]) > 1e30) return nigh_fail(ctx, NIGH_INVALID, "number %lld of the %s is %g; at most 1e30 is allowed", (long long)i, what, x[i]);
+    return NIGH_OK;
+}
+
+nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
+{
+    nigh_status status = nigh_settings_check(ctx, method, settings);
+    if (!status) status = fields_supports(ctx, method, problem, settings);
+    if (status) return status;
+    if (!samples || samples->n < LEAST_ROWS)
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s was given %lld samples to fit; at least %d are needed", method->name, (long long)(samples ? samples->n : 0), LEAST_ROWS);
+    status = check_finite(ctx, "inputs", samples->n * nigh_shape_count(&problem->in), samples->in);
+    if (!status) status = check_finite(ctx, "outputs", samples->n * nigh_shape_count(&problem->out), samples->out);
+    nigh_arena *arena = NULL;
+    if (!status) status = nigh_arena_new(ctx, &arena);
+    if (status) return status;
+    field_fit *fit = nigh_arena_alloc_zero(arena, 1, sizeof *fit);
+    if (!fit) {
+        nigh_arena_free(arena);
+        return NIGH_MEMORY;
+    }
+    *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n};
+    field_shape_of(&problem->in, &problem->out, &fit->shape);
+    status = take_samples(fit, problem, samples);
+    if (!status) status = make_training(ctx, fit);
+    if (status) fields_abandon(ctx, fit);
+    else *out = fit;
+    return status;
+}
+
+nigh_status fields_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
+{
+    field_fit *fit = state;
+    nigh_status status = NIGH_OK;
+    int64_t left = nigh_training_steps(fit->training) - nigh_training_step(fit->training);
+    if (units > left) units = left;
+    if (units > 0) status = nigh_training_advance(fit->training, units);
+    if (status == NIGH_UNMET) return nigh_fail(ctx, NIGH_FAILED, "the training ran away: its loss is not finite; a smaller rate may help");
+    if (status) return status;
+    int64_t made = nigh_training_step(fit->training), total = nigh_training_steps(fit->training);
+    *point = (nigh_progress_point){.units = made, .total = total, .loss = made ? nigh_training_loss(fit->training) : NAN, .done = made >= total};
+    return NIGH_OK;
+}
+
+nigh_status fields_checkpoint(nigh_context *ctx, void *state, nigh_buffer *bytes) { return nigh_training_format(((field_fit *)state)->training, bytes); }
+
+nigh_status fields_restore(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, const void *bytes,
+                           size_t size, void **out)
+{
+    void *fit = NULL;
+    nigh_status status = fields_start(ctx, method, problem, samples, settings, &fit);
+    if (!status) status = nigh_training_parse(((field_fit *)fit)->training, bytes, size, "checkpoint");
+    if (status) fields_abandon(ctx, fit);
+    else *out = fit;
+    return status;
+}
+
+/* The box: every point of a channel may have any value that the channel had anywhere. */
+static nigh_status give_box(const field_fit *fit, nigh_plan *plan)
+{
+    int64_t width = fit->shape.points * fit->shape.in;
+    plan->low = nigh_arena_alloc(plan->arena, (size_t)width * sizeof *plan->low);
+    plan->high = nigh_arena_alloc(plan->arena, (size_t)width * sizeof *plan->high);
+    if (!plan->low || !plan->high) return NIGH_MEMORY;
+    for (int64_t k = 0; k < width; k++) plan->low[k] = fit->low[k % fit->shape.in], plan->high[k] = fit->high[k % fit->shape.in];
+    return NIGH_OK;
+}
+
+nigh_status fields_finish(nigh_context *ctx, void *state, nigh_plan **out)
+{
+    field_fit *fit = state;
+    nigh_plan *plan = NULL;
+    if (!nigh_training_step(fit->training)) return nigh_fail(ctx, NIGH_INVALID, "%s was not fitted yet; advance it", fit->method->name);
+    nigh_status status = field_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan);
+    if (!status) status = give_box(fit, plan);
+    if (!status) {
+        field_plan *self = plan->state;
+        nigh_parameters *from = nigh_network_parameters(fit->net), *to = nigh_network_parameters(self->net);
+        size_t in = (size_t)fit->shape.in * sizeof(double), outs = (size_t)fit->shape.out * sizeof(double);
+        memcpy(nigh_parameters_block(to), nigh_parameters_block(from), (size_t)nigh_parameters_size(from) * sizeof(float));
+        memcpy(self->in_mean, fit->in_mean, in), memcpy(self->in_deviation, fit->in_deviation, in);
+        memcpy(self->out_mean, fit->out_mean, outs), memcpy(self->out_deviation, fit->out_deviation, outs);
+    }
+    if (status) nigh_plan_free(ctx, plan);
+    else *out = plan;
+    return status;
+}

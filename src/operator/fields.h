@@ -1,0 +1,59 @@
+/*
+ * What methods for fields share: which problems are fields, a training whose units are steps, and plans that run a network.
+ *
+ * A sample is a field [L] or [L, C], [H, W] or [H, W, C], inputs and outputs on one grid. Of two dimensions the last one counts as channels when it is at most 4.
+ */
+#ifndef NIGH_OPERATOR_FIELDS_H
+#define NIGH_OPERATOR_FIELDS_H
+#include "nigh/fields.h"
+#include "nigh/plan.h"
+
+typedef struct field_shape {
+    int dims;          /* 1 or 2 */
+    int64_t size[2], points, in, out; /* grid, its points, channels */
+} field_shape;
+
+/* What a method of this family adds: its network, the work of one answer, and how it is written as C. */
+typedef struct field_family {
+    nigh_status (*check)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape); /* NULL: always right */
+    nigh_status (*build)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net);
+    double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
+    bool any_grid;     /* its networks mean the same on other grids */
+    nigh_status (*export_c)(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text); /* NULL: not exportable */
+} field_family;
+
+/* The numbers of a plan. Normalised: (x - in_mean) / in_deviation for each channel; answers times out_deviation plus out_mean. */
+typedef struct field_plan {
+    field_shape shape;
+    nigh_network *net;
+    nigh_tape *tape;
+    nigh_executor *run;         /* of one sample, one thread */
+    int input, output;          /* ends of run */
+    double *in_mean, *in_deviation, *out_mean, *out_deviation;
+} field_plan;
+
+/* How inputs and outputs of these shapes are seen as fields; false: they are none. */
+bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape);
+
+/* Entries of the methods' tables; the options epochs, batch and rate must be there. Units are steps. */
+nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
+nigh_status fields_estimate(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings, int64_t n_fit, nigh_estimate *out);
+nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **fit);
+nigh_status fields_advance(nigh_context *ctx, void *fit, int64_t units, nigh_progress_point *point);
+nigh_status fields_finish(nigh_context *ctx, void *fit, nigh_plan **plan);
+nigh_status fields_checkpoint(nigh_context *ctx, void *fit, nigh_buffer *bytes);
+nigh_status fields_restore(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, const void *bytes,
+                           size_t size, void **fit);
+void fields_abandon(nigh_context *ctx, void *fit);
+nigh_status fields_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan);
+
+/* A plan with its state but for weights and moments, which are zero and one. */
+nigh_status field_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in, const nigh_shape *out, nigh_plan **plan);
+
+/* The executor of `net` for n fields on a grid of the network's dimensions, with one thread; the ends that are input and output. */
+nigh_status field_executor(nigh_context *ctx, nigh_network *net, const field_shape *shape, nigh_tape **tape, nigh_executor **run, int *input, int *output);
+
+/* One field through an executor: answers of [points, out] from [points, in]. workspace: field_workspace bytes, 64-byte aligned. */
+size_t field_workspace(const nigh_executor *run, const field_shape *shape);
+void field_answer(const field_plan *plan, const nigh_executor *run, const field_shape *shape, int input, int output, const double *in, double *out, void *workspace);
+#endif

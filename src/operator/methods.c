@@ -1,0 +1,11 @@
+/* The methods for fields, a line each. */
+#include "operator/methods.h"
+
+#include <stddef.h>
+
+extern const nigh_method *const nigh_operator_methods[];
+
+const nigh_method *const nigh_operator_methods[] = {
+    &nigh_method_fno,
+    NULL,
+};
