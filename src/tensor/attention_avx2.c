@@ -76,6 +76,7 @@ INLINE void turn_f64(const double *from, int64_t ldf, double *to, int64_t ldt)
 #define ROWS2 6
 
 #define REAL float
+#define MASK int32_t
 #define LARGEST 0x1.fffffep127f
 #define NAME(x) x##_f32
 #define KERNELS attention_avx2_f32
@@ -96,6 +97,7 @@ INLINE void turn_f64(const double *from, int64_t ldf, double *to, int64_t ldt)
 #include "tensor/attention.inc"
 
 #undef REAL
+#undef MASK
 #undef LARGEST
 #undef NAME
 #undef KERNELS
@@ -114,6 +116,7 @@ INLINE void turn_f64(const double *from, int64_t ldf, double *to, int64_t ldt)
 #undef TURN
 #undef HALF
 #define REAL double
+#define MASK int64_t
 #define LARGEST 0x1.fffffffffffffp1023
 #define NAME(x) x##_f64
 #define KERNELS attention_avx2_f64

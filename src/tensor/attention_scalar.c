@@ -100,6 +100,7 @@ static float half(uint16_t x)
 #define FMA(a, b, c) ((a) * (b) + (c))
 
 #define REAL float
+#define MASK int32_t
 #define LARGEST 0x1.fffffep127f
 #define NAME(x) x##_f32
 #define KERNELS attention_scalar_f32
@@ -119,6 +120,7 @@ static float half(uint16_t x)
 #include "tensor/attention.inc"
 
 #undef REAL
+#undef MASK
 #undef LARGEST
 #undef NAME
 #undef KERNELS
@@ -136,6 +138,7 @@ static float half(uint16_t x)
 #undef TURN
 #undef HALF
 #define REAL double
+#define MASK int64_t
 #define LARGEST 0x1.fffffffffffffp1023
 #define NAME(x) x##_f64
 #define KERNELS attention_scalar_f64
