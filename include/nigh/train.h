@@ -117,15 +117,12 @@ typedef struct nigh_loss_call {
 /* The loss of a batch: one number of the parameters' type, a mean over samples. NIGH_NONE after a failure (of the tape, or with a message of nigh_fail). */
 typedef nigh_node nigh_loss_fn(void *user, const nigh_loss_call *call);
 
-/* Losses to record: mean (a - b)^2; mean over samples of |a - b| / |b| (all but the first dimension are one vector); mean of -log softmax(logits)[label] over rows,
- * logits [..., classes], labels i32 [...], rows of labels outside 0 .. classes - 1 left out. Share of rows whose largest logit is the label's. */
-NIGH_API nigh_node nigh_loss_mse(nigh_tape *tape, nigh_node a, nigh_node b);
-NIGH_API nigh_node nigh_loss_relative_l2(nigh_tape *tape, nigh_node a, nigh_node b);
-NIGH_API nigh_node nigh_loss_cross_entropy(nigh_tape *tape, nigh_node logits, nigh_node labels);
+/* A metric to record: the share of rows whose largest logit is the label's, logits [..., classes], labels i32 [...]; rows of labels outside 0 .. classes - 1 are left out.
+ * Losses are in nigh/operators_rows.h. */
 NIGH_API nigh_node nigh_metric_accuracy(nigh_tape *tape, nigh_node logits, nigh_node labels);
 
-/* Losses of spec.network: its inputs are the first arrays of a batch, the target of its first output is the array after them. Cross-entropy gives accuracy as metric 0
- * when spec.metrics is 1. */
+/* Losses of spec.network: its inputs are the first arrays of a batch, the target of its first output is the array after them (nigh_tape_mse, nigh_tape_relative_l2,
+ * nigh_tape_cross_entropy). Cross-entropy gives accuracy as metric 0 when spec.metrics is 1. */
 typedef enum nigh_loss_kind { NIGH_LOSS_RECORDED, NIGH_LOSS_MSE, NIGH_LOSS_RELATIVE_L2, NIGH_LOSS_CROSS_ENTROPY } nigh_loss_kind;
 
 /* ---- a training ---------------------------------------------------------------------------------------- */
