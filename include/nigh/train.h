@@ -74,7 +74,7 @@ NIGH_API nigh_status nigh_batches_pool(nigh_context *ctx, int n, const nigh_shap
 NIGH_API nigh_status nigh_batches_windows(nigh_context *ctx, int64_t count, const int32_t *tokens, int64_t batch, int64_t length, bool in_order,
                                           nigh_batches **out);
 
-/* Each batch from one of n sources, drawn by weight[n] (NULL: in turn). Takes the sources over when it succeeds. Forms are those of all, in order. */
+/* Each batch from one of n sources, drawn by weight[n] (NULL: in turn). The sources differ, and are taken over when it succeeds. Forms are those of all, in order. */
 NIGH_API nigh_status nigh_batches_mixed(nigh_context *ctx, int n, nigh_batches *const *sources, const double *weight, nigh_batches **out);
 
 /* ---- schedules ----------------------------------------------------------------------------------------- */
@@ -82,8 +82,8 @@ NIGH_API nigh_status nigh_batches_mixed(nigh_context *ctx, int n, nigh_batches *
 /*
  * A number over the steps t = 0, 1, ...: start + (base - start)(t + 1) / warm_up in the first warm_up steps, then by kind, with p from 0 to 1 between warm_up and total:
  * "constant" (or NULL) base; "linear" base + (last - base) p; "cosine" last + (base - last)(1 + cos(pi p)) / 2; "step" base factor^floor((t - warm_up) / period), not
- * below last; "plateau" base times factor for each fall, after more than `patience` [10; -1: 0] validations without progress by `threshold` [1e-4] (`higher`: of the
- * first metric), then `cooldown` validations rest; "one-cycle" PyTorch's OneCycleLR with rise [0.3], divide [25], divide_last [1e4]; "inverse-root" base
+ * below last; "plateau" base times factor for each fall, after more than `patience` [10; -1: 0] validations without progress by `threshold` [1e-4] of
+ * what decides the best (`higher`: more is better), then `cooldown` validations rest; "one-cycle" PyTorch's OneCycleLR with rise [0.3], divide [25], divide_last [1e4]; "inverse-root" base
  * sqrt(max(warm_up, 1) / (t + 1)). In brackets: what 0 means. total 0: the steps of the training; factor 0: 0.1.
  */
 typedef struct nigh_schedule {
@@ -155,7 +155,7 @@ typedef struct nigh_training_spec {
     double average_keep;         /* 0.999 */
 
     int64_t steps, epochs;       /* the first limit that is reached ends it; 0: no limit. One of the four is needed */
-    double seconds;              /* turned into steps by a short calibration at the first run; nothing reads the clock afterwards */
+    double seconds;              /* turned into steps by a short calibration (real steps, with their hooks, all undone) at the first run; nothing reads the clock afterwards */
     double flops;                /* of matrix products and convolutions in training steps */
 
     nigh_batches *validation;    /* NULL: none. One pass: an epoch, or validation_batches */

@@ -83,7 +83,6 @@ struct nigh_training {
     train_counters count;
     train_figures now;
     bool prepared;         /* limits are known, schedules checked */
-    bool calibrating;      /* no log, no validation, no checkpoint */
     double began;          /* clock of the running call */
     int64_t rows, rows_room;
     nigh_training_row *row;

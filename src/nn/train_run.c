@@ -42,9 +42,9 @@ static nigh_status calibrate(nigh_training *t, int64_t *steps)
     schedule kept[TRAIN_SCHEDULES];
     memcpy(kept, t->schedule, sizeof kept);
     nigh_status status = nigh_training_format(t, &before);
+    bool kept_state = !status;
     for (int i = 0; i < TRAIN_SCALAR + t->spec.scalars; i++) /* the length is not known yet, and does not change the cost */
         t->schedule[i] = (schedule){.kind = SCHEDULE_CONSTANT, .base = t->schedule[i].base};
-    t->calibrating = true;
     int64_t made = 0;
     if (!status) status = train_step(t);
     double begin = nigh_clock(), validation = 0;
@@ -55,9 +55,9 @@ static nigh_status calibrate(nigh_training *t, int64_t *steps)
         status = train_measure(t, &t->validation, nigh_parameters_block(t->parameters), &value, NULL);
         validation = nigh_clock() - begin;
     }
-    t->calibrating = false;
     memcpy(t->schedule, kept, sizeof kept);
-    if (!status) status = nigh_training_parse(t, before.data, before.size, "calibration");
+    nigh_status restored = kept_state ? nigh_training_parse(t, before.data, before.size, "calibration") : NIGH_OK;
+    if (!status) status = restored;
     nigh_buffer_free(&before);
     double left = t->spec.seconds - (nigh_clock() - start), with_validation = each + validation / (double)t->validate_every;
     *steps = (int64_t)fmin(fmax(left / with_validation, 1), 1e15);
