@@ -3,6 +3,7 @@
 
 #include "tensor/copy.h"
 
+#include <limits.h>
 #include <string.h>
 
 /* ---- construction ------------------------------------------------------------------------------------- */
@@ -69,7 +70,35 @@ static nigh_status prepare_steps(nigh_executor *e)
     return NIGH_OK;
 }
 
+/* What no moving input reaches is kept from the run that computes it: its memory is shared with nothing. Outputs are always written. */
+static void hold_steps(nigh_executor *e)
+{
+    for (int i = 0; i < e->storages; i++) {
+        storage *s = &e->storage[i];
+        for (int k = 0; k < e->moving && s->kind == STORAGE_INPUT; k++) s->moves = s->moves || s->node == e->move[k];
+    }
+    for (int i = 0; i < e->steps; i++) {
+        exec_step *step = &e->step[i];
+        step->fixed = true;
+        for (int k = 0; k < step->inputs + step->outputs; k++) {
+            const storage *s = &e->storage[step->operand[k].storage];
+            if (s->moves || s->kind == STORAGE_OUTPUT) step->fixed = false;
+        }
+        if (step->fixed) continue;
+        for (int k = 0; k < step->inputs + step->outputs; k++) {
+            storage *s = &e->storage[step->operand[k].storage];
+            if (k >= step->inputs) s->moves = true;
+            else if (!s->moves && s->kind == STORAGE_ARENA) s->first = 0, s->last = INT_MAX;
+        }
+    }
+}
+
 nigh_status nigh_executor_new(nigh_context *ctx, nigh_tape *tape, int n, const nigh_node *outputs, nigh_executor **executor)
+{
+    return executor_new_holding(ctx, tape, n, outputs, -1, NULL, executor);
+}
+
+nigh_status executor_new_holding(nigh_context *ctx, nigh_tape *tape, int n, const nigh_node *outputs, int moving, const nigh_node *move, nigh_executor **executor)
 {
     if (n < 1) return nigh_fail(ctx, NIGH_INVALID, "executor: %d outputs; 1 or more is allowed", n);
     if (!tape_check(tape, "executor", n, outputs)) return tape->status;
@@ -81,8 +110,12 @@ nigh_status nigh_executor_new(nigh_context *ctx, nigh_tape *tape, int n, const n
     e->threads = 1;
 #endif
     e->moved = true;
+    e->moving = moving;
+    e->move = move;
     nigh_status status = nigh_arena_new(ctx, &e->arena);
     if (!status) status = executor_build(e, tape, n, outputs);
+    if (!status && moving >= 0) hold_steps(e);
+    e->move = NULL; /* the caller's */
     if (!status) status = prepare_steps(e);
     if (!status) status = executor_plan_memory(e);
     if (!status) status = executor_list_ends(e, n, outputs);
@@ -195,8 +228,9 @@ nigh_status nigh_executor_run(nigh_executor *e)
     nigh_status status = e->moved ? settle_addresses(e) : NIGH_OK;
     for (int i = 0; i < e->steps && !status; i++) {
         if (i % 16 == 0) status = nigh_poll(e->ctx);
-        if (!status) executor_run_step(e, &e->step[i], e->step[i].at, e->step[i].workspace);
+        if (!status && !(e->held && e->step[i].fixed)) executor_run_step(e, &e->step[i], e->step[i].at, e->step[i].workspace);
     }
+    e->held = !status && e->moving >= 0;
     return status;
 }
 
@@ -210,6 +244,8 @@ nigh_status nigh_executor_profile(nigh_executor *e, double *seconds)
     }
     return status;
 }
+
+void executor_release(nigh_executor *e) { e->held = false; }
 
 size_t nigh_executor_bytes(const nigh_executor *e) { return e->bytes; }
 int nigh_executor_steps(const nigh_executor *e) { return e->steps; }

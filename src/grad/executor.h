@@ -24,6 +24,7 @@ typedef struct storage {
     void *own;         /* INPUT, OUTPUT: the executor's memory, NULL until needed */
     nigh_node node;    /* INPUT, OUTPUT */
     int end;           /* INPUT, OUTPUT: place in the executor's list; -1 */
+    bool moves;        /* its numbers change from run to run of one point; see executor_new_holding */
     double number[2];  /* CONSTANT of a fill: converted to its type, base points here */
 } storage;
 
@@ -90,6 +91,7 @@ typedef struct exec_step {
     void *state;
     tiles *tiles;              /* of a fused chain */
     bool copy;                 /* operand 0 to operand 1 */
+    bool fixed;                /* not run again while the point is held */
 } exec_step;
 
 struct nigh_executor {
@@ -97,6 +99,9 @@ struct nigh_executor {
     nigh_arena *arena;         /* of the descriptions */
     int threads;
     uint64_t seed, count;
+    int moving;                /* inputs that move while all others are held; -1: nothing is held */
+    const nigh_node *move;
+    bool held;                 /* the fixed steps' results are there */
     int steps, steps_room;
     exec_step *step;
     int storages, storages_room;
@@ -108,6 +113,15 @@ struct nigh_executor {
     nigh_node *end;
     int most_operands;         /* of a step */
 };
+
+/*
+ * An executor whose first run computes everything and keeps what does not depend on the inputs move[moving]; later runs compute only what does,
+ * until executor_release: right for a linear map at a fixed point. What is kept takes memory of its own.
+ */
+nigh_status executor_new_holding(nigh_context *ctx, nigh_tape *tape, int n, const nigh_node *outputs, int moving, const nigh_node *move, nigh_executor **executor);
+
+/* The other inputs have changed: the next run computes everything. */
+void executor_release(nigh_executor *e);
 
 /* A step under construction, at the end of the list; NULL out of memory. `operands` inputs and outputs together. */
 exec_step *executor_add_step(nigh_executor *e, int inputs, int outputs);

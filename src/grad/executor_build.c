@@ -8,7 +8,7 @@ enum { CHAIN_WINDOW = 96 }; /* nodes that are looked through for more members of
 typedef struct builder {
     nigh_executor *e;
     const nigh_tape *tape;
-    bool *needed, *done;
+    bool *needed, *done, *moves; /* moves: of an executor that holds a point, what depends on the moving inputs */
     int *target;        /* storage of an output that is computed in place; -1 */
     value *value, *dense;
     /* the chain under construction */
@@ -203,7 +203,7 @@ static nigh_status join(builder *b, nigh_node id)
 static bool may_join(const builder *b, nigh_node id, const tape_node *first)
 {
     const tape_node *node = tape_at(b->tape, id);
-    if (!b->needed[id] || b->done[id] || node->op->kind != TAPE_ELEMENTWISE || node->level != first->level ||
+    if (!b->needed[id] || b->done[id] || node->op->kind != TAPE_ELEMENTWISE || node->level != first->level || b->moves[id] != b->moves[b->chain[0]] ||
         node->shape.dtype != first->shape.dtype || !tape_same_shape(&node->shape, &first->shape))
         return false;
     int more = new_inputs(b, node);
@@ -333,9 +333,19 @@ static nigh_status copy_outputs(builder *b, int n, const nigh_node *outputs)
     return NIGH_OK;
 }
 
+static void mark_moving(builder *b)
+{
+    for (int i = 0; i < b->e->moving; i++) b->moves[b->e->move[i]] = true;
+    for (nigh_node id = 0; id < b->tape->count; id++) {
+        const tape_node *node = tape_at(b->tape, id);
+        for (int i = 0; i < node->inputs && !b->moves[id]; i++) b->moves[id] = b->moves[node->input[i]];
+    }
+}
+
 static nigh_status build(builder *b, int n, const nigh_node *outputs, int *readers)
 {
     mark_needed(b, n, outputs, readers);
+    if (b->e->moving > 0) mark_moving(b);
     nigh_status status = make_targets(b, n, outputs);
     for (nigh_node id = 0; id < b->tape->count && !status; id++) {
         if (!b->needed[id] || b->done[id]) continue;
@@ -355,17 +365,19 @@ nigh_status executor_build(nigh_executor *e, const nigh_tape *tape, int n, const
     int *readers = nigh_alloc_zero(e->ctx, count, sizeof *readers);
     b->needed = nigh_alloc_zero(e->ctx, count, sizeof *b->needed);
     b->done = nigh_alloc_zero(e->ctx, count, sizeof *b->done);
+    b->moves = nigh_alloc_zero(e->ctx, count, sizeof *b->moves);
     b->target = nigh_alloc(e->ctx, count * sizeof *b->target);
     b->value = nigh_alloc_zero(e->ctx, count, sizeof *b->value);
     b->dense = nigh_alloc_zero(e->ctx, count, sizeof *b->dense);
     nigh_status status = NIGH_MEMORY;
-    if (readers && b->needed && b->done && b->target && b->value && b->dense) {
+    if (readers && b->needed && b->done && b->moves && b->target && b->value && b->dense) {
         for (size_t i = 0; i < count; i++) b->target[i] = b->value[i].storage = b->dense[i].storage = -1;
         status = build(b, n, outputs, readers);
     }
     nigh_free(e->ctx, readers);
     nigh_free(e->ctx, b->needed);
     nigh_free(e->ctx, b->done);
+    nigh_free(e->ctx, b->moves);
     nigh_free(e->ctx, b->target);
     nigh_free(e->ctx, b->value);
     nigh_free(e->ctx, b->dense);

@@ -56,6 +56,7 @@ static void share_in_place(nigh_executor *e, int *alias)
                 int root = root_of(alias, step->operand[i].storage);
                 alias[made] = root;
                 e->storage[root].last = e->storage[made].last;
+                if (e->storage[made].first < e->storage[root].first) e->storage[root].first = e->storage[made].first;
                 break;
             }
     }

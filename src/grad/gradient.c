@@ -64,29 +64,40 @@ static nigh_status check_request(nigh_tape *tape, nigh_node y, nigh_node seed, i
     return tape->status;
 }
 
-nigh_status nigh_tape_gradient(nigh_tape *tape, nigh_node y, nigh_node seed, int n, const nigh_node *wrt, nigh_node *gradient)
+/* The sums of a sweep begin with the seeds. Gives the last node that the sweep starts from. */
+static nigh_node plant_seeds(nigh_tape *tape, int roots, const nigh_node *y, const nigh_node *seed, nigh_node *sum)
 {
-    nigh_status status = check_request(tape, y, seed, n, wrt);
+    nigh_node last = NIGH_NONE;
+    for (int i = 0; i < roots && !tape->status; i++) {
+        const nigh_shape shape = *tape_shape(tape, y[i]);
+        nigh_node one = seed && seed[i] != NIGH_NONE ? seed[i] : nigh_tape_fill(tape, shape.dtype, shape.ndim, shape.dim, 1);
+        sum[y[i]] = tape_plus(tape, sum[y[i]], one);
+        last = y[i] > last ? y[i] : last;
+    }
+    return last;
+}
+
+nigh_status tape_pull_back(nigh_tape *tape, int roots, const nigh_node *y, const nigh_node *seed, int n, const nigh_node *wrt, nigh_node *gradient)
+{
+    nigh_status status = tape->status;
+    for (int i = 0; i < roots && !status; i++) status = check_request(tape, y[i], seed ? seed[i] : NIGH_NONE, n, wrt);
     if (status) return status;
     nigh_context *ctx = tape->ctx;
-    int64_t count = y + 1;
-    if (tape->node[y].outputs > 1) count += tape->node[y].outputs - 1;
+    int64_t count = tape->count;
     int most = most_inputs(tape);
-    bool *moves = nigh_alloc_zero(ctx, (size_t)(tape->count), sizeof *moves), *wanted = nigh_alloc_zero(ctx, (size_t)most, sizeof *wanted);
-    nigh_node *sum = nigh_alloc(ctx, (size_t)(tape->count) * sizeof *sum), *grad_in = nigh_alloc(ctx, (size_t)most * sizeof *grad_in);
+    bool *moves = nigh_alloc_zero(ctx, (size_t)(count + 1), sizeof *moves), *wanted = nigh_alloc_zero(ctx, (size_t)most, sizeof *wanted);
+    nigh_node *sum = nigh_alloc(ctx, (size_t)(count + 1) * sizeof *sum), *grad_in = nigh_alloc(ctx, (size_t)most * sizeof *grad_in);
     if (!moves || !wanted || !sum || !grad_in) {
         status = NIGH_MEMORY;
         goto done;
     }
     mark_dependents(tape, (nigh_node)(count - 1), n, wrt, moves);
-    for (int64_t i = 0; i < tape->count; i++) sum[i] = NIGH_NONE;
+    for (int64_t i = 0; i < count; i++) sum[i] = NIGH_NONE;
     tape->level++;
-    const nigh_shape shape = *tape_shape(tape, y);
-    sum[y] = seed != NIGH_NONE ? seed : nigh_tape_fill(tape, shape.dtype, shape.ndim, shape.dim, 1);
-    for (nigh_node id = y; id >= 0 && !tape->status; id--) pass_back(tape, id, sum, moves, wanted, grad_in);
+    for (nigh_node id = plant_seeds(tape, roots, y, seed, sum); id >= 0 && !tape->status; id--) pass_back(tape, id, sum, moves, wanted, grad_in);
     for (int i = 0; i < n && !tape->status; i++) {
         const nigh_shape of = *tape_shape(tape, wrt[i]);
-        nigh_node g = wrt[i] <= y ? sum[wrt[i]] : NIGH_NONE;
+        nigh_node g = sum[wrt[i]];
         gradient[i] = g != NIGH_NONE ? g : nigh_tape_fill(tape, of.dtype, of.ndim, of.dim, 0);
     }
     status = tape->status;
@@ -98,12 +109,19 @@ done:
     return status;
 }
 
+nigh_status nigh_tape_gradient(nigh_tape *tape, nigh_node y, nigh_node seed, int n, const nigh_node *wrt, nigh_node *gradient)
+{
+    return tape_pull_back(tape, 1, &y, &seed, n, wrt, gradient);
+}
+
 nigh_status nigh_tape_tangent(nigh_tape *tape, nigh_node y, int n, const nigh_node *wrt, const nigh_node *direction, nigh_node *tangent)
 {
     char a[TAPE_SHAPE_TEXT], b[TAPE_SHAPE_TEXT];
+    int moving = 0;
     if (!tape_check(tape, "tangent", 1, &y) || !tape_check(tape, "tangent", n, wrt)) return tape->status;
     for (int i = 0; i < n; i++) {
         if (direction[i] == NIGH_NONE) continue;
+        moving++;
         if (!tape_check(tape, "tangent", 1, &direction[i])) return tape->status;
         const nigh_shape *x = tape_shape(tape, wrt[i]), *v = tape_shape(tape, direction[i]);
         if (x->dtype != v->dtype || !tape_same_shape(x, v)) {
@@ -112,21 +130,16 @@ nigh_status nigh_tape_tangent(nigh_tape *tape, nigh_node y, int n, const nigh_no
         }
     }
     nigh_context *ctx = tape->ctx;
-    nigh_node *pulled = nigh_alloc(ctx, (size_t)(n ? n : 1) * sizeof *pulled);
-    if (!pulled) return NIGH_MEMORY;
+    nigh_node *room = nigh_alloc(ctx, (size_t)(3 * n + 1) * sizeof *room), *moved = room, *way = room + n, *pulled = room + 2 * n, total;
+    if (!room) return NIGH_MEMORY;
+    for (int i = 0, k = 0; i < n; i++)
+        if (direction[i] != NIGH_NONE) moved[k] = wrt[i], way[k++] = direction[i];
     /* The pull-back u -> J^T u is linear in u, so that its own pull-back of the directions is J v. The number that u stands for is never used. */
     const nigh_shape shape = *tape_shape(tape, y);
-    nigh_node u = nigh_tape_input(tape, "tangent's dual", shape.dtype, shape.ndim, shape.dim), total = NIGH_NONE;
-    nigh_status status = nigh_tape_gradient(tape, y, u, n, wrt, pulled);
-    for (int i = 0; i < n && !status; i++) {
-        if (direction[i] == NIGH_NONE) continue;
-        nigh_node part;
-        status = nigh_tape_gradient(tape, pulled[i], direction[i], 1, &u, &part);
-        if (!status) total = tape_plus(tape, total, part);
-    }
-    nigh_free(ctx, pulled);
-    if (!status && total == NIGH_NONE) total = nigh_tape_fill(tape, shape.dtype, shape.ndim, shape.dim, 0);
-    if (!status) status = tape->status;
+    nigh_node u = nigh_tape_input(tape, "tangent's dual", shape.dtype, shape.ndim, shape.dim);
+    nigh_status status = nigh_tape_gradient(tape, y, u, moving, moved, pulled);
+    if (!status) status = tape_pull_back(tape, moving, pulled, way, 1, &u, &total);
+    nigh_free(ctx, room);
     if (!status) *tangent = total;
     return status;
 }

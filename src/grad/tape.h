@@ -138,6 +138,12 @@ nigh_node tape_sum_to(nigh_tape *tape, nigh_node x, const nigh_shape *shape);
 /* a + b where either may be NIGH_NONE (zero). */
 nigh_node tape_plus(nigh_tape *tape, nigh_node a, nigh_node b);
 
+/*
+ * One reverse sweep for several nodes at once: the gradient of sum_i sum(seed[i] * y[i]) by wrt[n], with the rules of nigh_tape_gradient. seed NULL, or seed[i] NIGH_NONE:
+ * ones. roots = 0 gives zeros.
+ */
+nigh_status tape_pull_back(nigh_tape *tape, int roots, const nigh_node *y, const nigh_node *seed, int n, const nigh_node *wrt, nigh_node *gradient);
+
 /* The shape of a and b broadcast against each other; false when they do not fit. */
 bool tape_broadcast(const nigh_shape *a, const nigh_shape *b, nigh_shape *out);
 
@@ -156,4 +162,20 @@ typedef struct input_attributes {
 typedef struct part_attributes {
     int64_t output;
 } part_attributes;
+
+/* Of slices, and of "place", which puts its input into zeros so that slicing gives it back. */
+typedef struct slice_attributes {
+    int64_t start[NIGH_MAX_DIMS], step[NIGH_MAX_DIMS];
+} slice_attributes;
+
+/* Of matrix products; inputs: a, b and, when there are three, a bias [n]. */
+typedef struct matmul_attributes {
+    int64_t flags;
+} matmul_attributes;
+
+/* Of layer and RMS norms; inputs: x, then gamma and beta where they say so. */
+typedef struct norm_attributes {
+    double eps;
+    int64_t gamma, beta, rms;
+} norm_attributes;
 #endif

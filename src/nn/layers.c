@@ -1,9 +1,22 @@
 /* All kinds of layers. Declared in nigh/network.h. */
 #include "nn/layers.h"
 
+#include "grad/tape.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-static const nigh_layer_kind *const lists[] = {layers_basic, layers_fields};
+static const nigh_layer_kind *const lists[] = {
+    layers_basic,
+    layers_shape,
+    layers_rows,
+    layers_conv,
+    layers_fields,
+    layers_transformer,
+    layers_conv,
+    layers_sequence,
+};
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)
 {
@@ -20,4 +33,15 @@ const nigh_layer_kind *nigh_layer_kind_find(const char *name)
     for (int i = 0; (kind = nigh_layer_kind_at(i)); i++)
         if (!strcmp(kind->name, name)) return kind;
     return NULL;
+}
+
+bool layers_fail(const nigh_layer_call *call, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    tape_fail(call->tape, call->layer->kind, "%s", text);
+    return false;
 }

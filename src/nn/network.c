@@ -1,6 +1,10 @@
 /* Networks as data. Declared in nigh/network.h. */
 #include "nigh/network.h"
 
+#include "grad/tape.h"
+
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_ENDS = 64 };
@@ -13,6 +17,7 @@ struct nigh_network {
     int layers, room;
     nigh_layer *layer;
     int inputs, outputs;
+    bool ends_open; /* an input is being added */
     int input[MOST_ENDS], output[MOST_ENDS];
     nigh_shape input_shape[MOST_ENDS];
 };
@@ -38,6 +43,7 @@ void nigh_network_free(nigh_network *net)
     nigh_free(net->ctx, net);
 }
 
+nigh_context *nigh_network_context(const nigh_network *net) { return net->ctx; }
 nigh_status nigh_network_status(const nigh_network *net) { return net->status; }
 int nigh_network_layers(const nigh_network *net) { return net->layers; }
 int nigh_network_inputs(const nigh_network *net) { return net->inputs; }
@@ -72,6 +78,28 @@ const char *nigh_layer_text(const nigh_layer *layer, const char *key, const char
 {
     const nigh_attribute *a = find_attribute(layer, key);
     return a && a->text ? a->text : otherwise;
+}
+
+int64_t nigh_layer_integer(const nigh_layer *layer, const char *key, int64_t otherwise)
+{
+    const nigh_attribute *a = find_attribute(layer, key);
+    if (!a || isnan(a->value)) return otherwise;
+    return a->value >= INT32_MAX ? INT32_MAX : a->value <= -INT32_MAX ? -INT32_MAX : (int64_t)a->value;
+}
+
+int nigh_layer_list(const nigh_layer *layer, const char *key, int most, int64_t *value)
+{
+    const nigh_attribute *a = find_attribute(layer, key);
+    if (!a || !a->text) return -1;
+    int n = 0;
+    for (const char *at = a->text; *at;) {
+        char *end;
+        long long v = strtoll(at, &end, 10);
+        if (end == at || n == most || (*end && *end != ',') || (*end == ',' && !end[1])) return -1;
+        value[n++] = v;
+        at = *end ? end + 1 : end;
+    }
+    return n;
 }
 
 /* ---- building ----------------------------------------------------------------------------------------- */
@@ -125,12 +153,18 @@ int nigh_network_add(nigh_network *net, const char *kind, const char *name, int 
     if (net->status) return -1;
     const nigh_layer_kind *known = nigh_layer_kind_find(kind);
     if (!known) return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "layer '%s' is of kind '%s', which is unknown", name, kind));
+    if (!*name) return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "a layer (%s) without a name", kind));
+    if (!strcmp(kind, "input") && !net->ends_open)
+        return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "layer '%s' is of kind 'input': nigh_network_input and nigh_network_tokens make those", name));
     if (nigh_network_find(net, name) >= 0) return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "there is a layer '%s' already", name));
     if (inputs < known->least_inputs || (known->most_inputs >= 0 && inputs > known->most_inputs))
         return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "layer '%s' (%s) of %d inputs; %d to %d are allowed", name, kind, inputs, known->least_inputs, known->most_inputs));
     for (int i = 0; i < inputs; i++)
         if (input[i] < 0 || input[i] >= net->layers)
             return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "input %d of layer '%s' is layer %d; 0 to %d are there", i, name, input[i], net->layers - 1));
+    for (int i = 0; i < attributes; i++)
+        if (!attribute[i].key || !*attribute[i].key || (!attribute[i].text && !isfinite(attribute[i].value)))
+            return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "attribute %d of layer '%s' has no name, or is not a finite number", i, name));
     for (int i = 0; i < parameters; i++)
         if (!nigh_parameters_at(net->parameters, parameter[i]))
             return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "weight %d of layer '%s' is parameter %d; 0 to %d are there", i, name, parameter[i],
@@ -154,7 +188,9 @@ static int add_input(nigh_network *net, nigh_dtype dtype, const char *name, int 
             return fail(net, nigh_fail(net->ctx, NIGH_INVALID, "dimension %d of input '%s' is %lld; 1 or more, or -1 (any), is allowed", i, name, (long long)dim[i]));
         shape.dim[i] = dim[i];
     }
+    net->ends_open = true;
     int layer = nigh_network_layer(net, "input", name, 0, NULL);
+    net->ends_open = false;
     if (layer < 0) return -1;
     net->input_shape[net->inputs] = shape;
     net->input[net->inputs++] = layer;
@@ -216,16 +252,30 @@ static nigh_status check_inputs(nigh_network *net, const nigh_tape *tape, const 
 static nigh_status record_layer(nigh_network *net, nigh_tape *tape, nigh_recording *how, int index, const nigh_node *parameters, nigh_node *value)
 {
     const nigh_layer *layer = &net->layer[index];
-    nigh_node input[MOST_ENDS], weight[MOST_ENDS];
+    nigh_node input[MOST_ENDS], weight[MOST_ENDS]; /* beyond those that are there: NIGH_NONE, which every operator refuses */
     if (layer->inputs > MOST_ENDS || layer->parameters > MOST_ENDS)
         return nigh_fail(net->ctx, NIGH_INVALID, "layer '%s' of %d inputs and %d weights; at most %d of each are allowed", layer->name, layer->inputs, layer->parameters, MOST_ENDS);
+    for (int i = 0; i < MOST_ENDS; i++) input[i] = weight[i] = NIGH_NONE;
     for (int i = 0; i < layer->inputs; i++) input[i] = value[layer->input[i]];
     for (int i = 0; i < layer->parameters; i++) weight[i] = parameters[layer->parameter[i]];
     nigh_layer_call call = {.tape = tape, .layer = layer, .input = input, .parameter = weight, .how = how, .stream = (uint64_t)index};
     value[index] = nigh_layer_kind_find(layer->kind)->record(&call);
     if (nigh_tape_status(tape)) return nigh_within(net->ctx, nigh_tape_status(tape), "layer '%s'", layer->name);
-    if (how->hook) value[index] = how->hook(how->user, tape, index, value[index]);
-    return nigh_tape_status(tape);
+    return NIGH_OK;
+}
+
+static nigh_status call_hook(nigh_network *net, nigh_tape *tape, nigh_recording *how, int index, nigh_node *value)
+{
+    if (!how->hook) return NIGH_OK;
+    nigh_node made = how->hook(how->user, tape, index, *value);
+    if (nigh_tape_status(tape)) return nigh_within(net->ctx, nigh_tape_status(tape), "hook of layer '%s'", net->layer[index].name);
+    const nigh_shape *was = nigh_tape_shape(tape, *value), *is = nigh_tape_shape(tape, made);
+    char a[TAPE_SHAPE_TEXT], b[TAPE_SHAPE_TEXT];
+    if (!is) return nigh_fail(net->ctx, NIGH_INVALID, "the hook of layer '%s' gave node %d, which is not on the tape", net->layer[index].name, (int)made);
+    if (was->dtype != is->dtype || !tape_same_shape(was, is))
+        return nigh_fail(net->ctx, NIGH_INVALID, "the hook of layer '%s' gave %s in the place of %s", net->layer[index].name, tape_shape_text(is, b), tape_shape_text(was, a));
+    *value = made;
+    return NIGH_OK;
 }
 
 nigh_status nigh_network_record(nigh_network *net, nigh_tape *tape, nigh_recording *how, const nigh_node *inputs, const nigh_node *parameters, nigh_node *outputs)
@@ -242,6 +292,7 @@ nigh_status nigh_network_record(nigh_network *net, nigh_tape *tape, nigh_recordi
     for (int i = 0; i < net->layers && !status; i++) {
         if (next < net->inputs && net->input[next] == i) value[i] = inputs[next++];
         else status = record_layer(net, tape, how, i, parameters, value);
+        if (!status) status = call_hook(net, tape, how, i, &value[i]);
     }
     for (int i = 0; i < net->outputs && !status; i++) outputs[i] = value[net->output[i]];
     nigh_free(net->ctx, value);
