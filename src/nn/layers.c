@@ -14,7 +14,6 @@ static const nigh_layer_kind *const lists[] = {
     layers_conv,
     layers_fields,
     layers_transformer,
-    layers_conv,
     layers_sequence,
 };
 
