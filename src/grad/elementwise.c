@@ -267,5 +267,8 @@ const tape_operator tape_op_elementwise = {.name = "elementwise", .kind = TAPE_E
 
 nigh_node tape_plus(nigh_tape *tape, nigh_node a, nigh_node b)
 {
-    return a == NIGH_NONE ? b : b == NIGH_NONE ? a : nigh_tape_add(tape, a, b);
+    if (a == NIGH_NONE || b == NIGH_NONE) return a == NIGH_NONE ? b : a;
+    nigh_node sum = tape_plus_product(tape, a, b);
+    if (sum == NIGH_NONE && !tape->status) sum = tape_plus_product(tape, b, a);
+    return sum == NIGH_NONE && !tape->status ? nigh_tape_add(tape, a, b) : sum;
 }

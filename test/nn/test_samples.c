@@ -37,8 +37,8 @@ static nigh_network *make(nigh_context *ctx, nigh_dtype dtype, shape_kind kind)
         x = nigh_network_layer(net, "tanh", "t1", 1, &x);
         x = nigh_network_layer(net, "flatten", "flat", 1, &x);
         x = nigh_network_linear(net, "first", x, 24, 5, true);
-        int w[2] = {nigh_network_weight(net, "norm.weight", 1, (int64_t[]){5}, normal), nigh_network_weight(net, "norm.bias", 1, (int64_t[]){5}, normal)};
-        x = nigh_network_add(net, "layer-norm", "norm", 1, &x, 2, w, 0, NULL);
+        int w = nigh_network_weight(net, "slopes.weight", 1, (int64_t[]){5}, normal);
+        x = nigh_network_add(net, "prelu", "slopes", 1, &x, 1, &w, 0, NULL);
         x = nigh_network_linear(net, "last", x, 5, 2, true);
     } else {
         x = nigh_network_input(net, "x", 2, (int64_t[]){-1, 4});
