@@ -180,7 +180,6 @@ static nigh_node slope(nigh_tape *t, const elementwise_attributes *a, nigh_node 
 {
     switch ((elementwise_id)a->id) {
     case ELEMENTWISE_ABS: return nigh_tape_sign(t, x);
-    case ELEMENTWISE_SQUARE: return nigh_tape_scale(t, x, 2);
     case ELEMENTWISE_SQRT: return nigh_tape_scale(t, nigh_tape_reciprocal(t, y), 0.5);
     case ELEMENTWISE_RSQRT: return nigh_tape_scale(t, nigh_tape_mul(t, y, nigh_tape_square(t, y)), -0.5);
     case ELEMENTWISE_RECIPROCAL: return nigh_tape_neg(t, nigh_tape_square(t, y));
@@ -211,6 +210,7 @@ static nigh_node one_input(nigh_tape *t, const elementwise_attributes *a, nigh_n
     if (a->id == ELEMENTWISE_COPY) return g;
     if (a->id == ELEMENTWISE_NEG) return nigh_tape_neg(t, g);
     if (a->id == ELEMENTWISE_AFFINE) return nigh_tape_scale(t, g, a->p[0]);
+    if (a->id == ELEMENTWISE_SQUARE) return nigh_tape_scale(t, nigh_tape_mul(t, g, conjugate(t, x)), 2); /* 2 x would be an array of its own */
     nigh_node s = slope(t, a, x, y);
     return s == NIGH_NONE ? NIGH_NONE : nigh_tape_mul(t, g, conjugate(t, s));
 }

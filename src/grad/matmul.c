@@ -198,13 +198,32 @@ static void sum_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out
 static const tape_operator op_sum = {.name = "matmul-add", .kind = TAPE_KERNEL, .strided = 6, .in_place = true, .prepare = sum_prepare, .run = sum_run, .release = release,
                                      .flops = sum_flops, .gradient = sum_gradient};
 
+/* The numbers [n] that x repeats in all rows; NIGH_NONE: it does not. */
+static nigh_node repeated_row(nigh_tape *t, nigh_node x)
+{
+    const tape_node node = *tape_at(t, x);
+    if (strcmp(node.op->name, "expand")) return NIGH_NONE;
+    const nigh_shape *row = tape_shape(t, node.input[0]);
+    bool whole = row->ndim >= 1 && row->ndim <= 2 && row->dim[row->ndim - 1] == node.shape.dim[1] && (row->ndim == 1 || row->dim[0] == 1);
+    return whole ? nigh_tape_reshape(t, node.input[0], 1, &node.shape.dim[1]) : NIGH_NONE;
+}
+
+static bool is_product(const tape_node *node)
+{
+    return node->op == &op_matmul && node->inputs == 2 && node->shape.ndim == 2 && tape_is_float(node->shape.dtype);
+}
+
 nigh_node tape_plus_product(nigh_tape *t, nigh_node x, nigh_node product)
 {
     const tape_node p = *tape_at(t, product), other = *tape_at(t, x);
-    if (p.op != &op_matmul || p.inputs != 2 || p.shape.ndim != 2 || !tape_is_float(p.shape.dtype) || !tape_same_shape(&p.shape, &other.shape)) return NIGH_NONE;
-    const nigh_shape *row = other.inputs ? tape_shape(t, other.input[0]) : NULL;
-    if (!strcmp(other.op->name, "expand") && row->ndim == 1 && row->dim[0] == p.shape.dim[1])
-        return record(t, p.input[0], p.input[1], other.input[0], (unsigned)((const matmul_attributes *)p.attributes)->flags);
+    if (p.shape.ndim != 2 || !tape_same_shape(&p.shape, &other.shape)) return NIGH_NONE;
+    nigh_node row = is_product(&p) || p.op == &op_sum ? repeated_row(t, x) : NIGH_NONE;
+    if (p.op == &op_sum && row != NIGH_NONE && is_product(tape_at(t, p.input[0]))) {
+        nigh_node first = tape_plus_product(t, x, p.input[0]);
+        return tape_record_one(t, &op_sum, &p.shape, 3, (nigh_node[]){first, p.input[1], p.input[2]}, p.attributes, p.attribute_bytes);
+    }
+    if (!is_product(&p)) return NIGH_NONE;
+    if (row != NIGH_NONE) return record(t, p.input[0], p.input[1], row, (unsigned)((const matmul_attributes *)p.attributes)->flags);
     if (other.op->kind != TAPE_KERNEL && other.op->kind != TAPE_ELEMENTWISE) return NIGH_NONE;
     return tape_record_one(t, &op_sum, &p.shape, 3, (nigh_node[]){x, p.input[0], p.input[1]}, p.attributes, p.attribute_bytes);
 }
