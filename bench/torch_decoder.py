@@ -3,7 +3,7 @@
     python bench/torch_decoder.py WEIGHTS.safetensors BATCHES.i32 steps=50 mode=eager|compile threads=2 [held=FILE.i32]
 
 WEIGHTS: what `train_decoder ... save=` wrote. BATCHES: i32 [steps, batch, context + 1], what it wrote with batches=. One line a step: loss and seconds.
-With rounds on standard input ("go N"), runs N more steps each time and answers with the seconds: so that two programs can be timed in turn.
+With rounds on standard input ("go N"), runs N more steps each time and answers with seconds, CPU seconds and loss: so that two programs can be timed in turn.
 """
 import json
 import math
@@ -114,11 +114,11 @@ def main():
     sys.stdout.flush()
     for line in sys.stdin:
         n = int(line.split()[1])
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         for _ in range(n):
             loss = step()
         loss = loss.item()
-        print(f"{time.perf_counter() - start:.6f} {loss:.6f}", flush=True)
+        print(f"{time.perf_counter() - start:.6f} {time.process_time() - cpu:.6f} {loss:.6f}", flush=True)
 
 
 main()

@@ -9,8 +9,8 @@
  *   average-pool      -                             the same, count_padding 0
  *   global-average    -                             -
  *   resample          -                             size, else scale 2; method text linear | nearest; align_corners 0; a second input gives the size
- *   attention         -                             inputs q, k, v, or one that holds all with `heads` of q; causal, cosine, window, first, scale 0
- *   s4d               a, b, c [H, N, 2], dt [H]         recur 0; a's real part is -exp of what is stored, dt is exp of it
+ *   cross-attention   bias [B, H, T, S] or none     inputs q, k, v [B, T or S, heads, size], lengths; causal, cosine, window, first, scale 0
+ *   s4d               a, b, c [H, N, 2], dt [H]     recur 0; A = -exp(a_re) / 2 + i (pi n + a_im), B = 1 + b, C = c, step exp(dt) / 100
  *   delta-rule        -                             inputs q, k, v, beta
  *   gru               w_x, w_h, b_x, b_h            truncate 0
  *
@@ -43,8 +43,8 @@ NIGH_API int nigh_network_conv_transpose(nigh_network *net, const char *name, in
 NIGH_API int nigh_network_gru(nigh_network *net, const char *name, int x, int64_t in, int64_t out);
 
 /*
- * Diagonal state space layer over [B, T, heads] with `states` pairs of conjugate states a head: NAME.a (A = -1/2 + i pi n: "S4D-Lin"), NAME.b (ones), NAME.c (normal),
- * NAME.dt (logarithms uniform between those of 0.001 and 0.1).
+ * Diagonal state space layer over [B, T, heads] with `states` pairs of conjugate states a head: NAME.a, NAME.b (zeros: A = -1/2 + i pi n, "S4D-Lin"; B = 1),
+ * NAME.c (normal), NAME.dt (steps from 0.001 to 0.1).
  */
 NIGH_API int nigh_network_s4d(nigh_network *net, const char *name, int x, int64_t heads, int64_t states);
 

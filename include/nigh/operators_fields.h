@@ -112,8 +112,8 @@ NIGH_API nigh_node nigh_tape_fourier_resample(nigh_tape *tape, nigh_node x, cons
 NIGH_API nigh_node nigh_tape_spectral_derivative(nigh_tape *tape, nigh_node x, int axis, int order, double length);
 
 /*
- * Mean over samples of |u - v| / |v| in the Sobolev norm |u|^2 = sum over x and channels of u^2 + sum_d (du/dx_d)^2, derivatives by Fourier transforms
- * of the periodic fields u, v [N, in.., C] whose periods are length[] (NULL: 1 each). |v| has 1e-12 of its square's unit added below the root, so that v = 0 is finite.
+ * Mean over samples of |u - v| / |v| in the Sobolev norm |u|^2 = mean over x of the sum over channels of u^2 + sum_d (du/dx_d)^2, derivatives by Fourier
+ * transforms of the periodic fields u, v [N, in.., C] whose periods are length[] (NULL: 1 each). 1e-12 is added to |v|^2, 1e-20 to |u - v|^2: both may be zero.
  */
 NIGH_API nigh_node nigh_tape_relative_h1(nigh_tape *tape, nigh_node u, nigh_node v, const double *length);
 

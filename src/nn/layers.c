@@ -14,6 +14,8 @@ static const nigh_layer_kind *const lists[] = {
     layers_conv,
     layers_fields,
     layers_transformer,
+    layers_conv,
+    layers_sequence,
 };
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)

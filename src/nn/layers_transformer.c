@@ -1,5 +1,5 @@
-/* Layers of transformers: embeddings, positions, heads, attention, norms, gates. Listed in nn/layers.h. */
-#include "grad/attention_packed.h"
+/* Layers of transformers: positions, heads, attention, gates. Listed in nn/layers.h. */
+#include "grad/heads.h"
 #include "grad/tape.h"
 #include "nigh/operators_rows.h"
 #include "nn/attention_layer.h"
@@ -8,7 +8,6 @@
 #include <string.h>
 
 static double attribute(const nigh_layer_call *c, const char *key, double otherwise) { return nigh_layer_number(c->layer, key, otherwise); }
-static nigh_node weight(const nigh_layer_call *c, int i) { return i < c->layer->parameters ? c->parameter[i] : NIGH_NONE; }
 
 static nigh_node fail(const nigh_layer_call *c, const char *format, int64_t value, int64_t most)
 {
@@ -16,11 +15,6 @@ static nigh_node fail(const nigh_layer_call *c, const char *format, int64_t valu
 }
 
 /* ---- what comes in ------------------------------------------------------------------------------------ */
-
-static nigh_node embedding(const nigh_layer_call *c)
-{
-    return nigh_tape_scale(c->tape, nigh_tape_gather(c->tape, c->parameter[0], c->input[0]), attribute(c, "scale", 1));
-}
 
 /* [B, T, C], or NULL and a failure. */
 static const nigh_shape *sequence(const nigh_layer_call *c)
@@ -50,32 +44,13 @@ static nigh_node sine_positions(const nigh_layer_call *c)
     return nigh_tape_add(c->tape, c->input[0], table);
 }
 
-static nigh_node dropout(const nigh_layer_call *c)
-{
-    if (!c->how->train) return c->input[0];
-    return nigh_tape_dropout(c->tape, c->input[0], 1 - attribute(c, "rate", 0), c->stream);
-}
-
-/* ---- norms, activations ------------------------------------------------------------------------------- */
-
-static nigh_node layer_norm(const nigh_layer_call *c)
-{
-    return nigh_tape_layer_norm(c->tape, c->input[0], 1, weight(c, 0), weight(c, 1), attribute(c, "eps", 1e-5));
-}
-
-static nigh_node rms_norm(const nigh_layer_call *c) { return nigh_tape_rms_norm(c->tape, c->input[0], weight(c, 0), attribute(c, "eps", 1e-5)); }
-static nigh_node poly_relu(const nigh_layer_call *c) { return nigh_tape_poly_relu(c->tape, c->input[0], c->parameter[0]); }
-
-static nigh_node poly_norm(const nigh_layer_call *c)
-{
-    return nigh_tape_poly_norm(c->tape, c->input[0], c->parameter[0], weight(c, 1), attribute(c, "eps", 1e-6));
-}
+/* ---- gates ------------------------------------------------------------------------------------------- */
 
 /* f(first half of the channels) times the second half. */
 static nigh_node gate(const nigh_layer_call *c)
 {
     nigh_tape *t = c->tape;
-    if (!tape_check(t, "gate", 1, c->input)) return NIGH_NONE;
+    if (!tape_check(t, "gated-unit", 1, c->input)) return NIGH_NONE;
     const nigh_shape *s = tape_shape(t, c->input[0]);
     int64_t n = s->ndim ? s->dim[s->ndim - 1] : 0;
     if (n % 2 || !n) return fail(c, "%lld channels; an even number is needed%.0lld", n, 0);
@@ -86,7 +61,7 @@ static nigh_node gate(const nigh_layer_call *c)
     else if (!strcmp(of, "silu")) u = nigh_tape_silu(t, u);
     else if (!strcmp(of, "sigmoid")) u = nigh_tape_sigmoid(t, u);
     else if (!strcmp(of, "tanh")) u = nigh_tape_tanh(t, u);
-    else return tape_fail(t, "gate", "of is '%s'; relu, gelu, silu, sigmoid or tanh is allowed", of);
+    else return tape_fail(t, "gated-unit", "of is '%s'; relu, gelu, silu, sigmoid or tanh is allowed", of);
     return nigh_tape_mul(t, u, v);
 }
 
@@ -130,15 +105,9 @@ static nigh_node head(const nigh_layer_call *c)
 }
 
 const nigh_layer_kind layers_transformer[] = {
-    {"embedding", "rows of a table, by number", 1, 1, embedding},
     {"positions", "a table's rows added along a sequence", 1, 1, positions},
     {"sine-positions", "sines and cosines of the place added", 1, 1, sine_positions},
-    {"dropout", "in training, elements made 0 with chance rate, the others scaled up", 1, 1, dropout},
-    {"layer-norm", "mean 0 and variance 1 over channels, scaled and shifted", 1, 1, layer_norm},
-    {"rms-norm", "mean square 1 over channels, scaled", 1, 1, rms_norm},
-    {"poly-relu", "polynomial of max(x, 0)", 1, 1, poly_relu},
-    {"poly-norm", "sum of normed powers", 1, 1, poly_norm},
-    {"gate", "f(first half of the channels) times the second", 1, 1, gate},
+    {"gated-unit", "f(first half of the channels) times the second", 1, 1, gate},
     {"heads", "some heads of a product, [B, T, heads, size]", 1, 1, heads},
     {"join-heads", "[B, T, heads, size] to [B, T, heads size]", 1, 1, join_heads},
     {"rotary", "pairs of coordinates turned by an angle that grows with the place", 1, 1, rotary},

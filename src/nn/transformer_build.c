@@ -192,9 +192,9 @@ static int add_activation(const site *s, int x)
     switch (s->d->activation) {
     case NIGH_ACTIVATION_RELU: return add_layer(s, "relu", "act", 1, &x, 0, NULL, 0, NULL);
     case NIGH_ACTIVATION_SILU: return add_layer(s, "silu", "act", 1, &x, 0, NULL, 0, NULL);
-    case NIGH_ACTIVATION_GATED_RELU: return add_layer(s, "gate", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "relu"}});
-    case NIGH_ACTIVATION_GATED_GELU: return add_layer(s, "gate", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "gelu"}});
-    case NIGH_ACTIVATION_GATED_SILU: return add_layer(s, "gate", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "silu"}});
+    case NIGH_ACTIVATION_GATED_RELU: return add_layer(s, "gated-unit", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "relu"}});
+    case NIGH_ACTIVATION_GATED_GELU: return add_layer(s, "gated-unit", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "gelu"}});
+    case NIGH_ACTIVATION_GATED_SILU: return add_layer(s, "gated-unit", "act", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"of", 0, "silu"}});
     case NIGH_ACTIVATION_POLY_RELU:
     case NIGH_ACTIVATION_POLY_NORM: {
         bool norm = s->d->activation == NIGH_ACTIVATION_POLY_NORM;
