@@ -1,4 +1,4 @@
-/* Layers of rows: softmax, norms over samples, groups and batches, activations, order among channels. Listed in nn/layers.h. */
+/* Layers of rows: softmax, norms, embeddings, dropout, activations, order among channels. Listed in nn/layers.h. */
 #include "nigh/operators_rows.h"
 
 #include "grad/tape.h"
@@ -21,6 +21,13 @@ static nigh_node softmax(const nigh_layer_call *c) { return nigh_tape_softmax(c-
 static nigh_node log_softmax(const nigh_layer_call *c) { return nigh_tape_log_softmax(c->tape, c->input[0], (int)whole(c, "axis", -1)); }
 
 /* ---- norms -------------------------------------------------------------------------------------------------- */
+
+static nigh_node layer_norm(const nigh_layer_call *c)
+{
+    return nigh_tape_layer_norm(c->tape, c->input[0], (int)whole(c, "axes", 1), weight(c, 0), weight(c, 1), number(c, "eps", 1e-5));
+}
+
+static nigh_node rms_norm(const nigh_layer_call *c) { return nigh_tape_rms_norm(c->tape, c->input[0], weight(c, 0), number(c, "eps", 1e-5)); }
 
 static nigh_node sample_norm(const nigh_layer_call *c)
 {
@@ -77,7 +84,28 @@ static nigh_node batch_norm(const nigh_layer_call *c)
 
 static nigh_node normalise(const nigh_layer_call *c) { return nigh_tape_normalise(c->tape, c->input[0], number(c, "eps", 1e-12)); }
 
+/* ---- embeddings, dropout ----------------------------------------------------------------------------------------- */
+
+static nigh_node embedding(const nigh_layer_call *c)
+{
+    if (!need_weights(c, 1, "the table")) return NIGH_NONE;
+    return nigh_tape_scale(c->tape, nigh_tape_gather(c->tape, c->parameter[0], c->input[0]), number(c, "scale", 1));
+}
+
+static nigh_node dropout(const nigh_layer_call *c)
+{
+    return c->how->train ? nigh_tape_dropout(c->tape, c->input[0], 1 - number(c, "rate", 0), c->stream) : c->input[0];
+}
+
 /* ---- activations ------------------------------------------------------------------------------------------------ */
+
+static nigh_node poly_relu(const nigh_layer_call *c) { return need_weights(c, 1, "coefficients") ? nigh_tape_poly_relu(c->tape, c->input[0], c->parameter[0]) : NIGH_NONE; }
+
+static nigh_node poly_norm(const nigh_layer_call *c)
+{
+    if (!need_weights(c, 1, "coefficients")) return NIGH_NONE;
+    return nigh_tape_poly_norm(c->tape, c->input[0], c->parameter[0], weight(c, 1), number(c, "eps", 1e-6));
+}
 
 static nigh_node prelu(const nigh_layer_call *c) { return need_weights(c, 1, "slopes") ? nigh_tape_prelu(c->tape, c->input[0], c->parameter[0]) : NIGH_NONE; }
 static nigh_node hard_tanh(const nigh_layer_call *c) { return nigh_tape_hard_tanh(c->tape, c->input[0]); }
@@ -94,11 +122,17 @@ static nigh_node sign_through(const nigh_layer_call *c) { return nigh_tape_sign_
 const nigh_layer_kind layers_rows[] = {
     {"softmax", "exp(x) / sum exp(x) along axis", 1, 1, softmax},
     {"log-softmax", "its logarithm", 1, 1, log_softmax},
+    {"layer-norm", "mean 0 and variance 1 over the last axes, scaled and shifted", 1, 1, layer_norm},
+    {"rms-norm", "mean square 1 over channels, scaled", 1, 1, rms_norm},
     {"sample-norm", "mean 0 and variance 1 over all but the first axis, scaled and shifted", 1, 1, sample_norm},
     {"layer-norm-of", "mean 0 and variance 1 over channels, scale and shift affine in a second input", 2, 2, layer_norm_of},
     {"group-norm", "mean 0 and variance 1 over space and groups of channels", 1, 1, group_norm},
     {"batch-norm", "mean 0 and variance 1 of each channel over the batch, in use by running statistics", 1, 1, batch_norm},
     {"normalise", "rows of length 1", 1, 1, normalise},
+    {"embedding", "rows of a table, by number", 1, 1, embedding},
+    {"dropout", "in training, elements made 0 with chance rate, the others scaled up", 1, 1, dropout},
+    {"poly-relu", "polynomial of max(x, 0)", 1, 1, poly_relu},
+    {"poly-norm", "sum of normed powers", 1, 1, poly_norm},
     {"prelu", "x > 0 ? x : slope x, trained slopes", 1, 1, prelu},
     {"hard-tanh", "clipped to [-1, 1]", 1, 1, hard_tanh},
     {"elu", "x > 0 ? x : alpha (exp(x) - 1)", 1, 1, elu},
