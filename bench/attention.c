@@ -1,6 +1,7 @@
 /*
  * Times of attention: `attention` measures all cases, `attention --serve` reads names of cases from standard input and answers each with
- * "NAME forward backward" in milliseconds (the least of several; 0: not measured), so that bench/attention_beside.py can take turns.
+ * "NAME forward backward" in milliseconds (the least of several; 0: not measured), so that bench/attention_beside.py can take turns. THREADS, 2 unless
+ * set, is the number of threads; with 1 the time is that of the processor, which others who use the machine change least.
  */
 #include "common.h"
 
@@ -10,19 +11,22 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct bench_case {
     const char *name;
     int64_t batch, heads, queries, keys, width;
     bool causal, backward;
     nigh_dtype kv_dtype;
+    bool bias;
 } bench_case;
 
 static const bench_case cases[] = {
-    {"causal-2048", 1, 8, 2048, 2048, 64, true, false, NIGH_F32}, {"full-2048", 1, 8, 2048, 2048, 64, false, false, NIGH_F32},
-    {"train-128", 16, 4, 128, 128, 24, true, true, NIGH_F32},     {"train-2048", 1, 8, 2048, 2048, 64, true, true, NIGH_F32},
-    {"decode-4096", 1, 32, 1, 4096, 64, false, false, NIGH_F32},  {"decode-4096-f16", 1, 32, 1, 4096, 64, false, false, NIGH_F16},
-    {"decode-8-4096", 1, 32, 8, 4096, 64, false, false, NIGH_F32}, {"swin-49", 64, 4, 49, 49, 32, false, true, NIGH_F32},
+    {"causal-2048", 1, 8, 2048, 2048, 64, true, false, NIGH_F32, false}, {"full-2048", 1, 8, 2048, 2048, 64, false, false, NIGH_F32, false},
+    {"train-128", 16, 4, 128, 128, 24, true, true, NIGH_F32, false},     {"train-2048", 1, 8, 2048, 2048, 64, true, true, NIGH_F32, false},
+    {"decode-4096", 1, 32, 1, 4096, 64, false, false, NIGH_F32, false},  {"decode-4096-f16", 1, 32, 1, 4096, 64, false, false, NIGH_F16, false},
+    {"decode-8-4096", 1, 32, 8, 4096, 64, false, false, NIGH_F32, false}, {"swin-49", 64, 4, 49, 49, 32, false, true, NIGH_F32, false},
+    {"bias-512", 1, 8, 512, 512, 64, false, true, NIGH_F32, true}, {"plain-512", 1, 8, 512, 512, 64, false, true, NIGH_F32, false},
 };
 enum { CASES = sizeof cases / sizeof *cases, REPEATS = 7 };
 
@@ -35,6 +39,14 @@ static float *noise(int64_t n, uint64_t seed)
     return x;
 }
 
+static double seconds(int threads)
+{
+    struct timespec t;
+    if (threads > 1) return nigh_clock();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* All tensors are slices [B, T, H d], as a network holds them. */
 static void measure(nigh_context *ctx, const bench_case *c, int threads, double ms[2])
 {
@@ -42,32 +54,32 @@ static void measure(nigh_context *ctx, const bench_case *c, int threads, double 
     nigh_attention_strides by_query = {c->queries * row, c->width, row}, by_key = {c->keys * row, c->width, row};
     nigh_attention_spec spec = {.dtype = NIGH_F32, .kv_dtype = c->kv_dtype, .batch = c->batch, .heads = c->heads, .kv_heads = c->heads, .queries = c->queries,
                                 .keys = c->keys, .width = c->width, .value_width = c->width, .q = by_query, .k = by_key, .v = by_key, .o = by_query,
-                                .causal = c->causal, .backward = c->backward};
+                                .causal = c->causal, .bias = c->bias, .backward = c->backward};
     if (c->queries <= 8) spec.q = spec.k = spec.v = spec.o = (nigh_attention_strides){0};
     nigh_attention *x = NULL;
     if (nigh_attention_new(ctx, &spec, threads, &x)) fprintf(stderr, "%s\n", nigh_message(ctx)), exit(2);
     float *arrays[8] = {noise(nq, 1), noise(nk, 2), noise(nk, 3), noise(nq, 4), noise(nq, 5), noise(nk, 6), noise(nk, 7), noise(nq, 8)};
-    float *lse = noise(c->batch * c->heads * c->queries, 9);
+    float *lse = noise(c->batch * c->heads * c->queries, 9), *bias = noise(c->bias ? c->batch * c->heads * c->queries * c->keys : 1, 10);
     void *forward = nigh_alloc(ctx, nigh_attention_workspace(x)), *backward = nigh_alloc(ctx, nigh_attention_backward_workspace(x) + 64);
     for (int64_t i = 0; c->kv_dtype == NIGH_F16 && i < nk; i++) ((uint16_t *)arrays[1])[i] = ((uint16_t *)arrays[2])[i] = (uint16_t)(0x3800 + i % 512);
-    nigh_attention_data data = {.q = arrays[0], .k = arrays[1], .v = arrays[2]};
+    nigh_attention_data data = {.q = arrays[0], .k = arrays[1], .v = arrays[2], .bias = bias};
     nigh_attention_gradients g = {arrays[3], lse, arrays[7], NULL, arrays[4], arrays[5], arrays[6], NULL};
     ms[0] = ms[1] = INFINITY;
     for (int r = 0; r < REPEATS; r++) {
         double least[2] = {0, 0}, spent = 0;
         for (int n = 0; n < 1 || (spent < .02 && n < 100); n++) { /* the least of a few that follow each other */
-            double start = nigh_clock();
+            double start = seconds(threads);
             nigh_attention_run(x, &data, arrays[3], lse, forward);
-            double middle = nigh_clock(), end;
+            double middle = seconds(threads), end;
             if (c->backward) nigh_attention_backward(x, &data, &g, backward);
-            end = nigh_clock(), spent += end - start;
+            end = seconds(threads), spent += end - start;
             if (n == 0 || middle - start < least[0]) least[0] = middle - start;
             if (n == 0 || end - middle < least[1]) least[1] = end - middle;
         }
         ms[0] = fmin(ms[0], 1e3 * least[0]), ms[1] = c->backward ? fmin(ms[1], 1e3 * least[1]) : 0;
     }
     for (int i = 0; i < 8; i++) free(arrays[i]);
-    free(lse), nigh_free(ctx, forward), nigh_free(ctx, backward), nigh_attention_free(x);
+    free(lse), free(bias), nigh_free(ctx, forward), nigh_free(ctx, backward), nigh_attention_free(x);
 }
 
 int main(int argc, char **argv)

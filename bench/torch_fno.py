@@ -2,9 +2,9 @@
 
   torch_fno.py step  [key=value ...]    seconds of training steps (forward, backward, Adam), after warming up
   torch_fno.py apply [key=value ...]    seconds of one-sample answers
-  torch_fno.py parity FILE [key=value]  writes weights and batches to FILE.npz, prints the losses of 50 Adam steps and a test error
+  torch_fno.py parity FILE [key=value]  writes weights, batches and losses of 50 Adam steps to FILE.npz, and answers afterwards; prints losses and a test error
 
-Keys: size 64, width 32, modes 12, layers 4, batch 20, count 10, compile 0, threads 2, rate 1e-3, dims 2.
+Keys: size 64, width 32, modes 12, layers 4, batch 20, count 10, compile 0, threads 2, rate 1e-3, dims 2, tests 40 (fields of the test error).
 """
 import resource
 import sys
@@ -15,7 +15,7 @@ import torch
 
 
 def arguments(words):
-    options = dict(size=64, width=32, modes=12, layers=4, batch=20, count=10, compile=0, threads=2, rate=1e-3, dims=2)
+    options = dict(size=64, width=32, modes=12, layers=4, batch=20, count=10, compile=0, threads=2, rate=1e-3, dims=2, tests=40)
     for word in words:
         key, value = word.split('=')
         options[key] = float(value) if key == 'rate' else int(value)
@@ -88,21 +88,25 @@ def nigh_weights(model, o):
         out[f'blocks.{b}.gate.weight'] = blocks.channel_mlp_skips[b].weight.detach().numpy().reshape(-1)
         for i in range(2):
             put(f'blocks.{b}.mlp.{i}', blocks.channel_mlp[b].fcs[i])
-    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in out.items()}
+    return {name: np.array(value, dtype=np.float32, order='C') for name, value in out.items()}
 
 
 def parity(path, o):
     model, step = model_of(o), None
     x, y = fields(o, 10 * o['batch'], 1)
-    xt, yt = fields(o, 40, 2)
-    np.savez(path, x=x[..., None], y=y[..., None], xt=xt[..., None], yt=yt[..., None], **nigh_weights(model, o))
+    xt, yt = fields(o, o['tests'], 2)
+    kept = dict(x=x[..., None], y=y[..., None], xt=xt[..., None], yt=yt[..., None], **nigh_weights(model, o))
+    losses = []
     step = step_of(o, model)
     x, y, xt, yt = (torch.from_numpy(v)[:, None] for v in (x, y, xt, yt))
     for i in range(50):
         rows = slice(i % 10 * o['batch'], (i % 10 + 1) * o['batch'])
-        print('loss', i, repr(step(x[rows], y[rows])))
+        losses.append(step(x[rows], y[rows]))
+        print('loss', i, repr(losses[-1]))
     with torch.inference_mode():
-        print('test', repr(loss_of(model(xt), yt).item()))
+        answer = model(xt)
+        print('test', repr(loss_of(answer, yt).item()))
+    np.savez_compressed(path, losses=np.array(losses), answer=answer[:, 0, ..., None].numpy(), **kept)
 
 
 def main():

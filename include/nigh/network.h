@@ -195,6 +195,14 @@ NIGH_API const nigh_shape *nigh_network_runner_shape(const nigh_network_runner *
 /* samples of inputs[i] to outputs[o]. Allocates nothing; with threads 1 several threads may run one runner, each in a workspace of its own. Cannot fail. */
 NIGH_API void nigh_network_runner_apply(const nigh_network_runner *runner, int64_t samples, const void *const *inputs, void *const *outputs, void *workspace);
 
+/*
+ * Appends one C99 file without dependencies (beyond the C library) that computes the network for inputs of these shapes [nigh_network_inputs]:
+ * void NAME(const float *x0, .., float *y0, .., float *s), NAME_many for several calls in a row, NAME_SCRATCH numbers of working memory; double when the
+ * network is f64. Steps, fusion and memory are those of an executor of one thread; weights are in the file as bits. Results agree with the tape's to 1e-5
+ * relative to their size (f32). name: letters, digits, _. NIGH_UNSUPPORTED names an operator that has no form in C here. About 11 bytes a weight.
+ */
+NIGH_API nigh_status nigh_network_export(nigh_network *net, const nigh_shape *inputs, const char *name, nigh_buffer *text);
+
 /* What a kind of layer sees when it records itself. */
 typedef struct nigh_layer_call {
     nigh_tape *tape;

@@ -3,11 +3,6 @@
 
 #include "grad/tape.h"
 
-/* inputs: a, b and, when there are three, a bias [n]. */
-typedef struct matmul_attributes {
-    int64_t flags;
-} matmul_attributes;
-
 static matmul_spec make_spec(const tape_call *call)
 {
     unsigned flags = (unsigned)((const matmul_attributes *)call->node->attributes)->flags;

@@ -7,12 +7,6 @@
 #include "grad/fused.h"
 #include "tensor/rows.h"
 
-/* The operators' inputs: x, then gamma and beta where the attributes say so. */
-typedef struct norm_attributes {
-    double eps;
-    int64_t gamma, beta, rms;
-} norm_attributes;
-
 /* ---- running ------------------------------------------------------------------------------------------ */
 
 typedef struct slab {

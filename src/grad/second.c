@@ -132,6 +132,7 @@ static nigh_status check_loss(nigh_context *ctx, const nigh_tape *tape, nigh_nod
 {
     char text[TAPE_SHAPE_TEXT];
     const nigh_shape *shape = nigh_tape_shape(tape, loss);
+    if (nigh_tape_status(tape)) return nigh_tape_status(tape);
     if (!shape) return nigh_fail(ctx, NIGH_INVALID, "product: the loss is node %d, which is not on the tape", (int)loss);
     if (nigh_shape_count(shape) != 1) return nigh_fail(ctx, NIGH_INVALID, "product: the loss is %s; one element is needed", tape_shape_text(shape, text));
     return NIGH_OK;
@@ -177,6 +178,7 @@ nigh_status nigh_gauss_newton_new(nigh_context *ctx, nigh_tape *tape, nigh_node 
     nigh_product *p;
     nigh_node tangent, g, curved;
     nigh_status status = loss == NIGH_NONE ? NIGH_OK : check_loss(ctx, tape, loss);
+    if (!status) status = nigh_tape_status(tape);
     if (!status && !nigh_tape_shape(tape, z)) status = nigh_fail(ctx, NIGH_INVALID, "product: z is node %d, which is not on the tape", (int)z);
     if (!status) status = begin(ctx, tape, over, over, &p);
     if (status) return status;

@@ -148,10 +148,6 @@ nigh_node nigh_tape_transpose(nigh_tape *t, nigh_node x, int a, int b)
 /* ---- slice and place ---------------------------------------------------------------------------------- */
 
 /* Element i of the small array is element start + i step of the large one, in each dimension. */
-typedef struct slice_attributes {
-    int64_t start[NIGH_MAX_DIMS], step[NIGH_MAX_DIMS];
-} slice_attributes;
-
 static nigh_node record_slice(nigh_tape *t, nigh_node x, const nigh_shape *shape, const slice_attributes *a);
 static nigh_node record_place(nigh_tape *t, nigh_node x, const nigh_shape *shape, const slice_attributes *a);
 

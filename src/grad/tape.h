@@ -162,4 +162,20 @@ typedef struct input_attributes {
 typedef struct part_attributes {
     int64_t output;
 } part_attributes;
+
+/* Of slices, and of "place", which puts its input into zeros so that slicing gives it back. */
+typedef struct slice_attributes {
+    int64_t start[NIGH_MAX_DIMS], step[NIGH_MAX_DIMS];
+} slice_attributes;
+
+/* Of matrix products; inputs: a, b and, when there are three, a bias [n]. */
+typedef struct matmul_attributes {
+    int64_t flags;
+} matmul_attributes;
+
+/* Of layer and RMS norms; inputs: x, then gamma and beta where they say so. */
+typedef struct norm_attributes {
+    double eps;
+    int64_t gamma, beta, rms;
+} norm_attributes;
 #endif

@@ -66,6 +66,7 @@ static nigh_status renew(rows_source *s, int64_t number)
 {
     int64_t round = number / s->every;
     if (round < s->round) s->round = -1;
+    for (int k = 0; k < s->n && s->round < 0; k++) memset(s->array[k].data, 0, (size_t)s->array[k].shape.dim[0] * s->row_bytes[k]);
     while (s->round < round) {
         nigh_rng rng = nigh_rng_new(nigh_seed_split(s->head.seed, 2), (uint64_t)(s->round + 1));
         nigh_status status = s->renew(s->user, &rng, s->round + 1, s->array);

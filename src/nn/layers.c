@@ -13,9 +13,8 @@ static const nigh_layer_kind *const lists[] = {
     layers_rows,
     layers_conv,
     layers_fields,
-    layers_transformer,
-    layers_conv,
     layers_sequence,
+    layers_transformer,
 };
 
 const nigh_layer_kind *nigh_layer_kind_at(int i)

@@ -9,9 +9,8 @@ extern const nigh_layer_kind layers_shape[];
 extern const nigh_layer_kind layers_rows[];
 extern const nigh_layer_kind layers_conv[];
 extern const nigh_layer_kind layers_fields[];
-extern const nigh_layer_kind layers_transformer[];
-extern const nigh_layer_kind layers_conv[];
 extern const nigh_layer_kind layers_sequence[];
+extern const nigh_layer_kind layers_transformer[];
 
 /* Fails the tape with "layer KIND: " and this message; false. */
 bool layers_fail(const nigh_layer_call *call, const char *format, ...) NIGH_PRINTF(2, 3);

@@ -1,4 +1,4 @@
-/* Layers of rows: softmax, norms, embeddings, dropout, activations with weights, order among channels. Listed in nn/layers.h. */
+/* Layers of rows: softmax, norms, embeddings, dropout, activations, order among channels. Listed in nn/layers.h. */
 #include "nigh/operators_rows.h"
 
 #include "grad/tape.h"
@@ -27,6 +27,14 @@ static nigh_node layer_norm(const nigh_layer_call *c)
     return nigh_tape_layer_norm(c->tape, c->input[0], (int)whole(c, "axes", 1), weight(c, 0), weight(c, 1), number(c, "eps", 1e-5));
 }
 
+static nigh_node rms_norm(const nigh_layer_call *c) { return nigh_tape_rms_norm(c->tape, c->input[0], weight(c, 0), number(c, "eps", 1e-5)); }
+
+static nigh_node sample_norm(const nigh_layer_call *c)
+{
+    const nigh_shape *x = nigh_tape_shape(c->tape, c->input[0]);
+    return nigh_tape_layer_norm(c->tape, c->input[0], x ? x->ndim - 1 : 0, weight(c, 0), weight(c, 1), number(c, "eps", 1e-5));
+}
+
 /* Gamma and beta are affine in a second input t [N] or [N, 1]: t weight + bias, one pair for each sample. */
 static nigh_node layer_norm_of(const nigh_layer_call *c)
 {
@@ -42,8 +50,6 @@ static nigh_node layer_norm_of(const nigh_layer_call *c)
     nigh_node gamma = nigh_tape_add(t, nigh_tape_mul(t, at, weight(c, 0)), weight(c, 1)), beta = nigh_tape_add(t, nigh_tape_mul(t, at, weight(c, 2)), weight(c, 3));
     return nigh_tape_layer_norm(t, c->input[0], 1, gamma, beta, number(c, "eps", 1e-5));
 }
-
-static nigh_node rms_norm(const nigh_layer_call *c) { return nigh_tape_rms_norm(c->tape, c->input[0], weight(c, 0), number(c, "eps", 1e-5)); }
 
 static nigh_node group_norm(const nigh_layer_call *c)
 {
@@ -78,7 +84,7 @@ static nigh_node batch_norm(const nigh_layer_call *c)
 
 static nigh_node normalise(const nigh_layer_call *c) { return nigh_tape_normalise(c->tape, c->input[0], number(c, "eps", 1e-12)); }
 
-/* ---- rows of tables, noise ------------------------------------------------------------------------------------ */
+/* ---- embeddings, dropout ----------------------------------------------------------------------------------------- */
 
 static nigh_node embedding(const nigh_layer_call *c)
 {
@@ -93,7 +99,6 @@ static nigh_node dropout(const nigh_layer_call *c)
 
 /* ---- activations ------------------------------------------------------------------------------------------------ */
 
-static nigh_node prelu(const nigh_layer_call *c) { return need_weights(c, 1, "slopes") ? nigh_tape_prelu(c->tape, c->input[0], c->parameter[0]) : NIGH_NONE; }
 static nigh_node poly_relu(const nigh_layer_call *c) { return need_weights(c, 1, "coefficients") ? nigh_tape_poly_relu(c->tape, c->input[0], c->parameter[0]) : NIGH_NONE; }
 
 static nigh_node poly_norm(const nigh_layer_call *c)
@@ -102,8 +107,8 @@ static nigh_node poly_norm(const nigh_layer_call *c)
     return nigh_tape_poly_norm(c->tape, c->input[0], c->parameter[0], weight(c, 1), number(c, "eps", 1e-6));
 }
 
+static nigh_node prelu(const nigh_layer_call *c) { return need_weights(c, 1, "slopes") ? nigh_tape_prelu(c->tape, c->input[0], c->parameter[0]) : NIGH_NONE; }
 static nigh_node hard_tanh(const nigh_layer_call *c) { return nigh_tape_hard_tanh(c->tape, c->input[0]); }
-static nigh_node clamp(const nigh_layer_call *c) { return nigh_tape_clamp(c->tape, c->input[0], number(c, "low", 0), number(c, "high", 1)); }
 static nigh_node elu(const nigh_layer_call *c) { return nigh_tape_elu(c->tape, c->input[0], number(c, "alpha", 1)); }
 static nigh_node softsign(const nigh_layer_call *c) { return nigh_tape_softsign(c->tape, c->input[0]); }
 static nigh_node gelu_tanh(const nigh_layer_call *c) { return nigh_tape_gelu_tanh(c->tape, c->input[0]); }
@@ -118,18 +123,18 @@ const nigh_layer_kind layers_rows[] = {
     {"softmax", "exp(x) / sum exp(x) along axis", 1, 1, softmax},
     {"log-softmax", "its logarithm", 1, 1, log_softmax},
     {"layer-norm", "mean 0 and variance 1 over the last axes, scaled and shifted", 1, 1, layer_norm},
-    {"layer-norm-of", "the same over channels, scale and shift affine in a second input", 2, 2, layer_norm_of},
     {"rms-norm", "mean square 1 over channels, scaled", 1, 1, rms_norm},
+    {"sample-norm", "mean 0 and variance 1 over all but the first axis, scaled and shifted", 1, 1, sample_norm},
+    {"layer-norm-of", "mean 0 and variance 1 over channels, scale and shift affine in a second input", 2, 2, layer_norm_of},
     {"group-norm", "mean 0 and variance 1 over space and groups of channels", 1, 1, group_norm},
     {"batch-norm", "mean 0 and variance 1 of each channel over the batch, in use by running statistics", 1, 1, batch_norm},
     {"normalise", "rows of length 1", 1, 1, normalise},
     {"embedding", "rows of a table, by number", 1, 1, embedding},
     {"dropout", "in training, elements made 0 with chance rate, the others scaled up", 1, 1, dropout},
-    {"prelu", "x > 0 ? x : slope x, trained slopes", 1, 1, prelu},
     {"poly-relu", "polynomial of max(x, 0)", 1, 1, poly_relu},
     {"poly-norm", "sum of normed powers", 1, 1, poly_norm},
+    {"prelu", "x > 0 ? x : slope x, trained slopes", 1, 1, prelu},
     {"hard-tanh", "clipped to [-1, 1]", 1, 1, hard_tanh},
-    {"clamp", "clipped to [low, high]", 1, 1, clamp},
     {"elu", "x > 0 ? x : alpha (exp(x) - 1)", 1, 1, elu},
     {"softsign", "x / (1 + |x|)", 1, 1, softsign},
     {"gelu-tanh", "gelu by a hyperbolic tangent", 1, 1, gelu_tanh},

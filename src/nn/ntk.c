@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum { BATCH = 128, TILE = 1024 };             /* samples of a sweep; rows and columns of a block of products */
-static const int64_t BUDGET = (int64_t)256 << 20; /* bytes of derivatives held at once */
+static const int64_t BUDGET = (int64_t)256 << 20; /* bytes of derivatives held at once by nigh_ntk */
 
 /* The points of one side, with what the sweeps gave. */
 typedef struct side {
@@ -22,7 +22,7 @@ typedef struct kernel {
     nigh_samples *s;
     nigh_ntk_kind kind;
     size_t size;
-    int64_t outputs, group;
+    int64_t budget, outputs, group;
     side a, b;
     side *right;     /* &a when both sides are the same */
     char *batch, *seed, *gx, *gd;
@@ -229,7 +229,7 @@ static void add_other_block(kernel *k, const char *left, const char *right, int6
 static nigh_status add_others(kernel *k)
 {
     nigh_samples *s = k->s;
-    int64_t points = k->outputs * (k->a.n + (k->right == &k->a ? 0 : k->right->n)), width = BUDGET / ((int64_t)k->size * points);
+    int64_t points = k->outputs * (k->a.n + (k->right == &k->a ? 0 : k->right->n)), width = k->budget / ((int64_t)k->size * points);
     if (width < 1) width = 1;
     if (width > s->others) width = s->others;
     char *left = nigh_alloc(k->ctx, (size_t)(points * width) * k->size + 1), *right = left;
@@ -258,7 +258,7 @@ static nigh_status make_room(kernel *k)
         t = s->use[i].t > t ? s->use[i].t : t;
     }
     int64_t bytes = each * points * (int64_t)k->size;
-    k->group = bytes > 0 && BUDGET / bytes < k->outputs ? BUDGET / bytes : k->outputs;
+    k->group = bytes > 0 && k->budget / bytes < k->outputs ? k->budget / bytes : k->outputs;
     if (k->group < 1) k->group = 1;
     if (k->kind == NIGH_NTK_FULL && k->right == &k->a && k->group < k->outputs) { /* two groups are needed at once: the second side holds the same points */
         k->b = k->a;
@@ -284,9 +284,14 @@ static void mirror(double *a, int64_t n)
 
 nigh_status nigh_ntk(nigh_context *ctx, nigh_network *net, nigh_ntk_kind kind, int64_t n, const void *x, int64_t m, const void *y, double *out)
 {
+    return samples_ntk(ctx, net, kind, n, x, m, y, BUDGET, out);
+}
+
+nigh_status samples_ntk(nigh_context *ctx, nigh_network *net, nigh_ntk_kind kind, int64_t n, const void *x, int64_t m, const void *y, int64_t budget, double *out)
+{
     if (!y) m = n;
     if (n < 1 || m < 1) return nigh_fail(ctx, NIGH_INVALID, "ntk: %lld and %lld points; 1 or more are allowed", (long long)n, (long long)m);
-    kernel k = {.ctx = ctx, .kind = kind, .a = {.n = n, .points = x}, .b = {.n = m, .points = y}};
+    kernel k = {.ctx = ctx, .kind = kind, .budget = budget, .a = {.n = n, .points = x}, .b = {.n = m, .points = y}};
     k.right = y ? &k.b : &k.a;
     int64_t batch = n > m ? n : m;
     nigh_status status = nigh_samples_new(ctx, net, &(nigh_samples_spec){.batch = batch < BATCH ? batch : BATCH}, &k.s);

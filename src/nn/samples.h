@@ -51,6 +51,9 @@ const void *samples_delta(nigh_samples *s, const samples_use *use);
 nigh_status samples_run_one(nigh_samples *s, const void *x, const void *target, const void *seed);
 const void *samples_other(nigh_samples *s, int array);
 
+/* nigh_ntk with at most `budget` bytes of derivatives at once (at least those of one output, or one column). */
+nigh_status samples_ntk(nigh_context *ctx, nigh_network *net, nigh_ntk_kind kind, int64_t n, const void *x, int64_t m, const void *y, int64_t budget, double *out);
+
 /* What records the uses and sweeps; the parts of nigh_samples_new. */
 nigh_status samples_record(nigh_samples *s);
 nigh_status samples_record_one(nigh_samples *s);

@@ -1,6 +1,7 @@
 /* Losses and metrics to record. Declared in nigh/train.h. */
+#include "nn/train.h"
+
 #include "grad/tape.h"
-#include "nigh/train.h"
 
 static bool check_pair(nigh_tape *tape, const char *op, nigh_node a, nigh_node b)
 {
@@ -49,20 +50,27 @@ static nigh_node one_hot(nigh_tape *tape, const char *op, nigh_node logits, nigh
     return nigh_tape_cast(tape, nigh_tape_equal(tape, nigh_tape_reshape(tape, labels, y.ndim + 1, column), class), x.dtype);
 }
 
-/* sum(value * inside) / max(sum(inside), 1) */
+/* sum(value) / max(sum(inside), 1); value is 0 outside. */
 static nigh_node mean_inside(nigh_tape *tape, nigh_node value, nigh_node inside)
 {
-    nigh_node count = nigh_tape_clamp(tape, nigh_tape_sum(tape, inside, NIGH_ALL, false), 1, 1e300);
-    return nigh_tape_div(tape, nigh_tape_sum(tape, nigh_tape_mul(tape, value, inside), NIGH_ALL, false), count);
+    nigh_node count = nigh_tape_max(tape, nigh_tape_sum(tape, inside, NIGH_ALL, false), nigh_tape_fill(tape, tape_shape(tape, inside)->dtype, 0, NULL, 1));
+    return nigh_tape_div(tape, nigh_tape_sum(tape, value, NIGH_ALL, false), count);
 }
 
-nigh_node nigh_loss_cross_entropy(nigh_tape *tape, nigh_node logits, nigh_node labels)
+nigh_node train_cross_entropy_rows(nigh_tape *tape, nigh_node logits, nigh_node labels, nigh_node *inside)
 {
     nigh_node hot = one_hot(tape, "cross_entropy", logits, labels);
     if (hot == NIGH_NONE) return NIGH_NONE;
     unsigned last = 1u << (tape_shape(tape, logits)->ndim - 1);
     nigh_node at = nigh_tape_sum(tape, nigh_tape_mul(tape, hot, logits), last, false), all = nigh_tape_log_sum_exp(tape, logits, last, false);
-    return mean_inside(tape, nigh_tape_sub(tape, all, at), nigh_tape_sum(tape, hot, last, false));
+    *inside = nigh_tape_sum(tape, hot, last, false);
+    return nigh_tape_mul(tape, nigh_tape_sub(tape, all, at), *inside);
+}
+
+nigh_node nigh_loss_cross_entropy(nigh_tape *tape, nigh_node logits, nigh_node labels)
+{
+    nigh_node inside, rows = train_cross_entropy_rows(tape, logits, labels, &inside);
+    return rows == NIGH_NONE ? NIGH_NONE : mean_inside(tape, rows, inside);
 }
 
 nigh_node nigh_metric_accuracy(nigh_tape *tape, nigh_node logits, nigh_node labels)
@@ -71,5 +79,6 @@ nigh_node nigh_metric_accuracy(nigh_tape *tape, nigh_node logits, nigh_node labe
     if (hot == NIGH_NONE) return NIGH_NONE;
     unsigned last = 1u << (tape_shape(tape, logits)->ndim - 1);
     nigh_node at = nigh_tape_sum(tape, nigh_tape_mul(tape, hot, logits), last, false), top = nigh_tape_max_over(tape, logits, last, false);
-    return mean_inside(tape, nigh_tape_greater_equal(tape, at, top), nigh_tape_sum(tape, hot, last, false));
+    nigh_node inside = nigh_tape_sum(tape, hot, last, false);
+    return mean_inside(tape, nigh_tape_mul(tape, nigh_tape_greater_equal(tape, at, top), inside), inside);
 }

@@ -61,24 +61,25 @@ size_t attention_room_cut(const nigh_attention *x, bool backward, char *memory, 
 {
     const nigh_attention_spec *s = &x->spec;
     int64_t rows = x->kernels->rows, w = x->width, n = x->value_width, block = ATTENTION_BLOCK, size = (int64_t)nigh_dtype_size(s->dtype);
-    int64_t list = s->gather ? block : 0;
+    int64_t list = s->gather ? block : 0, pack = x->pack && (backward || !x->few), held = pack ? s->keys : block;
     attention_room none;
     if (!room) room = &none;
     struct {
         void **at;
         int64_t count;
     } const pieces[] = {{&room->q, w * rows}, {&room->s, block * rows}, {&room->o, n * rows}, {&room->top, rows}, {&room->sum, rows},
-                        {&room->k, block * w}, {&room->v, block * n}, {&room->norm, block}, {&room->q_rows, w * rows},
+                        {&room->k, held * w}, {&room->v, held * n}, {&room->q_rows, (w > n ? w : n) * rows},
                         {&room->p, block * rows}, {&room->d_o, n * rows}, {&room->d_o_rows, n * rows},
                         {&room->d_q, w * rows}, {&room->lse, rows}, {&room->delta, rows}, {&room->d_k_block, list * w},
                         {&room->d_v_block, list * n}, {&room->d_k, s->keys * w}, {&room->d_v, s->keys * n}};
-    size_t used = 0, many = backward ? sizeof pieces / sizeof *pieces : 9;
+    size_t used = 0, many = backward ? sizeof pieces / sizeof *pieces : 8;
     for (size_t i = 0; i < many; i++) {
         *pieces[i].at = memory ? memory + used : NULL;
         used += (size_t)attention_padded(pieces[i].count * size, 64);
     }
-    room->at = memory ? (int32_t *)(memory + used) : NULL;
-    return used + ATTENTION_BLOCK * sizeof *room->at;
+    room->at = memory ? (int32_t *)(memory + used) : NULL, used += ATTENTION_BLOCK * sizeof *room->at;
+    room->held = memory && pack ? (int64_t *)(memory + used) : NULL, room->chunks = memory && pack ? (uint8_t *)(room->held + 1) : NULL;
+    return used + (pack ? (size_t)attention_padded(8 + held / block + 1, 64) : 0);
 }
 
 /* Tiles over all sequences and heads. */
@@ -107,6 +108,16 @@ size_t nigh_attention_backward_workspace(const nigh_attention *x)
     if (!x->spec.backward) return 0;
     return (x->backward_parts > 1 ? (size_t)x->backward_parts * query_bytes(x) : 0) +
            (size_t)x->backward_threads * attention_room_cut(x, true, NULL, NULL);
+}
+
+/* The rooms of `threads` threads hold no head yet. */
+static void empty(const nigh_attention *x, bool backward, int threads, char *rooms)
+{
+    attention_room room;
+    for (int i = 0; i < threads; i++) {
+        attention_room_cut(x, backward, rooms + (size_t)i * attention_room_cut(x, backward, NULL, NULL), &room);
+        if (room.held) *room.held = -1;
+    }
 }
 
 /* ---- forward ---- */
@@ -167,6 +178,7 @@ void nigh_attention_run(const nigh_attention *x, const nigh_attention_data *data
 {
     int64_t tiles = all_tiles(x), count = tiles * x->parts;
     char *rooms = workspace, *parts = rooms + (size_t)x->threads * attention_room_cut(x, false, NULL, NULL);
+    empty(x, false, x->threads, rooms);
     if (x->threads == 1) {
         for (int64_t i = 0; i < count; i++) run_one(x, data, i, o, lse, parts, rooms);
     } else {
@@ -235,6 +247,7 @@ void nigh_attention_backward(const nigh_attention *x, const nigh_attention_data 
     if (!g->d_bias || s->bias_batch) chains *= s->batch;
     if (!g->d_bias || s->bias_head) chains *= s->kv_heads;
     if (g->d_bias) clear_bias(x, g->d_bias);
+    empty(x, true, threads, rooms);
     if (threads == 1) {
         for (int64_t i = 0; i < chains; i++) backward_chain(x, data, i, g, parts, rooms);
     } else {

@@ -8,7 +8,7 @@
 #include "nigh/attention.h"
 
 enum {
-    ATTENTION_BLOCK = 128,  /* keys of a block */
+    ATTENTION_BLOCK = 64,  /* keys of a block */
     ATTENTION_ROWS = 64,    /* most queries of a tile, at any level */
     ATTENTION_VECTORS = 4,  /* most vectors of a tile */
     ATTENTION_FEW = 8,      /* so many queries are better held one by one, with keys in the lanes */
@@ -45,7 +45,9 @@ typedef struct attention_block {
 /* Scratch of one thread. */
 typedef struct attention_room {
     void *q, *q_rows, *s, *o, *top, *sum; /* q transposed and not, scores, o transposed */
-    void *k, *v, *norm;            /* blocks of keys and values that cannot be read where they are; 1 / |k| */
+    void *k, *v;                   /* keys and values that are not read where they are: a block, or with `held` a head */
+    int64_t *held;                 /* that head, over all sequences; NULL: blocks */
+    uint8_t *chunks;               /* which of its blocks are there */
     void *p, *d_o, *d_o_rows, *d_q, *lse, *delta, *d_k_block, *d_v_block, *d_k, *d_v; /* backward */
     int32_t *at;
 } attention_room;
@@ -100,7 +102,9 @@ struct nigh_attention {
     double unit;   /* scores are held in units of 1/unit: log2(e) for exp2, 1 for the hard forms */
     double factor; /* what q is multiplied by before the product */
     double after;  /* and the scores after it */
-    bool copy;     /* k and v go through the room: another type, a list, the cosine form */
+    bool convert;  /* k and v are not read as they are: another type, the cosine form */
+    bool copy;     /* k and v go through the room block by block, as those of a list */
+    bool pack;     /* k and v of a head are copied to the room */
 };
 
 static inline int64_t attention_padded(int64_t n, int64_t lanes) { return (n + lanes - 1) / lanes * lanes; }

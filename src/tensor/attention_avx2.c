@@ -44,11 +44,39 @@ INLINE double sum_f64(__m256d v)
     return x[0] + x[1];
 }
 
+/* to[j, i] = from[i, j]: pairs of numbers, pairs of pairs, then halves of vectors. */
+INLINE void turn_f32(const float *from, int64_t ldf, float *to, int64_t ldt)
+{
+    __m256 a[8], b[8];
+    UNROLL for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(from + i * ldf);
+    UNROLL for (int i = 0; i < 8; i += 2) b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]), b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    UNROLL for (int i = 0; i < 8; i++) {
+        __m256d one = _mm256_castps_pd(b[i / 4 * 4 + i % 4 / 2]), two = _mm256_castps_pd(b[i / 4 * 4 + i % 4 / 2 + 2]);
+        a[i] = _mm256_castpd_ps(i % 2 ? _mm256_unpackhi_pd(one, two) : _mm256_unpacklo_pd(one, two));
+    }
+    UNROLL for (int c = 0; c < 4; c++) {
+        _mm256_storeu_ps(to + c * ldt, _mm256_permute2f128_ps(a[c], a[c + 4], 0x20));
+        _mm256_storeu_ps(to + (c + 4) * ldt, _mm256_permute2f128_ps(a[c], a[c + 4], 0x31));
+    }
+}
+
+INLINE void turn_f64(const double *from, int64_t ldf, double *to, int64_t ldt)
+{
+    __m256d a[4], b[4];
+    UNROLL for (int i = 0; i < 4; i++) a[i] = _mm256_loadu_pd(from + i * ldf);
+    UNROLL for (int i = 0; i < 4; i += 2) b[i] = _mm256_unpacklo_pd(a[i], a[i + 1]), b[i + 1] = _mm256_unpackhi_pd(a[i], a[i + 1]);
+    UNROLL for (int c = 0; c < 2; c++) {
+        _mm256_storeu_pd(to + c * ldt, _mm256_permute2f128_pd(b[c], b[c + 2], 0x20));
+        _mm256_storeu_pd(to + (c + 2) * ldt, _mm256_permute2f128_pd(b[c], b[c + 2], 0x31));
+    }
+}
+
 #define NV 2
 #define ROWS1 12
 #define ROWS2 6
 
 #define REAL float
+#define MASK int32_t
 #define LARGEST 0x1.fffffep127f
 #define NAME(x) x##_f32
 #define KERNELS attention_avx2_f32
@@ -61,13 +89,15 @@ INLINE double sum_f64(__m256d v)
 #define FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define MAX(a, b) _mm256_max_ps(a, b)
 #define EXP2(x) exp2_f32(x)
-#define SAME(a, b) (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) == 0xff)
+#define WITHIN(a, b) (_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LE_OQ)) == 0xff)
 #define HSUM(v) sum_f32(v)
-#define GATHER(p, step) _mm256_setr_ps((p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)], (p)[4 * (step)], (p)[5 * (step)], (p)[6 * (step)], (p)[7 * (step)])
+#define TURN turn_f32
+#define LOG2(x) log2f(x)
 #define HALF(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
 #include "tensor/attention.inc"
 
 #undef REAL
+#undef MASK
 #undef LARGEST
 #undef NAME
 #undef KERNELS
@@ -80,11 +110,13 @@ INLINE double sum_f64(__m256d v)
 #undef FMA
 #undef MAX
 #undef EXP2
-#undef SAME
+#undef WITHIN
 #undef HSUM
-#undef GATHER
+#undef LOG2
+#undef TURN
 #undef HALF
 #define REAL double
+#define MASK int64_t
 #define LARGEST 0x1.fffffffffffffp1023
 #define NAME(x) x##_f64
 #define KERNELS attention_avx2_f64
@@ -97,8 +129,9 @@ INLINE double sum_f64(__m256d v)
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)
 #define MAX(a, b) _mm256_max_pd(a, b)
 #define EXP2(x) exp2_f64(x)
-#define SAME(a, b) (_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_EQ_OQ)) == 0xf)
+#define WITHIN(a, b) (_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_LE_OQ)) == 0xf)
 #define HSUM(v) sum_f64(v)
-#define GATHER(p, step) _mm256_setr_pd((p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)])
+#define TURN turn_f64
+#define LOG2(x) log2(x)
 #include "tensor/attention.inc"
 #endif

@@ -114,6 +114,13 @@ static const attention_kernels *kernels_for(nigh_dtype dtype)
     return wide ? &attention_scalar_f64 : &attention_scalar_f32;
 }
 
+/* Rows of a head so far apart that few sets of the first cache hold them all. */
+static bool far(const nigh_attention_spec *s)
+{
+    int64_t size = (int64_t)nigh_dtype_size(s->dtype), most = 512;
+    return (s->k.row != s->width && s->k.row * size >= most) || (s->v.row != s->value_width && s->v.row * size >= most);
+}
+
 /* How the queries are cut into tiles. */
 static void cut(nigh_attention *x)
 {
@@ -128,7 +135,8 @@ static void cut(nigh_attention *x)
     x->few = !s->form && (single || x->rows <= ATTENTION_FEW);
     x->keys = s->gather ? s->listed : s->keys;
     x->width = attention_padded(s->width, kernels->lanes), x->value_width = attention_padded(s->value_width, kernels->lanes);
-    x->copy = s->gather || s->cosine || s->kv_dtype != s->dtype;
+    x->convert = s->cosine || s->kv_dtype != s->dtype, x->copy = s->gather;
+    x->pack = !x->copy && (x->convert || (x->tiles > 1 && far(s)));
     x->unit = s->form ? 1 : 1.4426950408889634;
     x->factor = s->form ? 1 : s->scale * x->unit;
     x->after = s->form ? s->scale : 1;

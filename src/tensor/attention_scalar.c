@@ -63,16 +63,29 @@ INLINE double2 exp2_f64(double2 x)
     return p * (double2)power;
 }
 
-INLINE bool same4(float4 a, float4 b)
+INLINE bool within4(float4 a, float4 b)
 {
-    int4 s = a == b;
+    int4 s = a <= b;
     return s[0] & s[1] & s[2] & s[3];
 }
 
-INLINE bool same2(double2 a, double2 b)
+INLINE bool within2(double2 a, double2 b)
 {
-    long2 s = a == b;
+    long2 s = a <= b;
     return s[0] & s[1];
+}
+
+/* to[j, i] = from[i, j] */
+static void turn_f32(const float *from, int64_t ldf, float *to, int64_t ldt)
+{
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) to[j * ldt + i] = from[i * ldf + j];
+}
+
+static void turn_f64(const double *from, int64_t ldf, double *to, int64_t ldt)
+{
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++) to[j * ldt + i] = from[i * ldf + j];
 }
 
 static float half(uint16_t x)
@@ -87,6 +100,7 @@ static float half(uint16_t x)
 #define FMA(a, b, c) ((a) * (b) + (c))
 
 #define REAL float
+#define MASK int32_t
 #define LARGEST 0x1.fffffep127f
 #define NAME(x) x##_f32
 #define KERNELS attention_scalar_f32
@@ -98,13 +112,15 @@ static float half(uint16_t x)
 #define SET(x) ((float4){x, x, x, x})
 #define MAX(a, b) max4(a, b)
 #define EXP2(x) exp2_f32(x)
-#define SAME(a, b) same4(a, b)
+#define WITHIN(a, b) within4(a, b)
 #define HSUM(v) sum4(v)
-#define GATHER(p, step) ((float4){(p)[0], (p)[step], (p)[2 * (step)], (p)[3 * (step)]})
+#define TURN turn_f32
+#define LOG2(x) log2f(x)
 #define HALF(p) ((float4){half((p)[0]), half((p)[1]), half((p)[2]), half((p)[3])})
 #include "tensor/attention.inc"
 
 #undef REAL
+#undef MASK
 #undef LARGEST
 #undef NAME
 #undef KERNELS
@@ -116,11 +132,13 @@ static float half(uint16_t x)
 #undef SET
 #undef MAX
 #undef EXP2
-#undef SAME
+#undef WITHIN
 #undef HSUM
-#undef GATHER
+#undef LOG2
+#undef TURN
 #undef HALF
 #define REAL double
+#define MASK int64_t
 #define LARGEST 0x1.fffffffffffffp1023
 #define NAME(x) x##_f64
 #define KERNELS attention_scalar_f64
@@ -132,7 +150,8 @@ static float half(uint16_t x)
 #define SET(x) ((double2){x, x})
 #define MAX(a, b) max2(a, b)
 #define EXP2(x) exp2_f64(x)
-#define SAME(a, b) same2(a, b)
+#define WITHIN(a, b) within2(a, b)
 #define HSUM(v) sum2(v)
-#define GATHER(p, step) ((double2){(p)[0], (p)[step]})
+#define TURN turn_f64
+#define LOG2(x) log2(x)
 #include "tensor/attention.inc"

@@ -17,7 +17,7 @@
 
 typedef struct every_case {
     const char *kind, *method, *settings;
-    const char *function; /* NULL: the pairs; "": what is behind them */
+    const char *function; /* NULL: the pairs; "": what is behind them; "field": pairs of fields */
     double low, high;
     nigh_dtype type;
 } every_case;
@@ -46,9 +46,10 @@ static const every_case every_cases[] = {
     {"map", "weighted-least-squares-dpp", "degree=3", "", 0, 0, NIGH_F64},
     {"map", "weighted-least-squares-dpp", "degree=1,basis=fourier", "", 0, 0, NIGH_F64},
     {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
+    {"map", "fno", "width=4,modes=4,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "rbf", "", NULL, 0, 0, NIGH_F64}, /* the last is one of pairs */
 };
-enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2 };
+enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2, EVERY_FIELD = 8, EVERY_MOST = 8 };
 
 static inline nigh_status every_draw(nigh_context *ctx, const nigh_problem *problem, nigh_rng *rng, int64_t n, void *in)
 {
@@ -86,10 +87,26 @@ static inline void every_pairs(double *x, double *y)
     every_exact(NULL, NULL, EVERY_ROWS, x, y);
 }
 
+static inline bool every_is_field(const every_case *c) { return c->function && !strcmp(c->function, "field"); }
+
+static inline void every_fields(double *x, double *y)
+{
+    nigh_rng rng = nigh_rng_new(12, 1);
+    nigh_rng_fill_f64(&rng, EVERY_ROWS * EVERY_FIELD, x);
+    for (int i = 0; i < EVERY_ROWS * EVERY_FIELD; i++) y[i] = 1 + x[i] * x[i / EVERY_FIELD * EVERY_FIELD + (i + 1) % EVERY_FIELD];
+}
+
 static inline nigh_problem *every_problem(nigh_context *ctx, const every_case *c)
 {
     nigh_problem *problem = NULL;
     if (c->function && !*c->function) return every_drawn();
+    if (every_is_field(c)) {
+        double u[EVERY_ROWS * EVERY_FIELD], v[EVERY_ROWS * EVERY_FIELD];
+        every_fields(u, v);
+        nigh_array from = {{NIGH_F64, 2, {EVERY_ROWS, EVERY_FIELD}}, u}, to = {{NIGH_F64, 2, {EVERY_ROWS, EVERY_FIELD}}, v};
+        assert_ok(ctx, nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = "fields", .in = &from, .out = &to}, &problem));
+        return problem;
+    }
     if (c->function) {
         assert_ok(ctx, nigh_function_problem_new(ctx, &(nigh_function){c->function, c->low, c->high, c->type, NULL}, &problem));
         return problem;
@@ -107,9 +124,10 @@ static inline nigh_plan *every_plan(nigh_context *ctx, int i)
     const every_case *c = &every_cases[i];
     const nigh_method *method = NULL;
     nigh_problem *problem = every_problem(ctx, c);
-    double x[EVERY_ROWS * EVERY_IN], y[EVERY_ROWS * EVERY_OUT];
-    every_pairs(x, y);
-    nigh_samples samples = {c->function ? 0 : EVERY_ROWS, x, y};
+    double x[EVERY_ROWS * EVERY_MOST], y[EVERY_ROWS * EVERY_MOST];
+    if (every_is_field(c)) every_fields(x, y);
+    else every_pairs(x, y);
+    nigh_samples samples = {c->function && !every_is_field(c) ? 0 : EVERY_ROWS, x, y};
     assert_ok(ctx, nigh_method_find(ctx, c->kind, c->method, &method));
     nigh_settings settings = nigh_settings_default(method);
     assert_ok(ctx, nigh_settings_parse(ctx, method, c->settings, &settings));

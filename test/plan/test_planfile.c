@@ -22,7 +22,7 @@ static void apply(nigh_context *ctx, const nigh_plan *plan, int64_t n, const voi
 static void assert_same_answers(nigh_context *ctx, const nigh_plan *a, const nigh_plan *b)
 {
     enum { N = 100 };
-    double in[N * EVERY_IN], x[N * EVERY_OUT], y[N * EVERY_OUT];
+    double in[N * EVERY_MOST], x[N * EVERY_MOST], y[N * EVERY_MOST];
     nigh_status first, second;
     memset(x, 0, sizeof x), memset(y, 0, sizeof y);
     every_inputs(a, N, true, in);

@@ -25,7 +25,7 @@ static void test_apply(void **state)
     nigh_context *ctx = test_context_new();
     for (int i = 0; i < EVERY; i++) {
         nigh_plan *plan = every_plan(ctx, i);
-        size_t bytes = nigh_plan_workspace(plan), in_bytes = N * sizeof(double) * EVERY_IN, out_bytes = N * sizeof(double) * EVERY_OUT;
+        size_t bytes = nigh_plan_workspace(plan), in_bytes = N * sizeof(double) * EVERY_MOST, out_bytes = N * sizeof(double) * EVERY_MOST;
         void *in = nigh_alloc_zero(ctx, 1, in_bytes);
         job jobs[THREADS + 1];
         pthread_t threads[THREADS];

@@ -1,0 +1,162 @@
+/* Exported networks, compiled by what compilers there are, against the tape. */
+#include "networks.h"
+#include "support.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef void one_input(const void *x, void *y, void *s);
+
+/* NULL when this compiler is not here. */
+static void *compile(const char *folder, const char *compiler, const char *options)
+{
+    char command[1024], path[512];
+    snprintf(command, sizeof command, "command -v %s >/dev/null 2>&1", compiler);
+    if (system(command)) return NULL;
+    snprintf(path, sizeof path, "%s/net-%s-%zu.so", folder, compiler, strlen(options));
+    snprintf(command, sizeof command, "%s %s -Wall -Wextra -Werror -pedantic -Wno-overlength-strings -shared -fPIC -o %s %s/net.c -lm", compiler, options, path, folder);
+    assert_int_equal(system(command), 0);
+    void *library = dlopen(path, RTLD_NOW);
+    if (!library) fail_msg("%s", dlerror());
+    return library;
+}
+
+static long scratch_of(const nigh_buffer *text)
+{
+    const char *at = strstr(text->data, "#define net_SCRATCH ");
+    assert_non_null(at);
+    return atol(at + strlen("#define net_SCRATCH "));
+}
+
+static void check(nigh_context *ctx, nigh_network *net, const nigh_shape *shape, double tolerance)
+{
+    static const char *const ways[][2] = {{"gcc", "-std=gnu99 -O3 -march=native"}, {"gcc", "-std=c99 -O1"}, {"clang", "-std=c99 -O2 -march=native"}};
+    nigh_buffer text = {.ctx = ctx};
+    nigh_array x = {0}, want = {0};
+    char *folder = test_folder_new(), path[512];
+    assert_ok(ctx, nigh_array_new(ctx, shape, &x));
+    fill_uniform(&x, -1, 1, 11);
+    assert_ok(ctx, nigh_network_export(net, shape, "net", &text));
+    run_on_tape(net, &x, &want);
+    snprintf(path, sizeof path, "%s/net.c", folder);
+    FILE *file = fopen(path, "w");
+    assert_int_equal(fwrite(text.data, 1, text.size, file), text.size);
+    assert_int_equal(fclose(file), 0);
+    size_t size = nigh_dtype_size(shape->dtype), count = (size_t)nigh_shape_count(&want.shape);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        void *library = compile(folder, ways[i][0], ways[i][1]);
+        if (!library) continue;
+        one_input *net_one;
+        *(void **)&net_one = dlsym(library, "net");
+        assert_non_null(net_one);
+        void *s = malloc((size_t)scratch_of(&text) * size), *y = malloc(count * size + 8);
+        for (int again = 0; again < 2; again++) net_one(x.data, y, s); /* what is left in s must not matter */
+        nigh_array got = {.shape = want.shape, .data = y};
+        for (size_t k = 0; k < count; k++) assert_near(nigh_array_get(&got, (int64_t)k), nigh_array_get(&want, (int64_t)k), tolerance, tolerance);
+        free(s);
+        free(y);
+        dlclose(library);
+    }
+    test_folder_remove(folder);
+    nigh_array_free(ctx, &x);
+    nigh_array_free(ctx, &want);
+    nigh_buffer_free(&text);
+}
+
+static nigh_network *mlp(nigh_context *ctx, nigh_dtype dtype, const char *act)
+{
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, dtype, &net));
+    int x = nigh_network_input(net, "x", 2, (int64_t[]){-1, 20});
+    int h = nigh_network_linear(net, "one", x, 20, 67, true);
+    h = nigh_network_layer(net, act, "act", 1, &h);
+    h = nigh_network_linear(net, "two", h, 67, 37, false);
+    nigh_network_output(net, nigh_network_layer(net, act, "last", 1, &h));
+    assert_ok(ctx, nigh_network_status(net));
+    fill_weights(net, -0.3, 0.3, 4);
+    return net;
+}
+
+static void test_mlp(void **state)
+{
+    static const char *const acts[] = {"relu", "gelu", "tanh", "softplus"};
+    nigh_context *ctx = test_context_new();
+    for (int wide = 0; wide < 2; wide++)
+        for (int batch = 1; batch < 14; batch += 6) {
+            nigh_dtype dtype = wide ? NIGH_F64 : NIGH_F32;
+            nigh_network *net = mlp(ctx, dtype, acts[(batch / 6 + wide) % 4]);
+            check(ctx, net, &(nigh_shape){.dtype = dtype, .ndim = 2, .dim = {batch, 20}}, wide ? 1e-12 : 5e-6);
+            nigh_network_free(net);
+        }
+    test_context_free(ctx);
+}
+
+/* Layers of many kinds after each other, so that most steps occur: views, copies, chains with broadcast rows, products of results, reductions. */
+static void test_steps(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    int x = nigh_network_input(net, "x", 3, (int64_t[]){2, 6, 40}), w[2], at;
+#define ADD(kind, name, inputs, weights, ...)                                                                                              \
+    at = nigh_network_add(net, kind, name, sizeof((int[]){__VA_ARGS__}) / sizeof(int), (int[]){__VA_ARGS__}, weights, w,                     \
+                          sizeof(inputs) / sizeof(nigh_attribute), inputs)
+    nigh_attribute none[1] = {{"unused", 0, NULL}}, order[1] = {{"order", 0, "0,2,1"}}, axes[2] = {{"axes", 0, "1"}, {"keep", 1, NULL}};
+    nigh_attribute cut[4] = {{"axis", 2, NULL}, {"start", 1, NULL}, {"end", 6, NULL}, {"step", 2, NULL}}, pads[3] = {{"low", 0, "0,1,2"}, {"high", 0, "0,0,1"}, {"value", 0.5, NULL}};
+    nigh_attribute across[1] = {{"transpose-b", 1, NULL}}, join[1] = {{"axis", 1, NULL}}, last[1] = {{"axes", 0, "-1"}}, flat[1] = {{"shape", 0, "0,-1"}};
+    ADD("permute", "turned", order, 0, x);
+    int turned = at;
+    ADD("matmul", "square", none, 0, x, turned); /* [2,6,6] */
+    int square = at;
+    ADD("matmul", "other", across, 0, turned, turned); /* [2,40,40] */
+    int other = at;
+    w[0] = nigh_network_weight(net, "scale", 1, (int64_t[]){6}, (nigh_init){0});
+    w[1] = nigh_network_weight(net, "shift", 1, (int64_t[]){6}, (nigh_init){0});
+    ADD("channel-affine", "rows", none, 2, square);
+    ADD("sigmoid", "gate", none, 0, at);
+    ADD("slice", "cut", cut, 0, at); /* [2,6,3] */
+    ADD("pad", "padded", pads, 0, at); /* [2,7,6] */
+    ADD("concat", "joined", join, 0, at, square); /* [2,13,6] */
+    int joined = at;
+    ADD("mean", "middle", axes, 0, joined); /* [2,1,6] */
+    ADD("sub", "centred", none, 0, joined, at);
+    int centred = at;
+    ADD("max-over", "peak", last, 0, centred); /* [2,13] */
+    int peak = at;
+    ADD("sum", "sums", last, 0, other); /* [2,40] */
+    ADD("concat", "both", join, 0, peak, at); /* [2,53] */
+    int both = at;
+    ADD("reshape", "flat", flat, 0, centred); /* [2,78] */
+    ADD("concat", "all", join, 0, both, at);
+    ADD("erf", "end", none, 0, at);
+    nigh_network_output(net, at);
+    assert_ok(ctx, nigh_network_status(net));
+    fill_weights(net, -1, 1, 8);
+    check(ctx, net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 3, .dim = {2, 6, 40}}, 1e-5);
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
+static void test_misuse(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net = mlp(ctx, NIGH_F32, "relu");
+    nigh_buffer text = {.ctx = ctx};
+    nigh_shape shape = {.dtype = NIGH_F32, .ndim = 2, .dim = {4, 20}};
+    assert_fails(ctx, nigh_network_export(net, &shape, "two words", &text), NIGH_INVALID, "two words");
+    shape.dim[1] = 21;
+    assert_fails(ctx, nigh_network_export(net, &shape, "net", &text), NIGH_INVALID, "input 'x'");
+    assert_int_equal(text.size, 0);
+    nigh_buffer_free(&text);
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_steps), cmocka_unit_test(test_misuse)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
