@@ -280,8 +280,8 @@ static void test_tiles(void **state)
                     double term = (double)a[i * spec.a_row + l * spec.a_column] * b[l * spec.b_row + j * spec.b_column];
                     sum += term, size += fabs(term);
                 }
-                if (isfinite(sum)) assert_true(fabs(c[i * N + j] - sum) <= 0.1 * (K + 3) * FLT_EPSILON / 2 * size);
-                else assert_true(isnan(sum) ? isnan(c[i * N + j]) : c[i * N + j] == (float)sum);
+                if (size < 1e38) assert_true(fabs(c[i * N + j] - sum) <= 0.1 * (K + 3) * FLT_EPSILON / 2 * size);
+                else if (!isfinite(sum)) assert_true(!isfinite(c[i * N + j]));
             }
         nigh_free(ctx, workspace);
         matmul_free(product);
