@@ -69,17 +69,18 @@ static void run(const void *state, const tape_call *call)
 
 static void release(nigh_context *ctx, void *state) { convolution_free(state); }
 
-/* The same for all three: a multiplication and an addition for each result y, tap and channel of its group. Padding counts. */
-static double count(const convolution_attributes *a, const nigh_shape *y)
+/* Every element of y costs a product with the weights of its channel, in all three. */
+static double flops_of(const tape_call *call, const nigh_shape *y)
 {
-    double n = 2 * (double)nigh_shape_count(y) * (double)a->w[a->dims];
-    for (int i = 0; i < a->dims; i++) n *= (double)a->w[i];
-    return n;
+    const convolution_attributes *a = call->node->attributes;
+    double each = 2;
+    for (int i = 0; i <= a->dims; i++) each *= (double)a->w[i]; /* all of w but its last dimension, the channels of y */
+    return each * (double)nigh_shape_count(y);
 }
 
-static double forward_flops(const tape_call *call) { return count(call->node->attributes, call->out->shape); }
-static double data_flops(const tape_call *call) { return count(call->node->attributes, call->in[0].shape); }
-static double weight_flops(const tape_call *call) { return count(call->node->attributes, call->in[1].shape); }
+static double forward_flops(const tape_call *call) { return flops_of(call, call->out[0].shape); }
+static double data_flops(const tape_call *call) { return flops_of(call, call->in[0].shape); }
+static double weight_flops(const tape_call *call) { return flops_of(call, call->in[1].shape); }
 
 /* ---- gradients ---------------------------------------------------------------------------------------- */
 
