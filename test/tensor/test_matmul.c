@@ -249,6 +249,46 @@ static void test_identity(void **state)
     test_context_free(ctx);
 }
 
+/*
+ * Where the tile unit computes: sums as exact as those of f32 (a tenth of the worst case, on random numbers), for both orders of each operand, sizes that fill no
+ * tile, and numbers that it cannot take.
+ */
+static void test_tiles(void **state)
+{
+    enum { M = 77, N = 61, K = 301 };
+    nigh_context *ctx = test_context_new();
+    static float a[M * K], b[K * N], c[M * N], bias[N];
+    nigh_rng rng = nigh_rng_new(3, 0);
+    nigh_rng_fill_normal_f32(&rng, N, bias);
+    for (int turn = 0; turn < 8; turn++) {
+        matmul *product;
+        matmul_spec spec = dense(NIGH_F32, M, N, K);
+        spec.bias = true;
+        nigh_rng_fill_normal_f32(&rng, M * K, a);
+        nigh_rng_fill_normal_f32(&rng, K * N, b);
+        if (turn & 1) spec.a_row = 1, spec.a_column = M;
+        if (turn & 2) spec.b_row = 1, spec.b_column = K;
+        if (turn & 4) a[5] = 3e38f, b[7] = 2e-38f, b[N] = turn == 7 ? INFINITY : 1; /* too large for the unit */
+        assert_ok(ctx, matmul_new(ctx, &spec, 1 + turn % 3, &product));
+        if (matmul_tiles_there() && nigh_cpu() == NIGH_CPU_AVX512) assert_string_equal(matmul_path(product), "tiles");
+        void *workspace = nigh_alloc(ctx, matmul_workspace(product) + 1);
+        matmul_run(product, a, b, bias, c, workspace);
+        for (int i = 0; i < M; i++)
+            for (int j = 0; j < N; j++) {
+                double sum = bias[j], size = fabs(sum);
+                for (int l = 0; l < K; l++) {
+                    double term = (double)a[i * spec.a_row + l * spec.a_column] * b[l * spec.b_row + j * spec.b_column];
+                    sum += term, size += fabs(term);
+                }
+                if (size < 1e38) assert_true(fabs(c[i * N + j] - sum) <= 0.1 * (K + 3) * FLT_EPSILON / 2 * size);
+                else if (!isfinite(sum)) assert_true(!isfinite(c[i * N + j]));
+            }
+        nigh_free(ctx, workspace);
+        matmul_free(product);
+    }
+    test_context_free(ctx);
+}
+
 static int64_t random_size(nigh_rng *rng)
 {
     static const int64_t most[] = {4, 20, 40, 70};
@@ -403,6 +443,6 @@ static void test_bad_input(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_tails),     cmocka_unit_test(test_random),
-                                       cmocka_unit_test(test_parts),    cmocka_unit_test(test_reentrant), cmocka_unit_test(test_bad_input)};
+                                       cmocka_unit_test(test_tiles), cmocka_unit_test(test_parts),    cmocka_unit_test(test_reentrant), cmocka_unit_test(test_bad_input)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
