@@ -14,7 +14,7 @@ static const nigh_layer_kind *const lists[] = {
     layers_conv,
     layers_fields,
     layers_sequence,
-    layers_blocks,
+    layers_residual,
     layers_transformer,
 };
 

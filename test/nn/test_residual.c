@@ -1,6 +1,6 @@
 /* Blocks of sequences, images and graphs: who sees whom, a plain window attention written here, equivariance, differences, misuse. */
 #include "derivatives.h"
-#include "nigh/blocks.h"
+#include "nigh/residual.h"
 #include "support.h"
 
 #include <math.h>

@@ -95,7 +95,7 @@ static nigh_node segment(const nigh_layer_call *c)
     return tape_fail(t, "segment", "of is '%s'; sum, mean or max is allowed", of);
 }
 
-const nigh_layer_kind layers_blocks[] = {
+const nigh_layer_kind layers_residual[] = {
     {"window-attention", "attention of q, k, v [N, H, W, 3 C] within windows, with a bias by difference of places", 1, 1, window_attention},
     {"rows", "rows x[index]", 2, 2, rows},
     {"segment", "sum, mean or max of the rows of each target: messages, targets, nodes", 3, 3, segment},

@@ -1,5 +1,5 @@
-/* Residual blocks. Declared in nigh/blocks.h. */
-#include "nigh/blocks.h"
+/* Residual blocks. Declared in nigh/residual.h. */
+#include "nigh/residual.h"
 
 #include "nigh/layers.h"
 

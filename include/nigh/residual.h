@@ -1,12 +1,12 @@
 /*
- * nigh/blocks.h: residual blocks of sequences, images and graphs for networks (nigh/network.h): state spaces, the delta rule, gated units, windows of attention,
+ * nigh/residual.h: residual blocks of sequences, images and graphs for networks (nigh/network.h): state spaces, the delta rule, gated units, windows of attention,
  * messages along edges.
  *
  * Each builder puts `prefix` in front of the names of its layers and weights, takes the layer x and gives the block's last layer, or -1 after a failure. x comes
  * out with the shape it went in with: x + f(norm(x)).
  */
-#ifndef NIGH_BLOCKS_H
-#define NIGH_BLOCKS_H
+#ifndef NIGH_RESIDUAL_H
+#define NIGH_RESIDUAL_H
 #include "nigh/network.h"
 
 #ifdef __cplusplus
