@@ -137,4 +137,5 @@ def main():
     print('rss', idle, rss()[1])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -105,7 +105,7 @@ typedef struct nigh_attention nigh_attention;
 NIGH_API nigh_status nigh_attention_new(nigh_context *ctx, const nigh_attention_spec *spec, int threads, nigh_attention **out);
 NIGH_API void nigh_attention_free(nigh_attention *attention); /* NULL is fine */
 
-/* Bytes of scratch for run and for backward, to be 64-byte aligned: a few hundred KB a thread, and for backward O(keys (width + value_width)) a thread. */
+/* Bytes of scratch for run and for backward, to be 64-byte aligned: O(keys (width + value_width)) a thread, for run a few hundred KB where k and v are dense. */
 NIGH_API size_t nigh_attention_workspace(const nigh_attention *attention);
 NIGH_API size_t nigh_attention_backward_workspace(const nigh_attention *attention);
 

@@ -10,6 +10,7 @@
 #ifndef NIGH_FIELDS_H
 #define NIGH_FIELDS_H
 #include "nigh/network.h"
+#include "nigh/operators_fields.h"
 #include "nigh/plan.h"
 
 #ifdef __cplusplus
@@ -36,6 +37,28 @@ typedef struct nigh_fno_spec {
 
 /* The network, input "x" [-1, L, in] or [-1, H, W, in] of any grid. NIGH_INVALID names the setting. */
 NIGH_API nigh_status nigh_fno_new(nigh_context *ctx, nigh_dtype dtype, const nigh_fno_spec *spec, nigh_network **net);
+
+typedef enum nigh_unet_norm { NIGH_UNET_GROUP, NIGH_UNET_BATCH, NIGH_UNET_PLAIN } nigh_unet_norm;
+
+/*
+ * A U-Net ("U-Net: convolutional networks for biomedical image segmentation"): at each scale two convolutions of 3 (x 3) with a norm and gelu behind each, half the
+ * size and twice the channels from one scale to the next, and back up, where what was there on the way down is put beside what comes from below.
+ */
+typedef struct nigh_unet_spec {
+    int dims;              /* 1 or 2 */
+    int64_t in, out;       /* channels */
+    int64_t base;          /* channels at the finest scale */
+    int scales;            /* 2 .. 6 */
+    nigh_padding padding;
+    nigh_unet_norm norm;
+    int64_t groups;        /* of NIGH_UNET_GROUP, divides base; 0: the largest of 8, 4, 2, 1 that does */
+    bool relu;             /* in place of gelu */
+    bool strided;          /* down by convolutions of stride 2, else by the largest of 2 (x 2) */
+    bool transposed;       /* up by transposed convolutions (sizes must be multiples of 2^(scales - 1)), else linear to the size on the way down */
+} nigh_unet_spec;
+
+/* The network, input "x" [-1, L, in] or [-1, H, W, in] of any grid of at least 2^(scales - 1) points in each dimension. NIGH_INVALID names the setting. */
+NIGH_API nigh_status nigh_unet_new(nigh_context *ctx, nigh_dtype dtype, const nigh_unet_spec *spec, nigh_network **net);
 
 /*
  * The spectral convolution of a field [N, L, C] or [N, H, W, C] recorded on a tape: Fourier coefficients, those of the lowest modes times weights, back. Weights

@@ -1,6 +1,7 @@
 /* nigh/nigh.h: everything. Start with nigh/plan.h; nigh/core.h says how errors and memory work. */
 #ifndef NIGH_NIGH_H
 #define NIGH_NIGH_H
+#include "nigh/attack.h"
 #include "nigh/attention.h"
 #include "nigh/bessel.h"
 #include "nigh/core.h"
@@ -30,5 +31,6 @@
 #include "nigh/special.h"
 #include "nigh/stats.h"
 #include "nigh/synthetic.h"
+#include "nigh/train.h"
 #include "nigh/vector.h"
 #endif

@@ -191,7 +191,7 @@ typedef nigh_node nigh_fixed_point_fn(void *user, nigh_tape *tape, nigh_node z, 
 
 typedef struct nigh_fixed_point {
     int forward, backward; /* iterations, 1 .. 1000 */
-    int memory;            /* 0: plain iteration; 2 .. 8: Anderson's, over so many; with it gradients of gradients miss the mixing and are not given */
+    int memory;            /* 0: plain iteration; 2 .. 8: Anderson's, over so many, each sample (first dimension) for itself; it has no gradients of gradients */
 } nigh_fixed_point;
 
 /*

@@ -42,7 +42,7 @@ typedef struct nigh_product nigh_product;
 NIGH_API nigh_status nigh_jvp_new(nigh_context *ctx, nigh_tape *tape, nigh_node y, const nigh_over *over, nigh_product **out);
 NIGH_API nigh_status nigh_vjp_new(nigh_context *ctx, nigh_tape *tape, nigh_node y, const nigh_over *over, nigh_product **out);
 
-/* H v of a loss of one element: at a new point 1.5 to 2.7 gradients, at a point that stays about 2. */
+/* H v of a loss of one element: in gradients 1.8 to 2.5 at a new point (8/3 of the products, without those of the first layer), 1.3 to 1.8 at one that stays. */
 NIGH_API nigh_status nigh_hessian_new(nigh_context *ctx, nigh_tape *tape, nigh_node loss, const nigh_over *over, nigh_product **out);
 
 /* The mixed second derivative of a loss of one element: d/dy (grad_x loss . v) over y, for v over x. */

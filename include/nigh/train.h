@@ -74,7 +74,7 @@ NIGH_API nigh_status nigh_batches_pool(nigh_context *ctx, int n, const nigh_shap
 NIGH_API nigh_status nigh_batches_windows(nigh_context *ctx, int64_t count, const int32_t *tokens, int64_t batch, int64_t length, bool in_order,
                                           nigh_batches **out);
 
-/* Each batch from one of n sources, drawn by weight[n] (NULL: in turn). Takes the sources over when it succeeds. Forms are those of all, in order. */
+/* Each batch from one of n sources, drawn by weight[n] (NULL: in turn). The sources differ, and are taken over when it succeeds. Forms are those of all, in order. */
 NIGH_API nigh_status nigh_batches_mixed(nigh_context *ctx, int n, nigh_batches *const *sources, const double *weight, nigh_batches **out);
 
 /* ---- schedules ----------------------------------------------------------------------------------------- */
@@ -82,8 +82,8 @@ NIGH_API nigh_status nigh_batches_mixed(nigh_context *ctx, int n, nigh_batches *
 /*
  * A number over the steps t = 0, 1, ...: start + (base - start)(t + 1) / warm_up in the first warm_up steps, then by kind, with p from 0 to 1 between warm_up and total:
  * "constant" (or NULL) base; "linear" base + (last - base) p; "cosine" last + (base - last)(1 + cos(pi p)) / 2; "step" base factor^floor((t - warm_up) / period), not
- * below last; "plateau" base times factor for each fall, after more than `patience` [10; -1: 0] validations without progress by `threshold` [1e-4] (`higher`: of the
- * first metric), then `cooldown` validations rest; "one-cycle" PyTorch's OneCycleLR with rise [0.3], divide [25], divide_last [1e4]; "inverse-root" base
+ * below last; "plateau" base times factor for each fall, after more than `patience` [10; -1: 0] validations without progress by `threshold` [1e-4] of
+ * what decides the best (`higher`: more is better), then `cooldown` validations rest; "one-cycle" PyTorch's OneCycleLR with rise [0.3], divide [25], divide_last [1e4]; "inverse-root" base
  * sqrt(max(warm_up, 1) / (t + 1)). In brackets: what 0 means. total 0: the steps of the training; factor 0: 0.1.
  */
 typedef struct nigh_schedule {
@@ -117,15 +117,12 @@ typedef struct nigh_loss_call {
 /* The loss of a batch: one number of the parameters' type, a mean over samples. NIGH_NONE after a failure (of the tape, or with a message of nigh_fail). */
 typedef nigh_node nigh_loss_fn(void *user, const nigh_loss_call *call);
 
-/* Losses to record: mean (a - b)^2; mean over samples of |a - b| / |b| (all but the first dimension are one vector); mean of -log softmax(logits)[label] over rows,
- * logits [..., classes], labels i32 [...], rows of labels outside 0 .. classes - 1 left out. Share of rows whose largest logit is the label's. */
-NIGH_API nigh_node nigh_loss_mse(nigh_tape *tape, nigh_node a, nigh_node b);
-NIGH_API nigh_node nigh_loss_relative_l2(nigh_tape *tape, nigh_node a, nigh_node b);
-NIGH_API nigh_node nigh_loss_cross_entropy(nigh_tape *tape, nigh_node logits, nigh_node labels);
+/* A metric to record: the share of rows whose largest logit is the label's, logits [..., classes], labels i32 [...]; rows of labels outside 0 .. classes - 1 are left out.
+ * Losses are in nigh/operators_rows.h. */
 NIGH_API nigh_node nigh_metric_accuracy(nigh_tape *tape, nigh_node logits, nigh_node labels);
 
-/* Losses of spec.network: its inputs are the first arrays of a batch, the target of its first output is the array after them. Cross-entropy gives accuracy as metric 0
- * when spec.metrics is 1. */
+/* Losses of spec.network: its inputs are the first arrays of a batch, the target of its first output is the array after them (nigh_tape_mse, nigh_tape_relative_l2,
+ * nigh_tape_cross_entropy). Cross-entropy gives accuracy as metric 0 when spec.metrics is 1. */
 typedef enum nigh_loss_kind { NIGH_LOSS_RECORDED, NIGH_LOSS_MSE, NIGH_LOSS_RELATIVE_L2, NIGH_LOSS_CROSS_ENTROPY } nigh_loss_kind;
 
 /* ---- a training ---------------------------------------------------------------------------------------- */
@@ -158,7 +155,7 @@ typedef struct nigh_training_spec {
     double average_keep;         /* 0.999 */
 
     int64_t steps, epochs;       /* the first limit that is reached ends it; 0: no limit. One of the four is needed */
-    double seconds;              /* turned into steps by a short calibration at the first run; nothing reads the clock afterwards */
+    double seconds;              /* turned into steps by a short calibration (real steps, with their hooks, all undone) at the first run; nothing reads the clock afterwards */
     double flops;                /* of matrix products and convolutions in training steps */
 
     nigh_batches *validation;    /* NULL: none. One pass: an epoch, or validation_batches */

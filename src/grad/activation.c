@@ -5,8 +5,6 @@
 
 #include "grad/fused.h"
 
-enum { POLY_TERMS = 8 };
-
 /* ---- without weights ----------------------------------------------------------------------------------- */
 
 nigh_node nigh_tape_hard_tanh(nigh_tape *t, nigh_node x) { return nigh_tape_clamp(t, x, -1, 1); }
@@ -40,51 +38,6 @@ nigh_node nigh_tape_prelu(nigh_tape *t, nigh_node x, nigh_node slope)
         return tape_fail(t, "prelu", "x is %s, the slope is %s; one number, or one a channel, is needed", tape_shape_text(shape, sx), tape_shape_text(s, ss));
     nigh_node low = nigh_tape_relu(t, nigh_tape_neg(t, x));
     return nigh_tape_sub(t, nigh_tape_relu(t, x), nigh_tape_mul(t, low, slope));
-}
-
-/* The numbers of a [n], 1 <= n <= POLY_TERMS, as nodes without dimensions; how many, 0 after a failure. */
-static int coefficients(nigh_tape *t, const char *op, nigh_node x, nigh_node a, nigh_node *out)
-{
-    char sx[TAPE_SHAPE_TEXT], sa[TAPE_SHAPE_TEXT];
-    if (!fused_check_float(t, op, x, 1) || !tape_check(t, op, 1, &a)) return 0;
-    const nigh_shape *shape = tape_shape(t, x), given = *tape_shape(t, a);
-    if (given.dtype != shape->dtype || given.ndim != 1 || given.dim[0] < 1 || given.dim[0] > POLY_TERMS) {
-        tape_fail(t, op, "x is %s, the coefficients are %s; 1 to %d numbers of x's type are needed", tape_shape_text(shape, sx), tape_shape_text(&given, sa), POLY_TERMS);
-        return 0;
-    }
-    for (int i = 0; i < given.dim[0]; i++) out[i] = nigh_tape_reshape(t, nigh_tape_slice(t, a, 0, i, 1, 1), 0, NULL);
-    return t->status ? 0 : (int)given.dim[0];
-}
-
-nigh_node nigh_tape_poly_relu(nigh_tape *t, nigh_node x, nigh_node a)
-{
-    nigh_node c[POLY_TERMS];
-    int n = coefficients(t, "poly-relu", x, a, c);
-    if (!n) return NIGH_NONE;
-    const nigh_shape shape = *tape_shape(t, x);
-    nigh_node r = nigh_tape_relu(t, x), power = r, y = nigh_tape_expand(t, c[0], shape.ndim, shape.dim);
-    for (int i = 1; i < n; i++) {
-        if (i > 1) power = nigh_tape_mul(t, power, r);
-        y = nigh_tape_add(t, y, nigh_tape_mul(t, power, c[i]));
-    }
-    return y;
-}
-
-nigh_node nigh_tape_poly_norm(nigh_tape *t, nigh_node x, nigh_node a, nigh_node bias, double eps)
-{
-    nigh_node c[POLY_TERMS], y = NIGH_NONE, power = x;
-    int n = coefficients(t, "poly-norm", x, a, c);
-    for (int i = 0; i < n; i++) {
-        if (i > 0) power = nigh_tape_mul(t, power, x);
-        y = tape_plus(t, y, nigh_tape_mul(t, nigh_tape_rms_norm(t, power, NIGH_NONE, eps), c[i]));
-    }
-    if (t->status || !n || bias == NIGH_NONE) return t->status ? NIGH_NONE : y;
-    char sx[TAPE_SHAPE_TEXT], sb[TAPE_SHAPE_TEXT];
-    if (!tape_check(t, "poly-norm", 1, &bias)) return NIGH_NONE;
-    const nigh_shape *shape = tape_shape(t, x), *b = tape_shape(t, bias);
-    if (b->dtype != shape->dtype || nigh_shape_count(b) != 1 || b->ndim > 1)
-        return tape_fail(t, "poly-norm", "x is %s, the bias is %s; one number is needed", tape_shape_text(shape, sx), tape_shape_text(b, sb));
-    return nigh_tape_add(t, y, bias);
 }
 
 /* ---- noise and straight-through -------------------------------------------------------------------------- */

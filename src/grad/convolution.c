@@ -69,6 +69,19 @@ static void run(const void *state, const tape_call *call)
 
 static void release(nigh_context *ctx, void *state) { convolution_free(state); }
 
+/* Every element of y costs a product with the weights of its channel, in all three. */
+static double flops_of(const tape_call *call, const nigh_shape *y)
+{
+    const convolution_attributes *a = call->node->attributes;
+    double each = 2;
+    for (int i = 0; i <= a->dims; i++) each *= (double)a->w[i]; /* all of w but its last dimension, the channels of y */
+    return each * (double)nigh_shape_count(y);
+}
+
+static double forward_flops(const tape_call *call) { return flops_of(call, call->out[0].shape); }
+static double data_flops(const tape_call *call) { return flops_of(call, call->in[0].shape); }
+static double weight_flops(const tape_call *call) { return flops_of(call, call->in[1].shape); }
+
 /* ---- gradients ---------------------------------------------------------------------------------------- */
 
 static void forward_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in);
@@ -76,11 +89,11 @@ static void data_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_ou
 static void weight_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in);
 
 static const tape_operator op_forward = {.name = "convolution", .kind = TAPE_KERNEL, .prepare = forward_prepare, .run = run, .release = release,
-                                         .gradient = forward_gradient};
+                                         .flops = forward_flops, .gradient = forward_gradient};
 static const tape_operator op_data = {.name = "convolution-data", .kind = TAPE_KERNEL, .prepare = data_prepare, .run = run, .release = release,
-                                      .gradient = data_gradient};
+                                      .flops = data_flops, .gradient = data_gradient};
 static const tape_operator op_weight = {.name = "convolution-weight", .kind = TAPE_KERNEL, .prepare = weight_prepare, .run = run, .release = release,
-                                        .gradient = weight_gradient};
+                                        .flops = weight_flops, .gradient = weight_gradient};
 
 static nigh_shape shape_of_x(const convolution_attributes *a, nigh_dtype dtype) { return tape_make_shape(dtype, (int)a->dims + 2, a->x); }
 

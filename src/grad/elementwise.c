@@ -180,7 +180,6 @@ static nigh_node slope(nigh_tape *t, const elementwise_attributes *a, nigh_node 
 {
     switch ((elementwise_id)a->id) {
     case ELEMENTWISE_ABS: return nigh_tape_sign(t, x);
-    case ELEMENTWISE_SQUARE: return nigh_tape_scale(t, x, 2);
     case ELEMENTWISE_SQRT: return nigh_tape_scale(t, nigh_tape_reciprocal(t, y), 0.5);
     case ELEMENTWISE_RSQRT: return nigh_tape_scale(t, nigh_tape_mul(t, y, nigh_tape_square(t, y)), -0.5);
     case ELEMENTWISE_RECIPROCAL: return nigh_tape_neg(t, nigh_tape_square(t, y));
@@ -211,6 +210,7 @@ static nigh_node one_input(nigh_tape *t, const elementwise_attributes *a, nigh_n
     if (a->id == ELEMENTWISE_COPY) return g;
     if (a->id == ELEMENTWISE_NEG) return nigh_tape_neg(t, g);
     if (a->id == ELEMENTWISE_AFFINE) return nigh_tape_scale(t, g, a->p[0]);
+    if (a->id == ELEMENTWISE_SQUARE) return nigh_tape_scale(t, nigh_tape_mul(t, g, conjugate(t, x)), 2); /* 2 x would be an array of its own */
     nigh_node s = slope(t, a, x, y);
     return s == NIGH_NONE ? NIGH_NONE : nigh_tape_mul(t, g, conjugate(t, s));
 }
@@ -267,5 +267,8 @@ const tape_operator tape_op_elementwise = {.name = "elementwise", .kind = TAPE_E
 
 nigh_node tape_plus(nigh_tape *tape, nigh_node a, nigh_node b)
 {
-    return a == NIGH_NONE ? b : b == NIGH_NONE ? a : nigh_tape_add(tape, a, b);
+    if (a == NIGH_NONE || b == NIGH_NONE) return a == NIGH_NONE ? b : a;
+    nigh_node sum = tape_plus_product(tape, a, b);
+    if (sum == NIGH_NONE && !tape->status) sum = tape_plus_product(tape, b, a);
+    return sum == NIGH_NONE && !tape->status ? nigh_tape_add(tape, a, b) : sum;
 }

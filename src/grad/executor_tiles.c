@@ -159,6 +159,7 @@ static void fill_fixed(const tiles *t, const tape_operand *with, char *buffers)
 {
     for (int i = 0; i < t->loads; i++) {
         const tile_load *load = &t->load[i];
+        if (load->buffer < 0) continue;
         char *to = buffers + (size_t)load->buffer * t->buffer_bytes;
         const char *data = with[load->operand].data;
         if (load->source == TILE_SCALAR) repeat(to, data, t->size, t->tile);
@@ -184,6 +185,7 @@ static void run_range(const tiles *t, const tape_operand *with, int64_t begin, i
             if (t->slot[s].operand >= 0) at[s] = (char *)with[t->slot[s].operand].data + (size_t)start * t->size;
         for (int i = 0; i < t->loads; i++) {
             const tile_load *load = &t->load[i];
+            if (load->buffer < 0) continue;
             char *buffer = buffers + (size_t)load->buffer * t->buffer_bytes;
             if (load->source == TILE_GATHER) gather(load, with[load->operand].data, t->size, start, n, buffer);
             else if (load->source == TILE_PERIODIC) at[load->slot] = buffer + (size_t)(start % load->period) * t->size;

@@ -3,14 +3,17 @@
 
 #include "grad/tape.h"
 
-static matmul_spec make_spec(const tape_call *call)
+#include <string.h>
+
+/* Of the factors in[0] and in[1]. */
+static matmul_spec make_spec(const tape_call *call, const tape_operand *in, bool bias)
 {
     unsigned flags = (unsigned)((const matmul_attributes *)call->node->attributes)->flags;
-    const tape_operand *a = &call->in[0], *b = &call->in[1], *c = call->out;
+    const tape_operand *a = &in[0], *b = &in[1], *c = call->out;
     int nd = c->shape->ndim, na = a->shape->ndim, nb = b->shape->ndim;
     bool ta = flags & NIGH_TRANSPOSE_A, tb = flags & NIGH_TRANSPOSE_B;
     matmul_spec spec = {.dtype = c->shape->dtype, .b_dtype = b->shape->dtype, .m = c->shape->dim[nd - 2], .n = c->shape->dim[nd - 1],
-                        .k = a->shape->dim[ta ? na - 2 : na - 1], .alpha = 1, .beta = 0, .bias = call->node->inputs == 3,
+                        .k = a->shape->dim[ta ? na - 2 : na - 1], .alpha = 1, .beta = 0, .bias = bias,
                         .a_row = a->stride[ta ? na - 1 : na - 2], .a_column = a->stride[ta ? na - 2 : na - 1],
                         .b_row = b->stride[tb ? nb - 1 : nb - 2], .b_column = b->stride[tb ? nb - 2 : nb - 1],
                         .c_row = c->stride[nd - 2], .c_column = c->stride[nd - 1],
@@ -33,15 +36,20 @@ static matmul_spec make_spec(const tape_call *call)
     return spec;
 }
 
-static nigh_status prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
+static nigh_status keep_product(nigh_context *ctx, const matmul_spec *spec, int threads, void **state, size_t *workspace)
 {
-    matmul_spec spec = make_spec(call);
     matmul *product;
-    nigh_status status = matmul_new(ctx, &spec, call->threads, &product);
+    nigh_status status = matmul_new(ctx, spec, threads, &product);
     if (status) return status;
     *state = product;
     *workspace = matmul_workspace(product);
     return NIGH_OK;
+}
+
+static nigh_status prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
+{
+    matmul_spec spec = make_spec(call, call->in, call->node->inputs == 3);
+    return keep_product(ctx, &spec, call->threads, state, workspace);
 }
 
 static void run(const void *state, const tape_call *call)
@@ -59,13 +67,10 @@ static double flops(const tape_call *call)
 }
 
 /* With D = G op(B)^H: D for a as it stands, D^T where a is transposed; likewise op(A)^H G for b. */
-static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
+static void factor_gradients(nigh_tape *t, unsigned flags, nigh_node a, nigh_node b, nigh_node g, const bool *wanted, nigh_node *grad_in)
 {
-    const tape_node node = *tape_at(t, self);
-    unsigned flags = (unsigned)((const matmul_attributes *)node.attributes)->flags;
-    bool complex = tape_is_complex(node.shape.dtype), ta = flags & NIGH_TRANSPOSE_A, tb = flags & NIGH_TRANSPOSE_B;
+    bool complex = tape_is_complex(tape_shape(t, g)->dtype), ta = flags & NIGH_TRANSPOSE_A, tb = flags & NIGH_TRANSPOSE_B;
     bool ca = complex && !(flags & NIGH_CONJUGATE_A), cb = complex && !(flags & NIGH_CONJUGATE_B); /* of the other factor, in the rule */
-    nigh_node g = grad_out[0], a = node.input[0], b = node.input[1];
     if (wanted[0]) {
         nigh_node d = ta ? nigh_tape_matmul(t, b, g, (tb ? NIGH_TRANSPOSE_A : 0) | NIGH_TRANSPOSE_B | (cb ? NIGH_CONJUGATE_A : 0))
                          : nigh_tape_matmul(t, g, b, (tb ? 0 : NIGH_TRANSPOSE_B) | (cb ? NIGH_CONJUGATE_B : 0));
@@ -84,9 +89,15 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
             grad_in[1] = tape_sum_to(t, d, &shape);
         }
     }
+}
+
+static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
+{
+    const tape_node node = *tape_at(t, self);
+    factor_gradients(t, (unsigned)((const matmul_attributes *)node.attributes)->flags, node.input[0], node.input[1], grad_out[0], wanted, grad_in);
     if (node.inputs == 3 && wanted[2]) {
         const nigh_shape shape = *tape_shape(t, node.input[2]);
-        grad_in[2] = tape_sum_to(t, g, &shape);
+        grad_in[2] = tape_sum_to(t, grad_out[0], &shape);
     }
 }
 
@@ -152,4 +163,67 @@ nigh_node nigh_tape_linear(nigh_tape *t, nigh_node x, nigh_node w, nigh_node bia
     if (y == NIGH_NONE) return NIGH_NONE;
     shape.dim[shape.ndim - 1] = tape_shape(t, y)->dim[1];
     return nigh_tape_reshape(t, y, shape.ndim, shape.dim);
+}
+
+/* ---- sums of products --------------------------------------------------------------------------------- */
+
+/* inputs: what is added to, a, b. */
+static nigh_status sum_prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
+{
+    matmul_spec spec = make_spec(call, call->in + 1, false);
+    spec.beta = 1;
+    return keep_product(ctx, &spec, call->threads, state, workspace);
+}
+
+static void sum_run(const void *state, const tape_call *call)
+{
+    if (call->out->data != call->in[0].data) tape_copy(&call->in[0], call->out->data, call->out->stride, call->threads);
+    matmul_run(state, call->in[1].data, call->in[2].data, NULL, call->out->data, call->workspace);
+}
+
+static double sum_flops(const tape_call *call)
+{
+    tape_call product = *call;
+    product.in++;
+    return flops(&product);
+}
+
+static void sum_gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
+{
+    const tape_node node = *tape_at(t, self);
+    grad_in[0] = grad_out[0];
+    factor_gradients(t, (unsigned)((const matmul_attributes *)node.attributes)->flags, node.input[1], node.input[2], grad_out[0], wanted + 1, grad_in + 1);
+}
+
+static const tape_operator op_sum = {.name = "matmul-add", .kind = TAPE_KERNEL, .strided = 6, .in_place = true, .prepare = sum_prepare, .run = sum_run, .release = release,
+                                     .flops = sum_flops, .gradient = sum_gradient};
+
+/* The numbers [n] that x repeats in all rows; NIGH_NONE: it does not. */
+static nigh_node repeated_row(nigh_tape *t, nigh_node x)
+{
+    const tape_node node = *tape_at(t, x);
+    if (strcmp(node.op->name, "expand")) return NIGH_NONE;
+    const nigh_shape *row = tape_shape(t, node.input[0]);
+    bool whole = row->ndim >= 1 && row->ndim <= 2 && row->dim[row->ndim - 1] == node.shape.dim[1] && (row->ndim == 1 || row->dim[0] == 1);
+    return whole ? nigh_tape_reshape(t, node.input[0], 1, &node.shape.dim[1]) : NIGH_NONE;
+}
+
+static bool is_product(const tape_node *node)
+{
+    return node->op == &op_matmul && node->inputs == 2 && node->shape.ndim == 2 && tape_is_float(node->shape.dtype);
+}
+
+nigh_node tape_plus_product(nigh_tape *t, nigh_node x, nigh_node product)
+{
+    const tape_node p = *tape_at(t, product), other = *tape_at(t, x);
+    if (p.shape.ndim != 2 || !tape_same_shape(&p.shape, &other.shape)) return NIGH_NONE;
+    nigh_node row = is_product(&p) || p.op == &op_sum ? repeated_row(t, x) : NIGH_NONE;
+    if (p.op == &op_sum && row != NIGH_NONE && is_product(tape_at(t, p.input[0]))) {
+        nigh_node first = tape_plus_product(t, x, p.input[0]);
+        return tape_record_one(t, &op_sum, &p.shape, 3, (nigh_node[]){first, p.input[1], p.input[2]}, p.attributes, p.attribute_bytes);
+    }
+    if (!is_product(&p)) return NIGH_NONE;
+    if (row != NIGH_NONE) return record(t, p.input[0], p.input[1], row, (unsigned)((const matmul_attributes *)p.attributes)->flags);
+    if (other.op->kind != TAPE_KERNEL && other.op->kind != TAPE_ELEMENTWISE) return NIGH_NONE;
+    return tape_record_one(t, &op_sum, &p.shape, 3, (nigh_node[]){x, p.input[0], p.input[1]}, p.attributes, p.attribute_bytes);
 }

@@ -130,15 +130,6 @@ nigh_node nigh_tape_group_sort(nigh_tape *t, nigh_node x, int64_t group)
     return split == NIGH_NONE ? NIGH_NONE : nigh_tape_reshape(t, nigh_tape_sort(t, split, false, NULL), shape.ndim, shape.dim);
 }
 
-nigh_node nigh_tape_max_min(nigh_tape *t, nigh_node x)
-{
-    nigh_shape shape;
-    nigh_node split = split_channels(t, "max-min", x, 2, &shape);
-    nigh_node a = nigh_tape_slice(t, split, -1, 0, 1, 1), b = nigh_tape_slice(t, split, -1, 1, 1, 1);
-    nigh_node pair[2] = {nigh_tape_max(t, a, b), nigh_tape_min(t, a, b)};
-    return t->status ? NIGH_NONE : nigh_tape_reshape(t, nigh_tape_concat(t, 2, pair, -1), shape.ndim, shape.dim);
-}
-
 nigh_node nigh_tape_max_out(nigh_tape *t, nigh_node x, int64_t pieces)
 {
     nigh_shape shape;
@@ -206,11 +197,27 @@ typedef struct cumulative_share {
         }                                                                                                                                  \
     } while (0)
 
+/* The same along the last axis: one running sum. */
+#define RUNNING(type)                                                                                                                      \
+    do {                                                                                                                                   \
+        int64_t step = s->reverse ? -1 : 1, first = s->reverse ? s->n - 1 : 0;                                                             \
+        const type *x = (const type *)s->call->in->data + o * s->n + first;                                                                \
+        type *out = (type *)s->call->out->data + o * s->n + first, sum = 0;                                                                \
+        for (int64_t k = 0; k < s->n; k++, x += step, out += step) {                                                                       \
+            type next = sum + *x;                                                                                                          \
+            *out = s->exclusive ? sum : next;                                                                                              \
+            sum = next;                                                                                                                    \
+        }                                                                                                                                  \
+    } while (0)
+
 static void cumulative_part(const void *user, int part, int64_t from, int64_t to)
 {
     const cumulative_share *s = user;
+    bool single = s->call->in->shape->dtype == NIGH_F32;
     for (int64_t o = from; o < to; o++) {
-        if (s->call->in->shape->dtype == NIGH_F32) CUMULATE(float);
+        if (s->inner == 1 && single) RUNNING(float);
+        else if (s->inner == 1) RUNNING(double);
+        else if (single) CUMULATE(float);
         else CUMULATE(double);
     }
 }

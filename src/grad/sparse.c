@@ -85,7 +85,13 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
     grad_in[0] = record(t, grad_out[0], &back);
 }
 
-static const tape_operator op_sparse = {.name = "sparse", .kind = TAPE_KERNEL, .run = run, .gradient = gradient};
+static double flops(const tape_call *call)
+{
+    const rows_of *m = ((const sparse_attributes *)call->node->attributes)->matrix;
+    return 2 * (double)nigh_shape_count(call->out->shape) / (double)m->rows * (double)m->start[m->rows];
+}
+
+static const tape_operator op_sparse = {.name = "sparse", .kind = TAPE_KERNEL, .flops = flops, .run = run, .gradient = gradient};
 
 nigh_node nigh_tape_sparse(nigh_tape *t, const nigh_sparse *a, nigh_node u, bool transposed)
 {

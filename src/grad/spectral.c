@@ -11,39 +11,12 @@
  */
 #include "nigh/fields.h"
 
+#include "grad/spectral.h"
 #include "grad/tape.h"
 
 #include <math.h>
 
-typedef struct table {
-    nigh_tape *tape;
-    nigh_dtype dtype;
-    int64_t rows, columns;
-    double *value;
-} table;
-
-static bool table_new(table *t, nigh_tape *tape, nigh_dtype dtype, int64_t rows, int64_t columns)
-{
-    *t = (table){tape, dtype, rows, columns, nigh_alloc_zero(tape->ctx, (size_t)(rows * columns), sizeof(double))};
-    if (!t->value && !tape->status) tape->status = NIGH_MEMORY;
-    return t->value != NULL;
-}
-
-static double *at(const table *t, int64_t i, int64_t j) { return &t->value[i * t->columns + j]; }
-
-/* The table as a node; its own memory is freed. */
-static nigh_node table_record(table *t)
-{
-    int64_t dim[] = {t->rows, t->columns}, count = t->rows * t->columns;
-    nigh_node node = NIGH_NONE;
-    float *narrow = t->dtype == NIGH_F32 ? nigh_alloc(t->tape->ctx, (size_t)count * sizeof *narrow) : NULL;
-    if (t->dtype == NIGH_F32 && !narrow) t->tape->status = t->tape->status ? t->tape->status : NIGH_MEMORY;
-    for (int64_t i = 0; i < count && narrow; i++) narrow[i] = (float)t->value[i];
-    if (!t->tape->status) node = nigh_tape_constant(t->tape, t->dtype, 2, dim, narrow ? (const void *)narrow : t->value);
-    nigh_free(t->tape->ctx, narrow);
-    nigh_free(t->tape->ctx, t->value);
-    return node;
-}
+static double *at(const spectral_table *t, int64_t i, int64_t j) { return &t->value[i * t->columns + j]; }
 
 /* exp(2 pi i k x / n), exact at quarter turns. */
 static void turn(int64_t k, int64_t x, int64_t n, double *re, double *im)
@@ -59,84 +32,107 @@ static void turn(int64_t k, int64_t x, int64_t n, double *re, double *im)
 }
 
 /* F [(r, l), w]: modes 0 .. modes - 1 of a real row of n numbers, mean over them. */
-static nigh_node forward_last(nigh_tape *tape, nigh_dtype dtype, int64_t n, int64_t modes)
+static void forward_last(spectral_table *t, int64_t n, int64_t low, int64_t modes)
 {
-    table t;
-    if (!table_new(&t, tape, dtype, 2 * modes, n)) return NIGH_NONE;
     for (int64_t l = 0; l < modes; l++)
         for (int64_t w = 0; w < n; w++) {
             double re, im;
-            turn(l, w, n, &re, &im);
-            *at(&t, l, w) = re / (double)n;
-            *at(&t, modes + l, w) = -im / (double)n;
+            turn(low + l, w, n, &re, &im);
+            *at(t, l, w) = re / (double)n;
+            *at(t, modes + l, w) = -im / (double)n;
         }
-    return table_record(&t);
 }
 
 /* Modes other than 0 and the last of an even grid stand for two of a real row. */
 static double twice(int64_t l, int64_t n) { return l == 0 || 2 * l == n ? 1 : 2; }
 
 /* E [w, (r, l)]: a real row from its modes. */
-static nigh_node back_last(nigh_tape *tape, nigh_dtype dtype, int64_t n, int64_t modes)
+static void back_last(spectral_table *t, int64_t n, int64_t low, int64_t modes)
 {
-    table t;
-    if (!table_new(&t, tape, dtype, n, 2 * modes)) return NIGH_NONE;
     for (int64_t l = 0; l < modes; l++)
         for (int64_t w = 0; w < n; w++) {
             double re, im;
-            turn(l, w, n, &re, &im);
-            *at(&t, w, l) = twice(l, n) * re;
-            *at(&t, w, modes + l) = -twice(l, n) * im;
+            turn(low + l, w, n, &re, &im);
+            *at(t, w, l) = twice(l, n) * re;
+            *at(t, w, modes + l) = -twice(l, n) * im;
         }
-    return table_record(&t);
 }
 
 /* One dimension: E [w, (l, r, s)] with the complex product inside. */
-static nigh_node back_only(nigh_tape *tape, nigh_dtype dtype, int64_t n, int64_t modes)
+static void back_only(spectral_table *t, int64_t n, int64_t low, int64_t modes)
 {
-    table t;
-    if (!table_new(&t, tape, dtype, n, 4 * modes)) return NIGH_NONE;
     for (int64_t l = 0; l < modes; l++)
         for (int64_t w = 0; w < n; w++) {
             double re, im;
-            turn(l, w, n, &re, &im);
+            turn(low + l, w, n, &re, &im);
             re *= twice(l, n), im *= twice(l, n);
-            *at(&t, w, 4 * l) = re, *at(&t, w, 4 * l + 3) = -re;
-            *at(&t, w, 4 * l + 1) = *at(&t, w, 4 * l + 2) = -im;
+            *at(t, w, 4 * l) = re, *at(t, w, 4 * l + 3) = -re;
+            *at(t, w, 4 * l + 1) = *at(t, w, 4 * l + 2) = -im;
         }
-    return table_record(&t);
 }
 
 /* G [(k, r), (h, r)]: modes low .. low + modes - 1 of n complex numbers, mean over them. */
-static nigh_node forward_first(nigh_tape *tape, nigh_dtype dtype, int64_t n, int64_t low, int64_t modes)
+static void forward_first(spectral_table *t, int64_t n, int64_t low, int64_t modes)
 {
-    table t;
-    if (!table_new(&t, tape, dtype, 2 * modes, 2 * n)) return NIGH_NONE;
     for (int64_t k = 0; k < modes; k++)
         for (int64_t h = 0; h < n; h++) {
             double re, im;
             turn(low + k, h, n, &re, &im);
             re /= (double)n, im /= (double)n;
-            *at(&t, 2 * k, 2 * h) = re, *at(&t, 2 * k, 2 * h + 1) = im;
-            *at(&t, 2 * k + 1, 2 * h) = -im, *at(&t, 2 * k + 1, 2 * h + 1) = re;
+            *at(t, 2 * k, 2 * h) = re, *at(t, 2 * k, 2 * h + 1) = im;
+            *at(t, 2 * k + 1, 2 * h) = -im, *at(t, 2 * k + 1, 2 * h + 1) = re;
         }
-    return table_record(&t);
 }
 
 /* B [(h, r), (k, r, s)]: back to n complex numbers, from products of part r of the field with part s of the weight. */
-static nigh_node back_first(nigh_tape *tape, nigh_dtype dtype, int64_t n, int64_t low, int64_t modes)
+static void back_first(spectral_table *t, int64_t n, int64_t low, int64_t modes)
 {
-    table t;
-    if (!table_new(&t, tape, dtype, 2 * n, 4 * modes)) return NIGH_NONE;
     for (int64_t k = 0; k < modes; k++)
         for (int64_t h = 0; h < n; h++) {
             double re, im;
             turn(low + k, h, n, &re, &im);
-            double *real = at(&t, 2 * h, 4 * k), *imaginary = at(&t, 2 * h + 1, 4 * k);
+            double *real = at(t, 2 * h, 4 * k), *imaginary = at(t, 2 * h + 1, 4 * k);
             real[0] = re, real[1] = real[2] = -im, real[3] = -re;
             imaginary[0] = im, imaginary[1] = imaginary[2] = re, imaginary[3] = -im;
         }
-    return table_record(&t);
+}
+
+nigh_status spectral_table_new(nigh_context *ctx, spectral_kind kind, int64_t n, int64_t low, int64_t modes, spectral_table *out)
+{
+    static const struct {
+        void (*fill)(spectral_table *t, int64_t n, int64_t low, int64_t modes);
+        int modes_rows, points_rows, modes_columns, points_columns; /* sizes in modes and in points */
+    } kinds[] = {[SPECTRAL_FORWARD_LAST] = {forward_last, 2, 0, 0, 1}, [SPECTRAL_BACK_LAST] = {back_last, 0, 1, 2, 0}, [SPECTRAL_BACK_ONLY] = {back_only, 0, 1, 4, 0},
+                 [SPECTRAL_FORWARD_FIRST] = {forward_first, 2, 0, 0, 2}, [SPECTRAL_BACK_FIRST] = {back_first, 0, 2, 4, 0}};
+    spectral_table t = {.rows = kinds[kind].modes_rows * modes + kinds[kind].points_rows * n, .columns = kinds[kind].modes_columns * modes + kinds[kind].points_columns * n};
+    if (!(t.value = nigh_alloc_zero(ctx, (size_t)(t.rows * t.columns), sizeof *t.value))) return NIGH_MEMORY;
+    kinds[kind].fill(&t, n, low, modes);
+    *out = t;
+    return NIGH_OK;
+}
+
+/* Doubles as a node of the type; NIGH_NONE and the tape failed when memory is short. */
+static nigh_node numbers(nigh_tape *t, nigh_dtype dtype, int ndim, const int64_t *dim, const double *value)
+{
+    if (dtype == NIGH_F64) return nigh_tape_constant(t, dtype, ndim, dim, value);
+    int64_t count = 1;
+    for (int i = 0; i < ndim; i++) count *= dim[i];
+    float *narrow = nigh_alloc(t->ctx, (size_t)count * sizeof *narrow);
+    if (!narrow) return t->status = t->status ? t->status : NIGH_MEMORY, NIGH_NONE;
+    for (int64_t i = 0; i < count; i++) narrow[i] = (float)value[i];
+    nigh_node node = nigh_tape_constant(t, dtype, ndim, dim, narrow);
+    nigh_free(t->ctx, narrow);
+    return node;
+}
+
+static nigh_node table(nigh_tape *t, nigh_dtype dtype, spectral_kind kind, int64_t n, int64_t low, int64_t modes)
+{
+    spectral_table made;
+    nigh_status status = t->status ? t->status : spectral_table_new(t->ctx, kind, n, low, modes, &made);
+    if (status) return t->status = status, NIGH_NONE;
+    nigh_node node = numbers(t, dtype, 2, (int64_t[]){made.rows, made.columns}, made.value);
+    nigh_free(t->ctx, made.value);
+    return node;
 }
 
 static nigh_node product(nigh_tape *t, nigh_node a, nigh_node b) { return nigh_tape_matmul(t, a, b, 0); }
@@ -148,11 +144,11 @@ static nigh_node spectral_1d(nigh_tape *t, nigh_node x, nigh_node weight)
 {
     const nigh_shape s = *tape_shape(t, x), w = *tape_shape(t, weight);
     int64_t n = s.dim[0], size = s.dim[1], c = s.dim[2], d = w.dim[3], modes = size / 2 + 1 < w.dim[0] ? size / 2 + 1 : w.dim[0];
-    nigh_node a = product(t, forward_last(t, s.dtype, size, modes), x);
+    nigh_node a = product(t, table(t, s.dtype, SPECTRAL_FORWARD_LAST, size, 0, modes), x);
     a = shaped(t, nigh_tape_permute(t, shaped(t, a, 4, (int64_t[]){n, 2, modes, c}), (int[]){2, 0, 1, 3}), 3, (int64_t[]){modes, 2 * n, c});
     nigh_node u = product(t, a, shaped(t, nigh_tape_slice(t, weight, 0, 0, modes, 1), 3, (int64_t[]){modes, c, 2 * d}));
     u = nigh_tape_permute(t, shaped(t, u, 5, (int64_t[]){modes, n, 2, 2, d}), (int[]){1, 0, 2, 3, 4});
-    return product(t, back_only(t, s.dtype, size, modes), shaped(t, u, 3, (int64_t[]){n, 4 * modes, d}));
+    return product(t, table(t, s.dtype, SPECTRAL_BACK_ONLY, size, 0, modes), shaped(t, u, 3, (int64_t[]){n, 4 * modes, d}));
 }
 
 /* x [N, H, W, C], weight [modes of W, modes of H, C, 2, D] */
@@ -162,14 +158,14 @@ static nigh_node spectral_2d(nigh_tape *t, nigh_node x, nigh_node weight)
     int64_t n = s.dim[0], height = s.dim[1], width = s.dim[2], c = s.dim[3], d = w.dim[4];
     int64_t last = width / 2 + 1 < w.dim[0] ? width / 2 + 1 : w.dim[0], first = height < w.dim[1] ? height : w.dim[1];
     int64_t low = -(first / 2), skipped = w.dim[1] / 2 + low; /* so that each mode meets its own weight */
-    nigh_node a = product(t, forward_last(t, s.dtype, width, last), shaped(t, x, 3, (int64_t[]){n * height, width, c}));
-    nigh_node y = product(t, forward_first(t, s.dtype, height, low, first), shaped(t, a, 3, (int64_t[]){n, 2 * height, last * c}));
+    nigh_node a = product(t, table(t, s.dtype, SPECTRAL_FORWARD_LAST, width, 0, last), shaped(t, x, 3, (int64_t[]){n * height, width, c}));
+    nigh_node y = product(t, table(t, s.dtype, SPECTRAL_FORWARD_FIRST, height, low, first), shaped(t, a, 3, (int64_t[]){n, 2 * height, last * c}));
     y = nigh_tape_permute(t, shaped(t, y, 5, (int64_t[]){n, first, 2, last, c}), (int[]){3, 1, 0, 2, 4});
     nigh_node kept = nigh_tape_slice(t, nigh_tape_slice(t, weight, 0, 0, last, 1), 1, skipped, first, 1);
     nigh_node u = product(t, shaped(t, y, 3, (int64_t[]){last * first, 2 * n, c}), shaped(t, kept, 3, (int64_t[]){last * first, c, 2 * d}));
     u = nigh_tape_permute(t, shaped(t, u, 6, (int64_t[]){last, first, n, 2, 2, d}), (int[]){2, 1, 3, 4, 0, 5});
-    nigh_node v = product(t, back_first(t, s.dtype, height, low, first), shaped(t, u, 3, (int64_t[]){n, 4 * first, last * d}));
-    nigh_node z = product(t, back_last(t, s.dtype, width, last), shaped(t, v, 3, (int64_t[]){n * height, 2 * last, d}));
+    nigh_node v = product(t, table(t, s.dtype, SPECTRAL_BACK_FIRST, height, low, first), shaped(t, u, 3, (int64_t[]){n, 4 * first, last * d}));
+    nigh_node z = product(t, table(t, s.dtype, SPECTRAL_BACK_LAST, width, 0, last), shaped(t, v, 3, (int64_t[]){n * height, 2 * last, d}));
     return shaped(t, z, 4, (int64_t[]){n, height, width, d});
 }
 
@@ -200,12 +196,15 @@ nigh_node nigh_tape_grid(nigh_tape *t, nigh_node x)
     nigh_shape one = s;
     one.dim[s.ndim - 1] = 1;
     for (int i = 0; i < dims; i++) {
-        table row;
-        if (!table_new(&row, t, s.dtype, 1, s.dim[i + 1])) return NIGH_NONE;
-        for (int64_t k = 0; k < s.dim[i + 1]; k++) row.value[k] = (double)k / (double)s.dim[i + 1];
+        double *place = nigh_alloc(t->ctx, (size_t)s.dim[i + 1] * sizeof *place);
+        if (!place) return t->status = NIGH_MEMORY, NIGH_NONE;
+        for (int64_t k = 0; k < s.dim[i + 1]; k++) place[k] = (double)k / (double)s.dim[i + 1];
+        nigh_node row = numbers(t, s.dtype, 1, &s.dim[i + 1], place);
+        nigh_free(t->ctx, place);
+        if (row == NIGH_NONE) return NIGH_NONE;
         int64_t dim[NIGH_MAX_DIMS] = {0};
         for (int k = 0; k < s.ndim; k++) dim[k] = k == i + 1 ? s.dim[k] : 1;
-        part[i + 1] = nigh_tape_expand(t, shaped(t, table_record(&row), s.ndim, dim), s.ndim, one.dim);
+        part[i + 1] = nigh_tape_expand(t, shaped(t, row, s.ndim, dim), s.ndim, one.dim);
     }
     return nigh_tape_concat(t, dims + 1, part, -1);
 }

@@ -139,6 +139,12 @@ nigh_node tape_sum_to(nigh_tape *tape, nigh_node x, const nigh_shape *shape);
 nigh_node tape_plus(nigh_tape *tape, nigh_node a, nigh_node b);
 
 /*
+ * x + product where that is one step: product is a matrix product (not a stack) that nobody else is expected to want, x a result of the same shape, or numbers repeated in all
+ * rows, which become the product's bias. NIGH_NONE otherwise.
+ */
+nigh_node tape_plus_product(nigh_tape *tape, nigh_node x, nigh_node product);
+
+/*
  * One reverse sweep for several nodes at once: the gradient of sum_i sum(seed[i] * y[i]) by wrt[n], with the rules of nigh_tape_gradient. seed NULL, or seed[i] NIGH_NONE:
  * ones. roots = 0 gives zeros.
  */

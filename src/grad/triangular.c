@@ -118,7 +118,9 @@ static void cholesky_gradient(nigh_tape *t, nigh_node self, const nigh_node *gra
     grad_in[0] = nigh_tape_scale(t, nigh_tape_add(t, both, nigh_tape_transpose(t, both, -1, -2)), 0.5);
 }
 
-static const tape_operator op_cholesky = {.name = "cholesky", .kind = TAPE_KERNEL, .run = cholesky_run, .gradient = cholesky_gradient};
+static double cholesky_flops(const tape_call *call) { return (double)nigh_shape_count(call->in->shape) * (double)shape_last(call->in->shape) / 3; }
+
+static const tape_operator op_cholesky = {.name = "cholesky", .kind = TAPE_KERNEL, .flops = cholesky_flops, .run = cholesky_run, .gradient = cholesky_gradient};
 
 static bool check_square(nigh_tape *t, const char *op, nigh_node a)
 {
@@ -172,7 +174,9 @@ static void triangular_gradient(nigh_tape *t, nigh_node self, const nigh_node *g
     grad_in[0] = nigh_tape_neg(t, lower(t, outer, 1));
 }
 
-static const tape_operator op_triangular = {.name = "triangular-solve", .kind = TAPE_KERNEL, .run = triangular_run, .gradient = triangular_gradient};
+static double triangular_flops(const tape_call *call) { return (double)nigh_shape_count(call->out->shape) * (double)shape_last(call->in[0].shape); }
+
+static const tape_operator op_triangular = {.name = "triangular-solve", .kind = TAPE_KERNEL, .flops = triangular_flops, .run = triangular_run, .gradient = triangular_gradient};
 
 static bool check_system(nigh_tape *t, const char *op, nigh_node a, nigh_node b)
 {

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "grad/tape.h"
-#include "nn/train.h"
+#include "nigh/operators_rows.h"
+#include "nigh/train.h"
 
 struct nigh_attack {
     nigh_context *ctx;
@@ -51,9 +52,9 @@ static nigh_status record_loss(nigh_attack *a, nigh_node x, nigh_node y, const n
     if (nigh_network_inputs(a->spec.network) != 1 || nigh_network_outputs(a->spec.network) < 1)
         return nigh_fail(a->ctx, NIGH_INVALID, "the network has %d inputs and %d outputs; one input and an output are needed", nigh_network_inputs(a->spec.network),
                          nigh_network_outputs(a->spec.network));
-    nigh_node outputs[64], inside;
+    nigh_node outputs[64];
     nigh_status status = nigh_network_record(a->spec.network, a->tape, NULL, &x, parameters, outputs);
-    if (!status) *loss = train_cross_entropy_rows(a->tape, outputs[0], y, &inside);
+    if (!status) *loss = nigh_tape_cross_entropy_rows(a->tape, outputs[0], y, 0);
     return status ? status : nigh_tape_status(a->tape);
 }
 

@@ -255,6 +255,8 @@ nigh_status nigh_batches_mixed(nigh_context *ctx, int n, nigh_batches *const *so
     int64_t epoch = 0;
     for (int i = 0; i < n; i++) {
         if (weight && !(weight[i] >= 0 && weight[i] < 1e300)) return nigh_fail(ctx, NIGH_INVALID, "weight %d of the mixture is %g; 0 or more is allowed", i, weight[i]);
+        for (int j = 0; j < i; j++)
+            if (sources[i] == sources[j]) return nigh_fail(ctx, NIGH_INVALID, "sources %d and %d of the mixture are the same; each can be given once", j, i);
         sum += weight ? weight[i] : 1;
         forms += sources[i]->forms;
         epoch = i && (epoch == 0 || sources[i]->epoch == 0) ? 0 : epoch + sources[i]->epoch;

@@ -76,6 +76,20 @@ static nigh_status renew(rows_source *s, int64_t number)
     return NIGH_OK;
 }
 
+/* Rows order[0 .. count - 1], array by array. */
+static void take_rows(const rows_source *s, const int64_t *order, int64_t count, void *const *data)
+{
+    for (int k = 0; k < s->n; k++) {
+        size_t bytes = s->row_bytes[k];
+        const char *from = (const char *)s->array[k].data + (size_t)s->options.first * bytes;
+        char *to = data[k];
+        if (bytes == 4)
+            for (int64_t i = 0; i < count; i++) memcpy(to + 4 * i, from + 4 * order[i], 4); /* a label: one move instead of a call */
+        else
+            for (int64_t i = 0; i < count; i++) memcpy(to + (size_t)i * bytes, from + (size_t)order[i] * bytes, bytes);
+    }
+}
+
 static void take_row(const rows_source *s, int64_t from, int64_t to, void *const *data)
 {
     for (int k = 0; k < s->n; k++)
@@ -110,7 +124,7 @@ static nigh_status rows_fill(nigh_batches *b, int64_t number, void *const *data)
     }
     if (s->order_of != epoch) batches_permute(b->seed, (uint64_t)epoch, s->options.rows, s->order);
     s->order_of = epoch;
-    for (int64_t i = 0; i < count; i++) take_row(s, s->order[first + i], i, data);
+    take_rows(s, s->order + first, count, data);
     return NIGH_OK;
 }
 

@@ -1,8 +1,6 @@
 /* The empirical tangent kernel from products of layers. Declared in nigh/samples.h. */
 #include "nn/samples.h"
 
-#include "tensor/dense.h"
-
 #include <string.h>
 
 enum { BATCH = 128, TILE = 1024 };             /* samples of a sweep; rows and columns of a block of products */
@@ -110,11 +108,18 @@ static double *entry(const kernel *k, int64_t i, int64_t oi, int64_t j, int64_t 
 }
 
 /* g[rows, cols] = x y^T with `width` columns each. */
-static void products(const kernel *k, int64_t rows, int64_t cols, int64_t width, const char *x, const char *y, char *g)
+static nigh_status products(const kernel *k, int64_t rows, int64_t cols, int64_t width, const char *x, const char *y, char *g)
 {
-    int before = dense_enter(k->ctx, 2.0 * (double)rows * (double)cols * (double)width);
-    dense_gemm(k->s->dtype, 'N', 'C', rows, cols, width, 1, x, width, y, width, 0, g, cols);
-    dense_leave(before);
+    matmul *product;
+    matmul_spec spec = {.dtype = k->s->dtype, .b_dtype = k->s->dtype, .m = rows, .n = cols, .k = width, .a_row = width, .a_column = 1, .b_row = 1, .b_column = width,
+                        .c_row = cols, .c_column = 1, .alpha = 1};
+    nigh_status status = matmul_new(k->ctx, &spec, nigh_context_threads(k->ctx), &product);
+    if (status) return status;
+    void *workspace = nigh_alloc(k->ctx, matmul_workspace(product) + 1);
+    if (workspace) matmul_run(product, x, y, NULL, g, workspace);
+    nigh_free(k->ctx, workspace);
+    matmul_free(product);
+    return workspace ? NIGH_OK : NIGH_MEMORY;
 }
 
 static double at(const kernel *k, const char *g, int64_t i) { return k->size == sizeof(float) ? (double)((const float *)g)[i] : ((const double *)g)[i]; }
@@ -132,22 +137,24 @@ static double pair_sum(const kernel *k, int64_t i, int64_t j, int64_t ti, int64_
 }
 
 /* Samples i0 .. and j0 .. of one pair of uses with a common array. */
-static void add_block(kernel *k, int u, int v, int64_t i0, int64_t rows, int64_t j0, int64_t cols)
+static nigh_status add_block(kernel *k, int u, int v, int64_t i0, int64_t rows, int64_t j0, int64_t cols)
 {
     const samples_use *a = &k->s->use[u], *b = &k->s->use[v];
     side *left = &k->a, *right = k->right;
     double weight = a->weight >= 0 && a->weight == b->weight ? a->scale * b->scale : 0, bias = a->bias >= 0 && a->bias == b->bias ? a->bias_scale * b->bias_scale : 0;
+    nigh_status status = NIGH_OK;
     if (weight != 0)
-        products(k, rows * a->t, cols * b->t, a->in, left->x[u] + (size_t)(i0 * a->t * a->in) * k->size, right->x[v] + (size_t)(j0 * b->t * b->in) * k->size, k->gx);
-    for (int64_t oi = 0; oi < left->count; oi++)
-        for (int64_t oj = 0; oj < right->count; oj++) {
+        status = products(k, rows * a->t, cols * b->t, a->in, left->x[u] + (size_t)(i0 * a->t * a->in) * k->size, right->x[v] + (size_t)(j0 * b->t * b->in) * k->size, k->gx);
+    for (int64_t oi = 0; oi < left->count && !status; oi++)
+        for (int64_t oj = 0; oj < right->count && !status; oj++) {
             if (k->kind != NIGH_NTK_FULL && oi != oj) continue;
-            products(k, rows * a->t, cols * b->t, a->out, left->d[u] + (size_t)((oi * left->n + i0) * a->t * a->out) * k->size,
+            status = products(k, rows * a->t, cols * b->t, a->out, left->d[u] + (size_t)((oi * left->n + i0) * a->t * a->out) * k->size,
                      right->d[v] + (size_t)((oj * right->n + j0) * b->t * b->out) * k->size, k->gd);
-            for (int64_t i = 0; i < rows; i++)
+            for (int64_t i = 0; i < rows && !status; i++)
                 for (int64_t j = 0; j < cols; j++)
                     *entry(k, i0 + i, left->first + oi, j0 + j, right->first + oj) += pair_sum(k, i, j, a->t, b->t, cols * b->t, weight, bias);
         }
+    return status;
 }
 
 static int64_t samples_in_tile(int64_t t) { return t < TILE ? TILE / t : 1; }
@@ -163,7 +170,7 @@ static nigh_status add_uses(kernel *k)
             for (int64_t i = 0; i < k->a.n && !status; i += r) {
                 status = nigh_poll(k->ctx);
                 for (int64_t j = 0; j < k->right->n && !status; j += c)
-                    add_block(k, u, v, i, k->a.n - i < r ? k->a.n - i : r, j, k->right->n - j < c ? k->right->n - j : c);
+                    status = add_block(k, u, v, i, k->a.n - i < r ? k->a.n - i : r, j, k->right->n - j < c ? k->right->n - j : c);
             }
         }
     return status;
@@ -212,18 +219,20 @@ static nigh_status other_columns(kernel *k, const side *p, int64_t first, int64_
     return status;
 }
 
-static void add_other_block(kernel *k, const char *left, const char *right, int64_t width)
+static nigh_status add_other_block(kernel *k, const char *left, const char *right, int64_t width)
 {
     int64_t n = k->a.n, m = k->right->n;
+    nigh_status status = NIGH_OK;
     for (int64_t oi = 0; oi < k->outputs; oi++)
         for (int64_t oj = 0; oj < k->outputs; oj++)
             for (int64_t i0 = 0; i0 < n && (k->kind == NIGH_NTK_FULL || oi == oj); i0 += TILE)
-                for (int64_t j0 = 0; j0 < m; j0 += TILE) {
+                for (int64_t j0 = 0; j0 < m && !status; j0 += TILE) {
                     int64_t rows = n - i0 < TILE ? n - i0 : TILE, cols = m - j0 < TILE ? m - j0 : TILE;
-                    products(k, rows, cols, width, left + (size_t)((oi * n + i0) * width) * k->size, right + (size_t)((oj * m + j0) * width) * k->size, k->gd);
-                    for (int64_t i = 0; i < rows; i++)
+                    status = products(k, rows, cols, width, left + (size_t)((oi * n + i0) * width) * k->size, right + (size_t)((oj * m + j0) * width) * k->size, k->gd);
+                    for (int64_t i = 0; i < rows && !status; i++)
                         for (int64_t j = 0; j < cols; j++) *entry(k, i0 + i, oi, j0 + j, oj) += at(k, k->gd, i * cols + j);
                 }
+    return status;
 }
 
 static nigh_status add_others(kernel *k)
@@ -239,7 +248,7 @@ static nigh_status add_others(kernel *k)
         int64_t count = s->others - first < width ? s->others - first : width;
         status = other_columns(k, &k->a, first, count, left);
         if (!status && right != left) status = other_columns(k, k->right, first, count, right);
-        if (!status) add_other_block(k, left, right, count);
+        if (!status) status = add_other_block(k, left, right, count);
     }
     nigh_free(k->ctx, left);
     return status;

@@ -61,6 +61,7 @@ void nigh_samples_free(nigh_samples *s)
     if (!s) return;
     nigh_executor_free(s->forward);
     nigh_executor_free(s->back);
+    nigh_executor_free(s->inputs);
     nigh_executor_free(s->one);
     nigh_tape_free(s->tape);
     nigh_tape_free(s->tape_one);
@@ -85,27 +86,37 @@ static void bind(nigh_executor *e, nigh_node node, const void *data)
     if (node != NIGH_NONE && nigh_executor_has(e, node)) nigh_executor_bind(e, node, (void *)(uintptr_t)data);
 }
 
+static void bind_point(nigh_samples *s, nigh_executor *e)
+{
+    if (!e) return;
+    bind(e, s->x, s->x_data);
+    bind(e, s->target, s->target_data);
+    nigh_parameters_bind(s->set, e, s->weight);
+    executor_release(e);
+}
+
 void nigh_samples_point(nigh_samples *s, const void *x, const void *target)
 {
     s->x_data = x;
     s->target_data = target;
     s->forward_done = false;
-    nigh_executor *all[2] = {s->forward, s->back};
-    for (int i = 0; i < 2; i++) {
-        if (!all[i]) continue;
-        bind(all[i], s->x, x);
-        bind(all[i], s->target, target);
-        nigh_parameters_bind(s->set, all[i], s->weight);
-        executor_release(all[i]);
-    }
+    bind_point(s, s->forward);
+    bind_point(s, s->back);
+    bind_point(s, s->inputs);
     if (s->one) nigh_parameters_bind(s->set, s->one, s->weight_one);
+}
+
+static nigh_status check_seed(const nigh_samples *s, const void *seed)
+{
+    if (!s->x_data) return nigh_fail(s->ctx, NIGH_INVALID, "samples: nigh_samples_point gives the batch first");
+    if (!s->spec.loss && !seed) return nigh_fail(s->ctx, NIGH_INVALID, "samples: without a loss a seed is needed");
+    return NIGH_OK;
 }
 
 nigh_status samples_sweep(nigh_samples *s, const void *seed)
 {
-    if (!s->x_data) return nigh_fail(s->ctx, NIGH_INVALID, "samples: nigh_samples_point gives the batch first");
-    if (!s->spec.loss && !seed) return nigh_fail(s->ctx, NIGH_INVALID, "samples: without a loss a seed is needed");
-    nigh_status status = NIGH_OK;
+    nigh_status status = check_seed(s, seed);
+    if (status || !s->uses) return status;
     if (s->forward && !s->forward_done) status = nigh_executor_run(s->forward);
     if (status) return status;
     s->forward_done = true;
@@ -136,8 +147,15 @@ const void *samples_other(nigh_samples *s, int array) { return s->other[array] ?
 
 nigh_status nigh_samples_by_input(nigh_samples *s, const void *seed, void *by_input)
 {
-    nigh_status status = samples_sweep(s, seed);
-    if (!status) memcpy(by_input, nigh_executor_data(s->back, s->by_input), (size_t)(s->spec.batch * s->x_count) * nigh_dtype_size(s->dtype));
+    nigh_status status = check_seed(s, seed);
+    if (!status && !s->inputs) {
+        status = samples_record_inputs(s);
+        bind_point(s, s->inputs);
+    }
+    if (status) return status;
+    bind(s->inputs, s->seed, seed);
+    status = nigh_executor_run(s->inputs);
+    if (!status) memcpy(by_input, nigh_executor_data(s->inputs, s->by_input), (size_t)(s->spec.batch * s->x_count) * nigh_dtype_size(s->dtype));
     return status;
 }
 

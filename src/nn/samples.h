@@ -26,10 +26,10 @@ struct nigh_samples {
     int64_t outputs, x_count, target_count, target_bytes; /* of one sample; target_bytes too */
     nigh_tape *tape, *tape_one;
     nigh_node *weight, *weight_one; /* [arrays] */
-    nigh_node x, z, target, seed, by_input;
+    nigh_node x, z, target, seed, y, by_input;
     int uses, uses_room;
     samples_use *use;
-    nigh_executor *forward, *back; /* forward gives the x of the uses, back their delta and by_input */
+    nigh_executor *forward, *back, *inputs; /* forward gives the x of the uses, back their delta, inputs (made when first asked for) by_input */
     bool forward_done;
     bool *other;                   /* [arrays]: differentiated sample by sample */
     bool *linear;                  /* [arrays]: through uses */
@@ -40,7 +40,7 @@ struct nigh_samples {
     void *workspace;
 };
 
-/* Runs what gives x and delta of the uses (and by_input) at the point; seed[batch, outputs] or NULL. */
+/* Runs what gives x and delta of the uses at the point; seed[batch, outputs] or NULL. */
 nigh_status samples_sweep(nigh_samples *s, const void *seed);
 
 /* [batch, t, in] and [batch, t, out] of a use after a sweep. */
@@ -57,4 +57,5 @@ nigh_status samples_ntk(nigh_context *ctx, nigh_network *net, nigh_ntk_kind kind
 /* What records the uses and sweeps; the parts of nigh_samples_new. */
 nigh_status samples_record(nigh_samples *s);
 nigh_status samples_record_one(nigh_samples *s);
+nigh_status samples_record_inputs(nigh_samples *s);
 #endif

@@ -153,12 +153,11 @@ static nigh_status prepare_products(nigh_samples *s)
 /* With a loss one executor gives all; with seeds the forward pass stays and the reverse sweep is repeated. */
 static nigh_status make_executors(nigh_samples *s, const nigh_node *delta)
 {
-    nigh_node *list = nigh_alloc(s->ctx, (size_t)(2 * s->uses + 1) * sizeof *list);
-    if (!list) return NIGH_MEMORY;
+    nigh_node *list = s->uses ? nigh_alloc(s->ctx, (size_t)(2 * s->uses) * sizeof *list) : NULL;
+    if (!list) return s->uses ? NIGH_MEMORY : NIGH_OK;
     nigh_status status = NIGH_OK;
     int n = 0;
     for (int i = 0; i < s->uses; i++) s->use[i].delta = list[n++] = delta[i];
-    s->by_input = list[n++] = delta[s->uses];
     if (s->spec.loss) {
         for (int i = 0; i < s->uses; i++) list[n++] = s->use[i].x;
         status = nigh_executor_new(s->ctx, s->tape, n, list, &s->back);
@@ -166,7 +165,7 @@ static nigh_status make_executors(nigh_samples *s, const nigh_node *delta)
         status = executor_new_holding(s->ctx, s->tape, n, list, 1, &s->seed, &s->back);
         n = 0;
         for (int i = 0; i < s->uses; i++) list[n++] = s->use[i].x;
-        if (!status && n) status = nigh_executor_new(s->ctx, s->tape, n, list, &s->forward);
+        if (!status) status = nigh_executor_new(s->ctx, s->tape, n, list, &s->forward);
     }
     nigh_free(s->ctx, list);
     return status;
@@ -174,8 +173,7 @@ static nigh_status make_executors(nigh_samples *s, const nigh_node *delta)
 
 nigh_status samples_record(nigh_samples *s)
 {
-    nigh_node y = NIGH_NONE;
-    nigh_status status = record_batch(s, s->tape, s->spec.batch, s->weight, &s->x, &s->z, &s->target, &s->seed, &y);
+    nigh_status status = record_batch(s, s->tape, s->spec.batch, s->weight, &s->x, &s->z, &s->target, &s->seed, &s->y);
     if (status) return status;
     s->outputs = nigh_shape_count(nigh_tape_shape(s->tape, s->z)) / s->spec.batch;
     s->x_count = nigh_shape_count(nigh_tape_shape(s->tape, s->x)) / s->spec.batch;
@@ -186,11 +184,10 @@ nigh_status samples_record(nigh_samples *s)
     status = find_uses(s);
     if (status) return status;
     sort_arrays(s);
-    nigh_node *wrt = nigh_alloc(s->ctx, (size_t)(2 * s->uses + 2) * sizeof *wrt), *delta = wrt + s->uses + 1;
+    nigh_node *wrt = nigh_alloc(s->ctx, (size_t)(2 * s->uses + 1) * sizeof *wrt), *delta = wrt + s->uses;
     if (!wrt) return NIGH_MEMORY;
     for (int i = 0; i < s->uses; i++) wrt[i] = s->use[i].z;
-    wrt[s->uses] = s->x;
-    status = nigh_tape_gradient(s->tape, y, s->seed, s->uses + 1, wrt, delta);
+    status = nigh_tape_gradient(s->tape, s->y, s->seed, s->uses, wrt, delta);
     if (!status) status = make_executors(s, delta);
     if (!status) status = prepare_products(s);
     nigh_free(s->ctx, wrt);
@@ -211,4 +208,10 @@ nigh_status samples_record_one(nigh_samples *s)
     for (int i = 0, k = 0; i < s->arrays && !status; i++) s->gradient_one[i] = s->other[i] ? gradient[k++] : NIGH_NONE;
     nigh_free(s->ctx, wrt);
     return status;
+}
+
+nigh_status samples_record_inputs(nigh_samples *s)
+{
+    nigh_status status = nigh_tape_gradient(s->tape, s->y, s->seed, 1, &s->x, &s->by_input);
+    return status ? status : executor_new_holding(s->ctx, s->tape, 1, &s->by_input, s->spec.loss ? -1 : 1, &s->seed, &s->inputs);
 }

@@ -83,7 +83,6 @@ struct nigh_training {
     train_counters count;
     train_figures now;
     bool prepared;         /* limits are known, schedules checked */
-    bool calibrating;      /* no log, no validation, no checkpoint */
     double began;          /* clock of the running call */
     int64_t rows, rows_room;
     nigh_training_row *row;
@@ -100,9 +99,6 @@ double train_scheduled(const nigh_training *t, int which, int64_t step);
 
 /* Loss and metrics over a pass; `block` stands for the parameters. */
 nigh_status train_measure(nigh_training *t, train_set *set, void *block, double *loss, double *metrics);
-
-/* -log softmax(logits)[label] for each row, 0 where the label is outside; *inside: 1 or 0. */
-nigh_node train_cross_entropy_rows(nigh_tape *tape, nigh_node logits, nigh_node labels, nigh_node *inside);
 
 nigh_status train_log_open(nigh_training *t);
 void train_log_close(nigh_training *t);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "grad/tape.h"
+#include "nigh/operators_rows.h"
 
 static size_t bytes_of(const nigh_shape *shape) { return (size_t)nigh_shape_count(shape) * nigh_dtype_size(shape->dtype); }
 
@@ -41,11 +42,11 @@ static nigh_status built_in_loss(nigh_training *t, const nigh_loss_call *call, n
     if (status) return status;
     nigh_node target = call->batch[inputs];
     switch (t->spec.loss) {
-    case NIGH_LOSS_MSE: *loss = nigh_loss_mse(call->tape, outputs[0], target); break;
-    case NIGH_LOSS_RELATIVE_L2: *loss = nigh_loss_relative_l2(call->tape, outputs[0], target); break;
+    case NIGH_LOSS_MSE: *loss = nigh_tape_mse(call->tape, outputs[0], target); break;
+    case NIGH_LOSS_RELATIVE_L2: *loss = nigh_tape_relative_l2(call->tape, outputs[0], target); break;
     default:
         if (t->spec.metrics) call->metric[0] = nigh_metric_accuracy(call->tape, outputs[0], target);
-        *loss = nigh_loss_cross_entropy(call->tape, outputs[0], target);
+        *loss = nigh_tape_cross_entropy(call->tape, outputs[0], target, NIGH_NONE, -1, 0);
     }
     return nigh_tape_status(call->tape);
 }

@@ -11,7 +11,7 @@ static int64_t steps_of_flops(nigh_training *t, double limit)
 {
     double sum = 0;
     int64_t step = 0;
-    if (t->main.forms == 1) return t->main.form[0].flops > 0 ? (int64_t)fmin(fmax(limit / (t->main.form[0].flops * t->accumulate), 1), 1e15) : INT64_MAX;
+    if (t->main.forms == 1) return (int64_t)fmin(fmax(limit / (t->main.form[0].flops * t->accumulate), 1), 1e15);
     for (;; step++) {
         for (int k = 0; k < t->accumulate; k++) sum += t->main.form[batches_form_of(t->main.batches, step * t->accumulate + k)].flops;
         if (sum > limit || step == INT32_MAX) return step ? step : 1;
@@ -42,9 +42,9 @@ static nigh_status calibrate(nigh_training *t, int64_t *steps)
     schedule kept[TRAIN_SCHEDULES];
     memcpy(kept, t->schedule, sizeof kept);
     nigh_status status = nigh_training_format(t, &before);
+    bool kept_state = !status;
     for (int i = 0; i < TRAIN_SCALAR + t->spec.scalars; i++) /* the length is not known yet, and does not change the cost */
         t->schedule[i] = (schedule){.kind = SCHEDULE_CONSTANT, .base = t->schedule[i].base};
-    t->calibrating = true;
     int64_t made = 0;
     if (!status) status = train_step(t);
     double begin = nigh_clock(), validation = 0;
@@ -55,24 +55,33 @@ static nigh_status calibrate(nigh_training *t, int64_t *steps)
         status = train_measure(t, &t->validation, nigh_parameters_block(t->parameters), &value, NULL);
         validation = nigh_clock() - begin;
     }
-    t->calibrating = false;
     memcpy(t->schedule, kept, sizeof kept);
-    if (!status) status = nigh_training_parse(t, before.data, before.size, "calibration");
+    nigh_status restored = kept_state ? nigh_training_parse(t, before.data, before.size, "calibration") : NIGH_OK;
+    if (!status) status = restored;
     nigh_buffer_free(&before);
     double left = t->spec.seconds - (nigh_clock() - start), with_validation = each + validation / (double)t->validate_every;
     *steps = (int64_t)fmin(fmax(left / with_validation, 1), 1e15);
     return status;
 }
 
+static nigh_status check_flops(nigh_training *t)
+{
+    for (int i = 0; i < t->main.forms && t->spec.flops > 0; i++)
+        if (!(t->main.form[i].flops > 0))
+            return nigh_fail(t->ctx, NIGH_UNSUPPORTED, "flops is %g, but no operator of the loss (form %d) counts its flops; use steps", t->spec.flops, i);
+    return NIGH_OK;
+}
+
 static nigh_status prepare(nigh_training *t)
 {
     int64_t limit = t->count.limit;
-    nigh_status status = NIGH_OK;
-    if (!limit) {
+    nigh_status status = check_flops(t);
+    if (!status && !limit) {
         if (t->spec.steps) limit_to(&limit, t->spec.steps);
         if (t->spec.epochs) limit_to(&limit, (int64_t)fmin((double)t->spec.epochs * (double)t->main.batches->epoch, 9e18) / t->accumulate);
         if (t->spec.flops > 0) limit_to(&limit, steps_of_flops(t, t->spec.flops));
     }
+    if (status) return status;
     if (!t->count.limit && t->spec.seconds > 0) {
         int64_t steps;
         status = calibrate(t, &steps);

@@ -8,7 +8,7 @@
 #include "nigh/attention.h"
 
 enum {
-    ATTENTION_BLOCK = 64,  /* keys of a block */
+    ATTENTION_BLOCK = 128,  /* keys of a block */
     ATTENTION_ROWS = 64,    /* most queries of a tile, at any level */
     ATTENTION_VECTORS = 4,  /* most vectors of a tile */
     ATTENTION_FEW = 8,      /* so many queries are better held one by one, with keys in the lanes */

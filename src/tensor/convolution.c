@@ -229,7 +229,8 @@ static void choose(convolution *c, int threads)
     size_t dump = rounded((size_t)(c->groups * c->width) * c->element + (size_t)tile * c->element);
     size_t taps = rounded((size_t)slots * sizeof(convolution_tap));
     size_t zeros = rounded((size_t)(c->axis[2].taps * c->depth * c->groups) * c->element);
-    size_t lists = rounded(CONVOLUTION_PIXELS * 7 * sizeof(void *));
+    c->panels = s->kind == CONVOLUTION_WEIGHT && !c->depthwise && !c->narrow && c->groups == 1 && c->blocks > 1;
+    size_t lists = rounded(CONVOLUTION_PIXELS * 7 * sizeof(void *)) + (c->panels ? (size_t)(CONVOLUTION_PIXELS * c->blocks * tile) * c->element : 0);
     c->thread_bytes = (int64_t)(s->kind == CONVOLUTION_WEIGHT ? lists : dump + taps + zeros);
 }
 

@@ -73,6 +73,7 @@ struct convolution {
     convolution_axis axis[CONVOLUTION_DIMS];
     int threads;
     bool depthwise, narrow, packed, split_channels;
+    bool panels;                               /* WEIGHT: rows of y' are copied to [block of channels][pixel]: at their own distance they drive each other from the cache */
     size_t element;
     int64_t batch, groups, taps, depth, width; /* per group: channels summed over, channels of the result */
     int64_t source_image, result_image;        /* bytes of one sample */

@@ -19,6 +19,7 @@ typedef struct job {
 typedef struct lists {
     int64_t *image, *at[CONVOLUTION_DIMS]; /* of the others */
     const void **y, **x_read, **y_read;
+    char *panels;
     int64_t inner, others;
 } lists;
 
@@ -31,6 +32,16 @@ static void lists_make(const job *j, int thread, lists *l)
     l->y = (const void **)(at += step);
     l->x_read = (const void **)(at += step);
     l->y_read = (const void **)(at += step);
+    l->panels = at + step;
+}
+
+/* Row p of a block of pixels into its places in the panels; gives the first. */
+static const char *put_row(const convolution *c, const lists *l, int64_t p, const char *y)
+{
+    const size_t tile = (size_t)(CONVOLUTION_VECTORS * c->kernels->lanes) * c->element, row = (size_t)c->width * c->element;
+    char *to = l->panels + (size_t)p * tile;
+    for (size_t at = 0; at < row; at += tile) memcpy(to + at * CONVOLUTION_PIXELS, y + at, row - at < tile ? row - at : tile);
+    return to;
 }
 
 /* Bytes from the first tap to this one, for inner pixels. */
@@ -64,11 +75,12 @@ static void outer_rows(const job *j, const lists *l, int64_t count, int64_t tap,
     const int64_t tile = CONVOLUTION_VECTORS * lanes, row = c->spec.w[4], shift = distance(c, tap) / (int64_t)c->element;
     for (int64_t b = 0; b < c->blocks; b++) {
         int64_t channels = c->width - b * tile < tile ? c->width - b * tile : tile, at = group * c->width + b * tile;
+        int64_t y_at = c->panels ? b * tile * CONVOLUTION_PIXELS : at;
         int vectors = channels > lanes ? 2 : 1, last = (int)channels - (vectors - 1) * lanes;
         for (int64_t i = from; i < to;) {
             int deep = to - i >= 8 ? 8 : to - i >= 4 ? 4 : to - i >= 2 ? 2 : 1;
             char *dw = j->dw + (size_t)((tap * c->depth + i) * row + at) * c->element;
-            c->kernels->outer(deep, vectors, last, count, l->x_read, shift + group * c->depth + i, l->y_read, at, dw, row);
+            c->kernels->outer(deep, vectors, last, count, l->x_read, shift + group * c->depth + i, l->y_read, y_at, dw, row);
             i += deep;
         }
     }
@@ -201,6 +213,7 @@ static void work(const job *j, int thread, int threads)
         for (int64_t p = 0; p < count; p++, convolution_walk_next(&walk)) {
             int64_t d = walk.at[0], h = walk.at[1], w = walk.at[2];
             const char *y = j->dy + (first + p) * c->result_pixel;
+            if (c->panels) y = put_row(c, &l, p, y);
             if (axis[0].run[d] && axis[1].run[h] && axis[2].run[w]) {
                 l.x_read[l.inner] = j->x + walk.n * c->source_image + axis[0].source[d] + axis[1].source[h] + axis[2].source[w];
                 l.y_read[l.inner++] = y;

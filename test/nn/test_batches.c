@@ -196,6 +196,7 @@ static void test_misuse(void **state)
     assert_ok(ctx, nigh_batches_arrays(ctx, 1, a, NULL, &b));
     assert_fails(ctx, nigh_batches_mixed(ctx, 1, &b, (double[]){0}, &b), NIGH_INVALID, "all 0");
     assert_fails(ctx, nigh_batches_mixed(ctx, 1, &b, (double[]){-1}, &b), NIGH_INVALID, "weight 0 of the mixture is -1");
+    assert_fails(ctx, nigh_batches_mixed(ctx, 2, (nigh_batches *[]){b, b}, NULL, &b), NIGH_INVALID, "sources 0 and 1");
     nigh_batches_free(b);
     for (int k = 0; k < 2; k++) nigh_array_free(ctx, &a[k]);
     test_context_free(ctx);

@@ -52,6 +52,18 @@ static const kind_case cases[] = {ONE("relu", -1, 1), ONE("gelu", -3, 3), ONE("s
     {"stack", 2, {S(2, 3), S(2, 3)}, -1, 1, 1, {N("axis", -1)}, 0, {{0}}}, {"roll", 1, {S(2, 5)}, -1, 1, 2, {N("axis", 1), N("shift", -7)}, 0, {{0}}},
     {"flip", 1, {S(4, 5)}, -1, 1, 1, {N("axis", 0)}, 0, {{0}}}, {"space-to-depth", 1, {S(2, 4, 6, 3)}, -1, 1, 1, {N("block", 2)}, 0, {{0}}},
     {"depth-to-space", 1, {S(2, 2, 3, 12)}, -1, 1, 1, {N("block", 2)}, 0, {{0}}},
+    ONE("softmax", -3, 3), ONE("log-softmax", -3, 3), ONE("elu", -2, 2), ONE("hard-tanh", -2, 2), ONE("softsign", -2, 2), ONE("gelu-tanh", -3, 3), ONE("normalise", -1, 1),
+    ONE("dropout", -1, 1), ONE("round-through", -3, 3),
+    {"softmax", 1, {S(2, 3, 4)}, -2, 2, 1, {N("axis", 1)}, 0, {{0}}}, {"layer-norm", 1, {S(2, 3, 4)}, -2, 2, 2, {N("axes", 2), N("eps", 1e-3)}, 2, {S(3, 4), S(3, 4)}},
+    {"layer-norm", 1, {S(3, 7)}, -2, 2, 0, {{0}}, 0, {{0}}}, {"rms-norm", 1, {S(3, 7)}, -2, 2, 0, {{0}}, 1, {S(7)}},
+    {"group-norm", 1, {S(2, 3, 2, 6)}, -2, 2, 1, {N("groups", 3)}, 2, {S(6), S(6)}}, {"gate", 1, {S(2, 3, 4)}, -1, 1, 0, {{0}}, 1, {S(4)}},
+    {"conv", 1, {S(2, 9, 8, 4)}, -1, 1, 4, {N("stride_0", 2), N("pad", 1), N("high_1", 2), N("groups", 2)}, 2, {S(3, 2, 2, 6), S(6)}},
+    {"conv", 1, {S(2, 9, 3)}, -1, 1, 3, {N("dilation", 2), N("pad", 2), T("padding", "circular")}, 1, {S(3, 3, 2)}},
+    {"conv", 1, {S(1, 4, 5, 6, 2)}, -1, 1, 2, {N("pad", 1), T("padding", "reflect")}, 1, {S(3, 3, 3, 2, 2)}},
+    {"conv-transpose", 1, {S(2, 4, 5, 3)}, -1, 1, 4, {N("stride", 2), N("low", 1), N("more_0", 1), N("groups", 1)}, 2, {S(3, 3, 2, 3), S(2)}},
+    {"conv-transpose", 1, {S(2, 4, 4)}, -1, 1, 2, {N("stride", 3), N("groups", 2)}, 1, {S(3, 3, 4)}},
+    {"max-pool", 1, {S(2, 7, 6, 3)}, -1, 1, 3, {N("window_0", 3), N("stride", 2), N("low_0", 1)}, 0, {{0}}}, {"average-pool", 1, {S(2, 7, 6, 3)}, -1, 1, 2, {N("window", 3), N("pad", 1)}, 0, {{0}}},
+    {"average-pool", 1, {S(2, 7, 3)}, -1, 1, 3, {N("window", 3), N("pad", 1), N("count_padding", 1)}, 0, {{0}}}, {"global-average", 1, {S(2, 3, 4, 5)}, -1, 1, 0, {{0}}, 0, {{0}}},
     {"sum", 1, {S(2, 3, 4)}, -1, 1, 2, {T("axes", "0,-1"), N("keep", 1)}, 0, {{0}}}, {"mean", 1, {S(2, 3, 4)}, -1, 1, 1, {T("axes", "1")}, 0, {{0}}},
     {"max-over", 1, {S(2, 3, 4)}, -1, 1, 1, {T("axes", "-1")}, 0, {{0}}}, {"log-sum-exp", 1, {S(2, 3, 4)}, -1, 1, 2, {T("axes", "2"), N("keep", 1)}, 0, {{0}}}};
 
@@ -66,6 +78,27 @@ static nigh_network *build_case(nigh_context *ctx, const kind_case *c, nigh_dtyp
     assert_ok(ctx, nigh_network_status(net));
     fill_weights(net, -1, 1, 5);
     return net;
+}
+
+/* Tokens into a table, and running statistics: what the cases above cannot say. */
+static void test_tokens_and_statistics(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net;
+    nigh_array x = {0};
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F64, &net));
+    int t = nigh_network_tokens(net, "tokens", 2, (int64_t[]){-1, 4}), table = nigh_network_weight(net, "table", 2, (int64_t[]){9, 5}, (nigh_init){0}), norm[4];
+    int h = nigh_network_add(net, "embedding", "rows", 1, &t, 1, &table, 1, (nigh_attribute[]){{"scale", 2, NULL}});
+    for (int i = 0; i < 4; i++) norm[i] = nigh_network_weight(net, (const char *[]){"mean", "variance", "gamma", "beta"}[i], 1, (int64_t[]){5}, (nigh_init){0});
+    nigh_network_output(net, nigh_network_add(net, "batch-norm", "norm", 1, &h, 4, norm, 0, NULL));
+    assert_ok(ctx, nigh_network_status(net));
+    fill_weights(net, 0.5, 1.5, 4);
+    assert_ok(ctx, nigh_array_new(ctx, &(nigh_shape){.dtype = NIGH_I32, .ndim = 2, .dim = {3, 4}}, &x));
+    fill_uniform(&x, -1, 10, 5);
+    check_network("tokens", net, &x, 1e-12);
+    nigh_array_free(ctx, &x);
+    nigh_network_free(net);
+    test_context_free(ctx);
 }
 
 static void test_kinds(void **state)
@@ -390,7 +423,7 @@ static void test_failing_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_tokens_and_statistics), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
         cmocka_unit_test(test_clone), cmocka_unit_test(test_broken_files), cmocka_unit_test(test_runner), cmocka_unit_test(test_misuse), cmocka_unit_test(test_failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

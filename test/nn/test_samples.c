@@ -37,8 +37,8 @@ static nigh_network *make(nigh_context *ctx, nigh_dtype dtype, shape_kind kind)
         x = nigh_network_layer(net, "tanh", "t1", 1, &x);
         x = nigh_network_layer(net, "flatten", "flat", 1, &x);
         x = nigh_network_linear(net, "first", x, 24, 5, true);
-        int w[2] = {nigh_network_weight(net, "norm.weight", 1, (int64_t[]){5}, normal), nigh_network_weight(net, "norm.bias", 1, (int64_t[]){5}, normal)};
-        x = nigh_network_add(net, "layer-norm", "norm", 1, &x, 2, w, 0, NULL);
+        int w = nigh_network_weight(net, "slopes.weight", 1, (int64_t[]){5}, normal);
+        x = nigh_network_add(net, "prelu", "slopes", 1, &x, 1, &w, 0, NULL);
         x = nigh_network_linear(net, "last", x, 5, 2, true);
     } else {
         x = nigh_network_input(net, "x", 2, (int64_t[]){-1, 4});
@@ -288,6 +288,57 @@ static void test_memory_of_kernel(void **state)
     test_context_free(ctx);
 }
 
+/* Hessian product and leading eigenvalue over a set of parameters, f32 beside f64 with the same numbers. */
+static void test_set_of_parameters(void **state)
+{
+    enum { N = 7 };
+    nigh_context *ctx = test_context_new();
+    double x[N * 4], top[2][3];
+    float xf[N * 4];
+    double *hv[2] = {NULL, NULL};
+    fill(x, N * 4, 12);
+    for (int i = 0; i < N * 4; i++) x[i] = xf[i] = (float)x[i];
+    for (int single = 0; single < 2; single++) {
+        nigh_dtype dtype = single ? NIGH_F32 : NIGH_F64;
+        nigh_network *net = make(ctx, dtype, TIED);
+        nigh_parameters *set = nigh_network_parameters(net);
+        nigh_tape *t;
+        nigh_node weight[32], node[32], data, z;
+        int64_t offset[32], size = nigh_parameters_size(set), found;
+        nigh_product *h;
+        nigh_array block = {.shape = {.dtype = dtype, .ndim = 1, .dim = {size}}, .data = nigh_parameters_block(set)};
+        for (int k = 0; k < nigh_parameters_count(set); k++) {
+            const nigh_parameter *p = nigh_parameters_at(set, k);
+            for (int64_t i = 0; i < nigh_shape_count(&p->shape); i++) nigh_array_set(&block, p->offset + i, sin((double)(p->offset + i)));
+        }
+        assert_ok(ctx, nigh_tape_new(ctx, &t));
+        data = nigh_tape_input(t, "x", dtype, 2, (int64_t[]){N, 4});
+        assert_ok(ctx, nigh_parameters_record(set, t, weight));
+        assert_ok(ctx, nigh_network_record(net, t, NULL, &data, weight, &z));
+        nigh_over over = nigh_parameters_over(set, weight, node, offset);
+        assert_ok(ctx, nigh_hessian_new(ctx, t, nigh_tape_sum(t, nigh_tape_square(t, z), NIGH_ALL, false), &over, &h));
+        assert_ok(ctx, nigh_executor_bind(nigh_product_executor(h), data, single ? (void *)xf : (void *)x));
+        assert_ok(ctx, nigh_parameters_bind(set, nigh_product_executor(h), weight));
+        nigh_array v = {.shape = block.shape}, y = {.shape = block.shape};
+        assert_ok(ctx, nigh_array_new(ctx, &block.shape, &v));
+        assert_ok(ctx, nigh_array_new(ctx, &block.shape, &y));
+        for (int64_t i = 0; i < size; i++) nigh_array_set(&v, i, cos((double)i));
+        assert_ok(ctx, nigh_product_run(h, v.data, y.data));
+        hv[single] = malloc((size_t)size * sizeof(double));
+        for (int64_t i = 0; i < size; i++) hv[single][i] = nigh_array_get(&y, i);
+        assert_ok(ctx, nigh_product_top(ctx, h, 3, 40, 1, &found, top[single], NULL, NULL));
+        assert_int_equal(found, 3);
+        for (int64_t i = 0; i < size && single; i++) assert_near(hv[1][i], hv[0][i], 1e-3, 1e-4);
+        nigh_array_free(ctx, &v), nigh_array_free(ctx, &y);
+        nigh_product_free(h);
+        nigh_tape_free(t);
+        nigh_network_free(net);
+    }
+    for (int i = 0; i < 3; i++) assert_near(top[1][i], top[0][i], 0, 1e-3);
+    free(hv[0]), free(hv[1]);
+    test_context_free(ctx);
+}
+
 static void test_misuse(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -338,7 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jacobian_and_kernel), cmocka_unit_test(test_losses), cmocka_unit_test(test_linear_model),
-        cmocka_unit_test(test_memory_of_kernel), cmocka_unit_test(test_misuse), cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_memory_of_kernel), cmocka_unit_test(test_set_of_parameters), cmocka_unit_test(test_misuse), cmocka_unit_test(test_failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,6 +228,109 @@ static void test_validation(void **state)
     test_context_free(ctx);
 }
 
+/* Three classes by three points; accuracy and cross-entropy beside sums by hand; the average is what is validated and kept. */
+static void test_classes(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    enum { ROWS = 90 };
+    nigh_array array[2];
+    nigh_shape shape[2] = {{NIGH_F32, 2, {ROWS, 2}}, {NIGH_I32, 1, {ROWS}}};
+    nigh_rng rng = nigh_rng_new(2, 0);
+    for (int k = 0; k < 2; k++) assert_ok(ctx, nigh_array_new(ctx, &shape[k], &array[k]));
+    for (int i = 0; i < ROWS; i++) {
+        int c = i % 3;
+        ((int32_t *)array[1].data)[i] = i == 89 ? -1 : c; /* one that counts nowhere */
+        ((float *)array[0].data)[2 * i] = (float)((c == 1) + 0.3 * nigh_rng_normal(&rng));
+        ((float *)array[0].data)[2 * i + 1] = (float)((c == 2) + 0.3 * nigh_rng_normal(&rng));
+    }
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    int x = nigh_network_input(net, "x", 2, (int64_t[]){-1, 2});
+    nigh_network_output(net, nigh_network_linear(net, "out", x, 2, 3, true));
+    assert_ok(ctx, nigh_parameters_draw(nigh_network_parameters(net), 1));
+    nigh_batches *rows, *check;
+    assert_ok(ctx, nigh_batches_arrays(ctx, 2, array, &(nigh_arrays_options){.batch = 10, .rows = 60}, &rows));
+    assert_ok(ctx, nigh_batches_arrays(ctx, 2, array, &(nigh_arrays_options){.first = 60}, &check));
+    nigh_training_spec spec = nigh_training_defaults("adamw");
+    spec.network = net, spec.loss = NIGH_LOSS_CROSS_ENTROPY, spec.batches = rows, spec.validation = check, spec.metrics = 1, spec.best_metric = 0, spec.best_higher = true;
+    spec.keep_best = true, spec.epochs = 30, spec.rate.base = 0.05, spec.average = true, spec.average_keep = 0.9, spec.validate_average = true;
+    nigh_training *t;
+    assert_ok(ctx, nigh_training_new(ctx, &spec, &t));
+    assert_ok(ctx, nigh_training_run(t));
+    double best, loss, accuracy, sum = 0, right = 0;
+    const float *w = nigh_training_best(t, &best), *now = nigh_parameters_block(nigh_network_parameters(net));
+    assert_memory_equal(w, now, 6 * sizeof *w);
+    assert_true(best > 0.8);
+    assert_ok(ctx, nigh_training_evaluate(t, check, &loss, &accuracy));
+    assert_true(accuracy == best);
+    const float *bias = nigh_parameters_data(nigh_network_parameters(net), 1);
+    for (int i = 60; i < 89; i++) {
+        double z[3], all = 0;
+        int c = i % 3, top = 0;
+        for (int j = 0; j < 3; j++) {
+            z[j] = (double)((float *)array[0].data)[2 * i] * (double)now[j] + (double)((float *)array[0].data)[2 * i + 1] * (double)now[3 + j] + (double)bias[j];
+            all += exp(z[j]);
+            if (z[j] > z[top]) top = j;
+        }
+        sum += log(all) - z[c];
+        right += top == c;
+    }
+    assert_near(loss, sum / 29, 0, 1e-5);
+    assert_near(accuracy, right / 29, 0, 1e-6);
+    nigh_training_free(t);
+    nigh_batches_free(rows);
+    nigh_batches_free(check);
+    nigh_network_free(net);
+    for (int k = 0; k < 2; k++) nigh_array_free(ctx, &array[k]);
+    test_context_free(ctx);
+}
+
+/* A loss whose layer keeps a running mean of what it sees: that weight moves by its own rule, not by the optimiser, which would let it decay. */
+static nigh_node running_loss(void *user, const nigh_loss_call *c)
+{
+    nigh_node mean = nigh_tape_mean(c->tape, c->batch[0], NIGH_ALL, false);
+    nigh_node next = nigh_tape_add(c->tape, nigh_tape_scale(c->tape, c->parameters[1], 0.75), nigh_tape_scale(c->tape, mean, 0.25));
+    if (c->train) c->recording->update[c->recording->updates++] = (nigh_update){1, next};
+    return nigh_tape_square(c->tape, nigh_tape_sub(c->tape, c->parameters[0], c->parameters[1]));
+}
+
+static nigh_status fill_numbers(void *user, nigh_rng *rng, int64_t number, void *const *data)
+{
+    for (int i = 0; i < 4; i++) ((double *)data[0])[i] = (double)(number + i);
+    return NIGH_OK;
+}
+
+static void test_updates(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_parameters *set;
+    nigh_batches *numbers;
+    int index;
+    assert_ok(ctx, nigh_parameters_new(ctx, NIGH_F64, &set));
+    for (int i = 0; i < 2; i++) assert_ok(ctx, nigh_parameters_add(set, i ? "mean" : "p", 0, NULL, nigh_init_he_normal(1), &index));
+    assert_ok(ctx, nigh_batches_generator(ctx, 1, &(nigh_shape){NIGH_F64, 1, {4}}, fill_numbers, NULL, 0, &numbers));
+    nigh_training_spec spec = nigh_training_defaults("sgd");
+    spec.parameters = set, spec.record = running_loss, spec.batches = numbers, spec.steps = 10, spec.rate.base = 0.1, spec.decay.base = 0.5;
+    nigh_training *t;
+    assert_ok(ctx, nigh_training_new(ctx, &spec, &t));
+    assert_ok(ctx, nigh_training_run(t));
+    double mean = 0, p = 0;
+    for (int step = 0; step < 10; step++) {
+        p -= 0.1 * (2 * (p - mean) + 0.5 * p);
+        mean = 0.75 * mean + 0.25 * (step + 1.5);
+    }
+    assert_near(*(double *)nigh_parameters_data(set, 0), p, 0, 1e-14);
+    assert_near(*(double *)nigh_parameters_data(set, 1), mean, 0, 1e-14);
+    nigh_training_free(t);
+    spec.flops = 1e3, spec.steps = 0;
+    assert_ok(ctx, nigh_training_new(ctx, &spec, &t));
+    assert_fails(ctx, nigh_training_run(t), NIGH_UNSUPPORTED, "counts its flops");
+    nigh_training_free(t);
+    nigh_batches_free(numbers);
+    nigh_parameters_free(set);
+    test_context_free(ctx);
+}
+
 /* ---- averages, hooks, factors ---------------------------------------------------------------------------- */
 
 typedef struct watched {
@@ -467,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_least_squares), cmocka_unit_test(test_torch),      cmocka_unit_test(test_limits),     cmocka_unit_test(test_seconds_once),
         cmocka_unit_test(test_validation),    cmocka_unit_test(test_hooks_and_average), cmocka_unit_test(test_factors), cmocka_unit_test(test_accumulate),
+        cmocka_unit_test(test_classes),       cmocka_unit_test(test_updates),
         cmocka_unit_test(test_low_rank),      cmocka_unit_test(test_log),        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

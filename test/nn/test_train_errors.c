@@ -61,7 +61,7 @@ static void test_misuse(void **state)
     REFUSES((spec.snapshots = 1, spec.snapshot[0] = -1), "snapshot 0 is after step -1");
     REFUSES(spec.record = wide_loss, "the loss is [20,3] f32");
     REFUSES((nigh_fail(ctx, NIGH_OK, "%s", ""), spec.record = no_loss), "the loss was not recorded");
-    REFUSES(spec.loss = NIGH_LOSS_CROSS_ENTROPY, "labels [20,1] f32");
+    REFUSES(spec.loss = NIGH_LOSS_CROSS_ENTROPY, "targets are [20,1] f32");
     for (int i = 0; i < 4; i++) nigh_parameters_at(nigh_network_parameters(p.net), i)->frozen = true;
     REFUSES(spec.steps = 1, "all 4 parameters are frozen");
     for (int i = 0; i < 4; i++) nigh_parameters_at(nigh_network_parameters(p.net), i)->frozen = false;

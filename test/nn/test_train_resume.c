@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "nigh/operators_rows.h"
 #include "train_support.h"
 
 /* Everything that has state: Adam, a plateau, an average, best, snapshots, patience, a pool in a mixture, accumulated batches, noise in the loss. */
@@ -22,7 +23,7 @@ static nigh_node noisy_loss(void *user, const nigh_loss_call *c)
 {
     nigh_node out, inputs[1] = {c->batch[0]};
     if (nigh_network_record(user, c->tape, c->recording, inputs, c->parameters, &out)) return NIGH_NONE;
-    nigh_node loss = nigh_loss_mse(c->tape, out, c->batch[1]);
+    nigh_node loss = nigh_tape_mse(c->tape, out, c->batch[1]);
     if (c->train) {
         const nigh_shape shape = *nigh_tape_shape(c->tape, out);
         nigh_node noise = nigh_tape_noise(c->tape, NIGH_NOISE_NORMAL, 0, 1, shape.dtype, shape.ndim, shape.dim);

@@ -1,0 +1,118 @@
+/*
+ * ONNX inside. onnx_proto.c: the protocol buffers of the format, read without recursion (the messages that matter are nested to a fixed depth, all else is
+ * skipped); onnx_read.c: nodes to layers; onnx_read_ops.c: one function an operator; onnx_write.c: layers to nodes.
+ */
+#ifndef NIGH_NN_ONNX_H
+#define NIGH_NN_ONNX_H
+#include "grad/tape.h"
+#include "nigh/onnx.h"
+
+enum { ONNX_MOST_NODES = 16384, ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9, ONNX_DOUBLE = 11 };
+
+typedef struct onnx_tensor {
+    const char *name;
+    int type, ndim;          /* of ONNX */
+    int64_t dim[NIGH_MAX_DIMS], count;
+    double *data;
+} onnx_tensor;
+
+typedef struct onnx_attribute {
+    const char *name, *s;
+    float f;
+    int64_t i;
+    int floats, ints;
+    double *number;          /* [floats] or [ints] */
+    onnx_tensor *t;
+} onnx_attribute;
+
+typedef struct onnx_node {
+    const char *op, *name, *domain;
+    int inputs, outputs, attributes;
+    const char **input, **output;
+    onnx_attribute *attribute;
+} onnx_node;
+
+typedef struct onnx_input {
+    const char *name;
+    int type, ndim;          /* type 0: not a tensor */
+    int64_t dim[NIGH_MAX_DIMS]; /* -1: open */
+} onnx_input;
+
+typedef struct onnx_graph {
+    int64_t opset;
+    int nodes, tensors, inputs, outputs;
+    onnx_node *node;
+    onnx_tensor *tensor;
+    onnx_input *input, *output;
+} onnx_graph;
+
+/* The graph of a file's bytes, in the arena. */
+nigh_status onnx_parse_graph(nigh_context *ctx, nigh_arena *arena, const char *file, const void *bytes, size_t size, onnx_graph *graph);
+
+/* ---- reading nodes ------------------------------------------------------------------------------------ */
+
+/* What a name stands for: a fixed tensor, or the result of a layer, in the order of the file or channels last (or both). */
+typedef struct onnx_value {
+    const char *name;
+    const onnx_tensor *tensor;
+    int layer, last;         /* -1: none */
+} onnx_value;
+
+typedef struct onnx_reader {
+    nigh_context *ctx;
+    nigh_arena *arena;
+    const char *file;
+    const onnx_graph *graph;
+    nigh_network *net;
+    nigh_tape *tape;         /* on which each layer is recorded, for its shape */
+    nigh_node *of_layer;     /* [room] */
+    int room, values;
+    onnx_value *value;       /* [as many as names that nodes, tensors and inputs can have] */
+    const onnx_node *node;   /* that is being read */
+    int serial;              /* of names made up */
+    int skip;                /* node whose work is done already; -1 */
+    nigh_status status;
+} onnx_reader;
+
+void onnx_fail(onnx_reader *r, nigh_status status, const char *format, ...) NIGH_PRINTF(3, 4);
+
+/* Attributes of the node, and its inputs; input i is absent when onnx_has is false. */
+const onnx_attribute *onnx_find(const onnx_reader *r, const char *name);
+int64_t onnx_int(const onnx_reader *r, const char *name, int64_t otherwise);
+double onnx_float(const onnx_reader *r, const char *name, double otherwise);
+const char *onnx_text(const onnx_reader *r, const char *name, const char *otherwise);
+bool onnx_has(const onnx_reader *r, int i);
+const onnx_value *onnx_in(onnx_reader *r, int i);        /* NULL after a failure */
+const onnx_tensor *onnx_fixed(onnx_reader *r, int i);    /* the tensor of input i; fails when it is not fixed */
+
+/* A list of whole numbers from an attribute, or from input `i` when there is one (i < 0: none): how many; -1: absent or failed. */
+int onnx_list(onnx_reader *r, const char *name, int i, int64_t list[NIGH_MAX_DIMS]);
+
+/* The layer of input i in the file's order; a fixed tensor becomes a "constant" layer. -1 after a failure. */
+int onnx_layer(onnx_reader *r, int i);
+
+/* The same with the channels last: [N, C, ...] to [N, ..., C]. */
+int onnx_layer_last(onnx_reader *r, int i);
+
+/* Adds a layer and records it. A name is made of the node's. */
+int onnx_add(onnx_reader *r, const char *kind, int inputs, const int *input, int weights, const int *weight, int attributes, const nigh_attribute *attribute);
+int onnx_add_one(onnx_reader *r, const char *kind, int input);
+
+/* A weight with these numbers (data in the order of the weight). */
+int onnx_weight(onnx_reader *r, const char *name, int ndim, const int64_t *dim, const double *data);
+
+const nigh_shape *onnx_shape(const onnx_reader *r, int layer);
+int onnx_turn(onnx_reader *r, int layer, bool to_last);
+
+/* Output 0 of the node. */
+void onnx_set(onnx_reader *r, int layer, int last);
+
+/* "1,-1,3" in the arena; NULL (and a failure) out of memory. */
+const char *onnx_list_text(onnx_reader *r, int n, const int64_t *list);
+
+typedef struct onnx_operator {
+    const char *op; /* NULL ends the list */
+    void (*read)(onnx_reader *r);
+} onnx_operator;
+extern const onnx_operator onnx_operators[], onnx_field_operators[];
+#endif
