@@ -9,6 +9,7 @@
 #include "nigh/design.h"
 #include "nigh/expr.h"
 #include "nigh/fft.h"
+#include "nigh/fields.h"
 #include "nigh/function.h"
 #include "nigh/grad.h"
 #include "nigh/io.h"
