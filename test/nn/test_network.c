@@ -421,9 +421,22 @@ static void test_failing_memory(void **state)
     }
 }
 
+/* A kind that stands in two lists would mean two things. */
+static void test_kinds(void **state)
+{
+    int count = 0;
+    for (const nigh_layer_kind *kind; (kind = nigh_layer_kind_at(count)); count++) {
+        assert_ptr_equal(nigh_layer_kind_find(kind->name), kind);
+        assert_true(kind->summary && kind->record && (kind->most_inputs == -1 || kind->most_inputs >= kind->least_inputs));
+    }
+    assert_true(count > 80);
+    assert_null(nigh_layer_kind_find("no such kind"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_tokens_and_statistics), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),cmocka_unit_test(test_kinds), cmocka_unit_test(test_tokens_and_statistics), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
         cmocka_unit_test(test_clone), cmocka_unit_test(test_broken_files), cmocka_unit_test(test_runner), cmocka_unit_test(test_misuse), cmocka_unit_test(test_failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
