@@ -422,7 +422,7 @@ static void test_failing_memory(void **state)
 }
 
 /* A kind that stands in two lists would mean two things. */
-static void test_kinds(void **state)
+static void test_names_of_kinds(void **state)
 {
     int count = 0;
     for (const nigh_layer_kind *kind; (kind = nigh_layer_kind_at(count)); count++) {
@@ -436,7 +436,7 @@ static void test_kinds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),cmocka_unit_test(test_kinds), cmocka_unit_test(test_tokens_and_statistics), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_names_of_kinds), cmocka_unit_test(test_kinds), cmocka_unit_test(test_tokens_and_statistics), cmocka_unit_test(test_hooks), cmocka_unit_test(test_wrong_hook), cmocka_unit_test(test_describe),
         cmocka_unit_test(test_clone), cmocka_unit_test(test_broken_files), cmocka_unit_test(test_runner), cmocka_unit_test(test_misuse), cmocka_unit_test(test_failing_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
