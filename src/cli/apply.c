@@ -1,5 +1,6 @@
 /* nigh apply */
 #include "cli/cli.h"
+#include "nigh/fields.h"
 #include "nigh/io.h"
 #include "nigh/plan.h"
 
@@ -43,6 +44,44 @@ static nigh_status write_outputs(nigh_context *ctx, const char *path, int64_t n,
     return nigh_npy_write(ctx, path, &shaped);
 }
 
+/* Fields on another grid than the plan's, when its method allows that: the grid's dimensions, else none. */
+static int grid_of(nigh_context *ctx, const nigh_plan *plan, const nigh_array *raw, int64_t size[2], int64_t *channels_out)
+{
+    int dims;
+    int64_t in, rest = 1;
+    if (nigh_fields_shape(ctx, plan, &dims, &in, channels_out) || raw->shape.ndim < dims + 1 || raw->shape.dtype >= NIGH_C64) return 0;
+    for (int k = 0; k < dims; k++) size[k] = raw->shape.dim[k + 1];
+    for (int k = dims + 1; k < raw->shape.ndim; k++) rest *= raw->shape.dim[k];
+    return rest == in ? dims : 0;
+}
+
+/* Answers on the grid of the file; *done says whether that was the case at hand. */
+static nigh_status apply_elsewhere(nigh_context *ctx, const nigh_plan *plan, const char *in_path, const char *out_path, bool strict, bool *done)
+{
+    nigh_array raw = {0}, in = {0}, out = {0};
+    int64_t size[2], channels;
+    nigh_status status = nigh_array_read(ctx, in_path, &raw);
+    if (status) return status;
+    int64_t n = raw.shape.ndim ? raw.shape.dim[0] : 0, count = nigh_shape_count(&raw.shape);
+    int dims = n > 0 && count / n != nigh_shape_count(&plan->in) ? grid_of(ctx, plan, &raw, size, &channels) : 0;
+    if ((*done = dims > 0)) {
+        nigh_shape shape = {NIGH_F64, dims + 1, {n, size[0], dims == 2 ? size[1] : 0}};
+        if (plan->out.ndim > dims) shape.dim[shape.ndim++] = channels;
+        const char *text = "the fields have another grid than the plan was made for: its receipt does not speak for their answers";
+        if (strict) status = nigh_fail(ctx, NIGH_INVALID, "%s (--strict)", text);
+        else nigh_log(ctx, NIGH_LOG_WARNING, "%s", text);
+        if (!status) status = nigh_array_new(ctx, &(nigh_shape){NIGH_F64, 1, {count}}, &in);
+        if (!status) status = nigh_array_new(ctx, &shape, &out);
+        for (int64_t i = 0; i < count && !status; i++) nigh_array_set(&in, i, nigh_array_get(&raw, i));
+        if (!status) status = nigh_fields_apply(ctx, plan, size, n, in.data, out.data);
+        if (!status) status = nigh_npy_write(ctx, out_path, &out);
+    }
+    nigh_array_free(ctx, &out);
+    nigh_array_free(ctx, &in);
+    nigh_array_free(ctx, &raw);
+    return status;
+}
+
 static nigh_status apply(nigh_context *ctx, const char *plan_path, const char *in_path, const char *out_path, bool strict)
 {
     nigh_plan *plan = NULL;
@@ -50,8 +89,10 @@ static nigh_status apply(nigh_context *ctx, const char *plan_path, const char *i
     int64_t n = 0;
     void *workspace = NULL;
     nigh_status status = nigh_plan_load(ctx, plan_path, &plan);
-    if (!status) status = take_inputs(ctx, plan, in_path, &in, &n);
-    if (status) goto done;
+    bool elsewhere = false;
+    if (!status && plan->in.dtype == NIGH_F64 && strcmp(in_path, "-") != 0) status = apply_elsewhere(ctx, plan, in_path, out_path, strict, &elsewhere);
+    if (!status && !elsewhere) status = take_inputs(ctx, plan, in_path, &in, &n);
+    if (status || elsewhere) goto done;
     status = nigh_array_new(ctx, &(nigh_shape){plan->out.dtype, 2, {n, nigh_shape_count(&plan->out)}}, &out);
     size_t bytes = nigh_plan_workspace(plan);
     if (!status && !(workspace = nigh_alloc(ctx, bytes))) status = NIGH_MEMORY;

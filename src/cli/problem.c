@@ -108,10 +108,14 @@ static nigh_status pairs_problem(nigh_context *ctx, const problem_words *w, cons
     return status;
 }
 
-static nigh_status from_npz(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
+static bool is_hdf5(const char *text) { return ends_with(text, ".h5") || ends_with(text, ".hdf5") || ends_with(text, ".hdf"); }
+
+/* Arrays `inputs` and `outputs` of an npz or HDF5 file. */
+static nigh_status from_bundle(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
 {
+    static const char *const wanted[] = {"inputs", "outputs", NULL};
     nigh_bundle bundle = {.ctx = ctx};
-    nigh_status status = nigh_npz_read(ctx, w->text, &bundle);
+    nigh_status status = is_hdf5(w->text) ? nigh_hdf5_read(ctx, w->text, &(nigh_hdf5_options){.names = wanted}, &bundle) : nigh_npz_read(ctx, w->text, &bundle);
     if (status) return status;
     const nigh_array *in = nigh_bundle_find(&bundle, "inputs"), *out = nigh_bundle_find(&bundle, "outputs");
     if (!in || !out)
@@ -171,11 +175,11 @@ nigh_status problem_from_words(nigh_context *ctx, const problem_words *w, nigh_p
     *problem = NULL;
     if (w->exact) return from_program(ctx, w, problem);
     if (!w->text) return nigh_fail(ctx, NIGH_INVALID, "what is to be approximated? Name a function, an expression, a file of pairs, or --exact COMMAND");
-    if (ends_with(w->text, ".npz")) return from_npz(ctx, w, problem);
+    if (ends_with(w->text, ".npz") || is_hdf5(w->text)) return from_bundle(ctx, w, problem);
     if (ends_with(w->text, ".csv") || ends_with(w->text, ".csv.gz") || ends_with(w->text, ".tsv") || ends_with(w->text, ".txt")) return from_csv(ctx, w, problem);
     struct stat info;
     if (ends_with(w->text, ".npy") || (stat(w->text, &info) == 0 && !w->on))
-        return nigh_fail(ctx, NIGH_INVALID, "%s: a file of pairs is npz (arrays `inputs` and `outputs`) or csv (with --outputs COLUMNS)", w->text);
+        return nigh_fail(ctx, NIGH_INVALID, "%s: a file of pairs is npz or h5 (arrays `inputs` and `outputs`) or csv (with --outputs COLUMNS)", w->text);
     return w->box ? from_expression(ctx, w, problem) : from_function(ctx, w, problem);
 }
 

@@ -192,9 +192,22 @@ static void backward_run(const void *state, const tape_call *call)
     nigh_attention_backward(s->attention, &data, &g, call->workspace);
 }
 
+/* Two products over all pairs of queries and keys; backwards five. Masks are not looked at. */
+static double products(const tape_call *call, double with_width, double with_values)
+{
+    const attention_attributes *a = call->node->attributes;
+    const nigh_shape *q = call->in[0].shape, *k = call->in[a->packed ? 0 : 1].shape, *v = call->in[a->packed ? 0 : 2].shape;
+    double pairs = (double)q->dim[0] * (double)a->heads * (double)q->dim[1] * (double)k->dim[1];
+    return 2 * pairs * (with_width * (double)q->dim[3] + with_values * (double)v->dim[3]);
+}
+
+static double forward_flops(const tape_call *call) { return products(call, 1, 1); }
+static double backward_flops(const tape_call *call) { return products(call, 3, 2); }
+
 /* ---- gradient ----------------------------------------------------------------------------------------- */
 
-static const tape_operator op_backward = {.name = "attention-backward", .kind = TAPE_KERNEL, .prepare = backward_prepare, .run = backward_run, .release = release};
+static const tape_operator op_backward = {.name = "attention-backward", .kind = TAPE_KERNEL, .prepare = backward_prepare, .run = backward_run, .release = release,
+                                          .flops = backward_flops};
 
 static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, const bool *wanted, nigh_node *grad_in)
 {
@@ -220,9 +233,9 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
 }
 
 static const tape_operator op_attention = {.name = "attention", .kind = TAPE_KERNEL, .strided = 7, .prepare = forward_prepare, .run = forward_run,
-                                           .release = release, .gradient = gradient};
+                                           .release = release, .flops = forward_flops, .gradient = gradient};
 static const tape_operator op_packed = {.name = "attention", .kind = TAPE_KERNEL, .strided = 1, .prepare = forward_prepare, .run = forward_run,
-                                        .release = release, .gradient = gradient};
+                                        .release = release, .flops = forward_flops, .gradient = gradient};
 
 /* ---- recording ---------------------------------------------------------------------------------------- */
 

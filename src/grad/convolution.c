@@ -5,19 +5,10 @@
  */
 #include "tensor/convolution.h"
 
-#include "grad/tape.h"
+#include "grad/windows.h"
 #include "nigh/operators_fields.h"
 
 #include <string.h>
-
-/* The convolution that all three belong to. Whole numbers only: compared as bytes. */
-typedef struct convolution_attributes {
-    int64_t dims, x[CONVOLUTION_DIMS + 2], w[CONVOLUTION_DIMS + 2];
-    int64_t stride[CONVOLUTION_DIMS], dilation[CONVOLUTION_DIMS], low[CONVOLUTION_DIMS], high[CONVOLUTION_DIMS];
-    int64_t padding, groups;
-    int64_t bias;       /* F, D: there is a third input; W: there is a second output */
-    int64_t transposed; /* the bias belongs to the Cin channels of x */
-} convolution_attributes;
 
 static convolution_spec spec_of(convolution_kind kind, nigh_dtype dtype, const convolution_attributes *a)
 {

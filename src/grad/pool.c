@@ -2,14 +2,10 @@
 #include "tensor/pool.h"
 #include "tensor/halo.h"
 
-#include "grad/tape.h"
+#include "grad/windows.h"
 #include "nigh/operators_fields.h"
 
 #include <string.h>
-
-typedef struct pool_attributes {
-    int64_t dims, x[POOL_DIMS + 2], window[POOL_DIMS], stride[POOL_DIMS], low[POOL_DIMS], high[POOL_DIMS], count_padding;
-} pool_attributes;
 
 static pool_spec spec_of(pool_kind kind, nigh_dtype dtype, const pool_attributes *a)
 {

@@ -51,5 +51,10 @@ const char *export_place(export_writer *w, const operand *o, char text[EXPORT_PL
 
 /* The functions that steps call, with names of their own; and one step. */
 void export_code(export_writer *w);
+void export_convolution(export_writer *w, const exec_step *step); /* network_export_fields.c */
+void export_pool(export_writer *w, const exec_step *step);
+
+/* The numbers of an operand that are known now: a weight's or a constant's; NULL for results and inputs. */
+const void *export_fixed(const export_writer *w, const operand *o);
 void export_step(export_writer *w, const exec_step *step);
 #endif

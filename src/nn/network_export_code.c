@@ -114,6 +114,28 @@ static const char rows_code[] =
     "        for (long i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);\n        square = 1 / ($)sqrt(square / ($)n + eps);\n"
     "        for (long i = 0; i < n; i++) y[i] = (x[i] - mean) * square * (gamma ? gamma[i] : 1) + (beta ? beta[i] : 0);\n    }\n}\n\n";
 
+static const char windows[] =
+    "/* g: sizes in, out, of the window; stride, dilation, padding before; how it is padded, channels, channels that are read. */\n"
+    "@_FN long @_inside(long p, long n, long padding)\n{\n    if (p >= 0 && p < n) return p;\n"
+    "    return padding == 0 ? -1 : padding == 1 ? (p % n + n) % n : p < 0 ? -p : 2 * n - 2 - p;\n}\n\n"
+    "@_FN void @_patches(const long *g, const $ *x, long o0, long o1, $ *to)\n{\n    const long channels = g[19], per = g[20];\n"
+    "    for (long o2 = 0; o2 < g[5]; o2++)\n        for (long k0 = 0; k0 < g[6]; k0++)\n            for (long k1 = 0; k1 < g[7]; k1++)\n"
+    "                for (long k2 = 0; k2 < g[8]; k2++, to += per) {\n                    long p0 = @_inside(o0 * g[9] + k0 * g[12] - g[15], g[0], g[18]);\n"
+    "                    long p1 = @_inside(o1 * g[10] + k1 * g[13] - g[16], g[1], g[18]), p2 = @_inside(o2 * g[11] + k2 * g[14] - g[17], g[2], g[18]);\n"
+    "                    if (p0 < 0 || p1 < 0 || p2 < 0) memset(to, 0, (size_t)per * sizeof *to);\n"
+    "                    else memcpy(to, x + ((p0 * g[1] + p1) * g[2] + p2) * channels, (size_t)per * sizeof *to);\n                }\n}\n\n"
+    "/* 0: largest, 1: mean of what lies inside, 2: sum over the window's size. */\n"
+    "@_FN void @_pool(int which, const long *g, const $ *x, $ *y)\n{\n    const long channels = g[19];\n    for (long o0 = 0; o0 < g[3]; o0++)\n"
+    "        for (long o1 = 0; o1 < g[4]; o1++)\n            for (long o2 = 0; o2 < g[5]; o2++, y += channels) {\n                $ count = 0;\n"
+    "                for (long c = 0; c < channels; c++) y[c] = which ? 0 : -($)INFINITY;\n                for (long k0 = 0; k0 < g[6]; k0++)\n"
+    "                    for (long k1 = 0; k1 < g[7]; k1++)\n                        for (long k2 = 0; k2 < g[8]; k2++) {\n"
+    "                            long p0 = @_inside(o0 * g[9] + k0 - g[15], g[0], 0), p1 = @_inside(o1 * g[10] + k1 - g[16], g[1], 0);\n"
+    "                            long p2 = @_inside(o2 * g[11] + k2 - g[17], g[2], 0);\n                            if (p0 < 0 || p1 < 0 || p2 < 0) continue;\n"
+    "                            const $ *from = x + ((p0 * g[1] + p1) * g[2] + p2) * channels;\n                            count += 1;\n"
+    "                            for (long c = 0; c < channels; c++) y[c] = which ? y[c] + from[c] : from[c] > y[c] || from[c] != from[c] ? from[c] : y[c];\n"
+    "                        }\n                if (which == 2) count = ($)(g[6] * g[7] * g[8]);\n                for (long c = 0; which && c < channels; c++) y[c] /= count;\n"
+    "            }\n}\n\n";
+
 void export_code(export_writer *w)
 {
     put(w, vectors);
@@ -123,4 +145,5 @@ void export_code(export_writer *w)
     put_rows(w, 8);
     put(w, product);
     put(w, rows_code);
+    put(w, windows);
 }

@@ -165,7 +165,7 @@ static void put_chain(export_writer *w, const exec_step *step)
 
 /* ---- products ----------------------------------------------------------------------------------------- */
 
-static const void *fixed_data(const export_writer *w, const operand *o)
+const void *export_fixed(const export_writer *w, const operand *o)
 {
     const storage *s = &w->run->storage[o->storage];
     if (s->kind != STORAGE_INPUT && s->kind != STORAGE_CONSTANT) return NULL;
@@ -178,7 +178,7 @@ static const void *fixed_data(const export_writer *w, const operand *o)
 static void put_factor(export_writer *w, const operand *b, int64_t k, int64_t n, int64_t row, int64_t column, const nest *batches)
 {
     char place[EXPORT_PLACE], at[256];
-    const void *data = fixed_data(w, b);
+    const void *data = export_fixed(w, b);
     int64_t panels = (n + EXPORT_PANEL - 1) / EXPORT_PANEL, size = panels * EXPORT_PANEL * k;
     if (data) {
         export_array array;
@@ -273,7 +273,8 @@ static void put_rows(export_writer *w, const exec_step *step)
 void export_step(export_writer *w, const exec_step *step)
 {
     static const struct { const char *name; void (*put)(export_writer *, const exec_step *); } known[] = {{"matmul", put_product}, {"concat", put_concat}, {"place", put_place},
-        {"sum", put_reduce}, {"max-over", put_reduce}, {"min-over", put_reduce}, {"softmax", put_rows}, {"log-softmax", put_rows}, {"layer-norm", put_rows}, {"rms-norm", put_rows}};
+        {"sum", put_reduce}, {"max-over", put_reduce}, {"min-over", put_reduce}, {"softmax", put_rows}, {"log-softmax", put_rows}, {"layer-norm", put_rows}, {"rms-norm", put_rows},
+        {"convolution", export_convolution}, {"max-pool", export_pool}, {"average-pool", export_pool}};
     if (step->tiles) put_chain(w, step);
     else if (step->copy) put_copy(w, &step->operand[0], &step->operand[1]);
     else {

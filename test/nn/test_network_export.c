@@ -2,6 +2,8 @@
 #include "networks.h"
 #include "support.h"
 
+#include "nigh/layers.h"
+
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
@@ -140,6 +142,30 @@ static void test_steps(void **state)
     test_context_free(ctx);
 }
 
+/* Convolutions of all paddings, groups and strides, pools, norms and a softmax. */
+static void test_fields(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    int x = nigh_network_input(net, "x", 4, (int64_t[]){2, 11, 10, 4});
+    nigh_convolution first = {.stride = {2, 1}, .low = {1, 0}, .high = {1, 2}, .groups = 2}, second = {.dilation = {1, 2}, .low = {1, 2}, .high = {1, 2}, .padding = NIGH_PAD_CIRCULAR};
+    x = nigh_network_conv(net, "one", x, 4, 6, 2, (int64_t[]){3, 3}, &first, true);
+    x = nigh_network_layer(net, "relu", "act", 1, &x);
+    x = nigh_network_conv(net, "two", x, 6, 35, 2, (int64_t[]){3, 3}, &second, false);
+    x = nigh_network_add(net, "max-pool", "pool", 1, &x, 0, NULL, 3, (nigh_attribute[]){{"window", 3, NULL}, {"stride", 2, NULL}, {"pad", 1, NULL}});
+    x = nigh_network_conv_same(net, "three", x, 35, 8, 2, 3, NIGH_PAD_REFLECT, true);
+    x = nigh_network_add(net, "average-pool", "mean", 1, &x, 0, NULL, 2, (nigh_attribute[]){{"window", 2, NULL}, {"high", 1, NULL}});
+    x = nigh_network_layer(net, "layer-norm", "norm", 1, &x);
+    x = nigh_network_layer(net, "flatten", "flat", 1, &x);
+    nigh_network_output(net, nigh_network_layer(net, "softmax", "chances", 1, &x));
+    assert_ok(ctx, nigh_network_status(net));
+    fill_weights(net, -0.4, 0.4, 6);
+    check(ctx, net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 4, .dim = {2, 11, 10, 4}}, 1e-5);
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
 static void test_misuse(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -157,6 +183,6 @@ static void test_misuse(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_steps), cmocka_unit_test(test_misuse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_steps), cmocka_unit_test(test_fields), cmocka_unit_test(test_misuse)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
