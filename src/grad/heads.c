@@ -60,6 +60,8 @@ typedef struct rotary_attributes {
     double base;
 } rotary_attributes;
 
+enum { PARALLEL = 65536 }; /* numbers from which on a second thread pays */
+
 /* cos and sin of a place side by side, [T, size / 2] each. */
 static nigh_status rotary_prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
 {
@@ -95,22 +97,33 @@ static void rotary_release(nigh_context *ctx, void *state) { nigh_free(ctx, stat
 TURN(float)
 TURN(double)
 
-static void rotary_run(const void *state, const tape_call *call)
+static void turn_rows(const void *state, const tape_call *call, int64_t from, int64_t to)
 {
     const rotary_attributes *a = call->node->attributes;
     const nigh_shape *shape = call->in[0].shape;
-    int64_t steps = shape->dim[1], row = shape->dim[2], rows = shape->dim[0] * steps, half = a->size / 2, rest = row - a->turned * a->size;
+    int64_t steps = shape->dim[1], row = shape->dim[2], half = a->size / 2, rest = row - a->turned * a->size;
     bool single = shape->dtype == NIGH_F32, in_place = call->in[0].data == call->out[0].data;
     size_t size = nigh_dtype_size(shape->dtype);
-    int threads = rows * row < 65536 ? 1 : call->threads;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = from; r < to; r++) {
         const char *x = (const char *)call->in[0].data + (size_t)(r * row) * size, *table = (const char *)state + (size_t)(r % steps * 2 * half) * size;
         char *y = (char *)call->out[0].data + (size_t)(r * row) * size;
         if (single) turn_float(a->turned, half, (const float *)table, (const float *)x, (float *)y);
         else turn_double(a->turned, half, (const double *)table, (const double *)x, (double *)y);
         if (!in_place) memcpy(y + (size_t)(row - rest) * size, x + (size_t)(row - rest) * size, (size_t)rest * size);
     }
+}
+
+static void rotary_run(const void *state, const tape_call *call)
+{
+    const nigh_shape *shape = call->in[0].shape;
+    int64_t rows = shape->dim[0] * shape->dim[1];
+    int parts = rows * shape->dim[2] < PARALLEL ? 1 : call->threads;
+    if (parts == 1) {
+        turn_rows(state, call, 0, rows);
+        return;
+    }
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int part = 0; part < parts; part++) turn_rows(state, call, rows * part / parts, rows * (part + 1) / parts);
 }
 
 static nigh_node record_rotary(nigh_tape *t, nigh_node x, const rotary_attributes *a);
