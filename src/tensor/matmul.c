@@ -13,7 +13,6 @@ enum {
     BLOCK_BYTES = 1 << 20,     /* of a block of B: half of the second-level cache */
     PART_FLOPS = 100000,       /* work that is worth a further thread */
     PACK_B_STRIPS = 24,        /* strips of A that must read B before a copy of it pays */
-    TILES_WORK = 1 << 17,      /* multiply-adds from which on the tile unit is quicker, its setting and the cutting counted */
     PACK_B_BYTES = 1 << 14,    /* a B below this is read in place all the same */
 };
 
@@ -229,16 +228,17 @@ static void choose_parts(matmul *p, int threads)
                 }
 }
 
-/* The tile unit knows f32 alone, and padding to its tiles must not eat the gain. */
-static bool tiles_pay(const matmul_spec *s)
-{
-    return s->dtype == NIGH_F32 && s->b_dtype == NIGH_F32 && s->alpha == 1 && s->beta == 0 && (s->c_column == 1 || s->n == 1) && s->m >= 24 && s->n >= 12 &&
-           s->k >= 24 && (double)s->m * (double)s->n * (double)s->k >= TILES_WORK;
-}
-
 nigh_status matmul_new(nigh_context *ctx, const matmul_spec *spec, int threads, matmul **out)
 {
-    return matmul_new_at(ctx, nigh_cpu(), spec, threads, out);
+    nigh_status status = matmul_new_at(ctx, nigh_cpu(), spec, threads, out);
+    if (status || nigh_cpu() == NIGH_CPU_SCALAR) return status;
+    matmul_spec merged = *spec;
+    merge_batches(&merged);
+    settle_strides(&merged);
+    status = matmul_onednn_new(ctx, &merged, threads, &(*out)->onednn);
+    if (!status) return NIGH_OK;
+    matmul_free(*out);
+    return status;
 }
 
 nigh_status matmul_new_at(nigh_context *ctx, nigh_cpu_level cpu, const matmul_spec *spec, int threads, matmul **out)
@@ -271,8 +271,6 @@ nigh_status matmul_new_at(nigh_context *ctx, nigh_cpu_level cpu, const matmul_sp
     if (p->kernels) choose_layout(p);
     choose_parts(p, threads);
     p->part_bytes = p->a_bytes + p->b_bytes + p->tile_bytes;
-    p->tiles = cpu >= NIGH_CPU_AVX512 && tiles_pay(s) && matmul_tiles_there();
-    if (p->tiles && p->part_bytes < matmul_tiles_bytes(s->n, s->k)) p->part_bytes = matmul_tiles_bytes(s->n, s->k);
     if (p->grid[3] > 1) p->sum_bytes = (size_t)up(p->items * s->m * s->n * (int64_t)p->a_size, 64);
     *out = p;
     return NIGH_OK;
@@ -280,12 +278,18 @@ nigh_status matmul_new_at(nigh_context *ctx, nigh_cpu_level cpu, const matmul_sp
 
 void matmul_free(matmul *product)
 {
-    if (product) nigh_free(product->ctx, product);
+    if (!product) return;
+    matmul_onednn_free(product->ctx, product->onednn);
+    nigh_free(product->ctx, product);
 }
 
-size_t matmul_workspace(const matmul *p) { return (size_t)p->parts * p->part_bytes + (size_t)(p->grid[3] - 1) * p->sum_bytes; }
+size_t matmul_workspace(const matmul *p)
+{
+    size_t own = (size_t)p->parts * p->part_bytes + (size_t)(p->grid[3] - 1) * p->sum_bytes, other = matmul_onednn_workspace(p->onednn);
+    return own > other ? own : other;
+}
 
-const char *matmul_path(const matmul *p) { return p->tiles ? "tiles" : p->kernels ? "own" : "scalar"; }
+const char *matmul_path(const matmul *p) { return p->onednn ? "onednn" : p->kernels ? "own" : "scalar"; }
 
 /* ---- the run ---- */
 
@@ -340,6 +344,7 @@ void matmul_run(const matmul *p, const void *a, const void *b, const void *bias,
     static const char nothing[16];
     const matmul_spec *s = &p->spec;
     if (s->m == 0 || s->n == 0 || p->items == 0) return;
+    if (p->onednn && matmul_onednn_run(p->onednn, a, b, bias, c, workspace)) return;
     if (s->k == 0) a = b = nothing;
     const void *left = p->swapped ? b : a, *right = p->swapped ? a : b;
     if (p->parts > 1) {

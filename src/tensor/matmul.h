@@ -1,11 +1,10 @@
 /*
  * Batched matrix products C = alpha op(A) op(B) + beta C (+ bias) on strided operands, prepared once and run often.
  *
- * All code is nigh's own: tiles of 14 rows by two vectors with AVX-512, 6 by two with AVX2, loops with sums in f64 at the scalar level. B is
+ * Small products, other types and other strides run on nigh's own code: tiles of 14 rows by two vectors with AVX-512, 6 by two with AVX2, loops with sums in f64 at the scalar level. B is
  * read in place where its rows are contiguous and few strips of A need it, else packed (and widened) into the workspace. Complex products
  * are the four real ones (4M): the error is that of the plain formula, componentwise about (k + 3) eps |A| |B|.
- * With AVX-512 and AMX (unless NIGH_CPU=avx512 is set) f32 products with alpha 1 and beta 0 run on the tile unit, each number cut into three bf16: the error is
- * that of f32, but for numbers below 2^-108, of which up to 2^-126 may be lost.
+ * f32 products of 2^18 multiply-adds and more, with strides that it takes, are oneDNN's.
  * The same object gives the same bits in every run, whatever team of threads OpenMP provides.
  */
 #ifndef NIGH_TENSOR_MATMUL_H
@@ -41,7 +40,7 @@ typedef struct matmul matmul;
 nigh_status matmul_new(nigh_context *ctx, const matmul_spec *spec, int threads, matmul **out);
 void matmul_free(matmul *product); /* NULL is fine */
 size_t matmul_workspace(const matmul *product); /* bytes, 64-byte aligned; 0: none */
-const char *matmul_path(const matmul *product); /* which code runs: "own", "scalar", or "tiles" */
+const char *matmul_path(const matmul *product); /* which code runs: "own", "onednn" or "scalar" */
 
 /*
  * Runs without allocating; several threads may run one product, each with its own workspace. a and b may be NULL when k is 0, bias is NULL

@@ -106,12 +106,6 @@ static void block(job *j, int64_t m, int64_t n, int64_t k, const char *a, const 
     }
 }
 
-static bool on_tiles(const job *j, int64_t m, int64_t n, int64_t k, const char *a, const char *b, const char *bias, char *c)
-{
-    const matmul_tiles_job t = {m, n, k, j->a_row, j->a_column, j->b_row, j->b_column, j->c_row, (const float *)a, (const float *)b, (const float *)bias, (float *)c};
-    return matmul_tiles(&t, j->a_pack);
-}
-
 /* One product of the batch. packed: b_pack holds all of this B already. */
 static void item(job *j, const matmul_range *r, bool packed, const char *a, const char *b, const char *bias, char *c, double beta)
 {
@@ -122,8 +116,6 @@ static void item(job *j, const matmul_range *r, bool packed, const char *a, cons
     a += (r->m[0] * j->a_row + r->k[0] * j->a_column) * j->a_size;
     b += (r->k[0] * j->b_row + r->n[0] * j->b_column) * j->b_size;
     c += (r->m[0] * j->c_row + r->n[0] * j->c_column) * j->c_size;
-    if (p->tiles && on_tiles(j, m, n, k, a, b, bias ? bias + r->n[0] * j->c_size : NULL, c)) return;
-    packed = packed && !p->tiles;
     for (int64_t q = 0; q < n; q += nc)
         for (int64_t s = 0; s < k_blocks; s++) {
             int64_t l = piece(k, k_blocks, s), depth = piece(k, k_blocks, s + 1) - l, columns = n - q < nc ? n - q : nc;

@@ -75,7 +75,7 @@ struct matmul {
     bool along;                 /* of unpacked A: a_row is 1 */
     bool pack_a, pack_b;
     bool scatter;               /* tiles of C go through a buffer: c_column is not 1 */
-    bool tiles;                 /* the tile unit computes it, the vector kernels what it cannot */
+    struct matmul_onednn *onednn; /* computes it, when not NULL */
     bool dot;                   /* columns of B one by one, as dot products with the rows of A */
     int64_t items, kc, nc;      /* products of the batch; block of k and of n */
     int parts, grid[4];         /* of batch, m, n, k; their product is parts */
@@ -94,18 +94,12 @@ void matmul_scalar(const matmul *p, const matmul_range *range, const char *a, co
 /* Rows [row0, row1) of all products of the batch: the sums over the other parts of k (grid[3] - 1 arrays) are added up as a tree and then to C. */
 void matmul_add_sums(const matmul *p, int64_t row0, int64_t row1, char *sums, char *c);
 
-/*
- * One f32 product of numbers of any strides but c's columns, which lie side by side, on the tile unit: C = A B + bias (NULL: none). False: some number is too large or
- * none, C may hold anything.
- */
-typedef struct matmul_tiles_job {
-    int64_t m, n, k, a_row, a_column, b_row, b_column, c_row;
-    const float *a, *b, *bias;
-    float *c;
-} matmul_tiles_job;
-bool matmul_tiles_there(void); /* the CPU has it, the system allows it, NIGH_CPU=avx512 is not set */
-size_t matmul_tiles_bytes(int64_t n, int64_t k);
-bool matmul_tiles(const matmul_tiles_job *job, void *workspace);
+/* f32 products of some size by oneDNN. *out NULL: not for this product. run: false when the library failed; c may then hold anything. */
+typedef struct matmul_onednn matmul_onednn;
+nigh_status matmul_onednn_new(nigh_context *ctx, const matmul_spec *spec, int threads, matmul_onednn **out);
+void matmul_onednn_free(nigh_context *ctx, matmul_onednn *x);
+size_t matmul_onednn_workspace(const matmul_onednn *x);
+bool matmul_onednn_run(matmul_onednn *x, const void *a, const void *b, const void *bias, void *c, void *workspace);
 
 /* Offsets in elements of item `item` of the batch. */
 static inline void matmul_offsets(const matmul_spec *s, int64_t item, int64_t *a, int64_t *b, int64_t *c)
