@@ -43,6 +43,11 @@ cc -std=c17 -Wall -Wextra -Werror "$source/examples/use_plan.c" $moved -Wl,-rpat
 "$folder/use_plan" >"$folder/use_plan.out"
 awk '$1 == "f(1)" { if ($3 < -0.36421 || $3 > -0.36419) exit 1; seen = 1 } END { exit !seen }' "$folder/use_plan.out" ||
     { cat "$folder/use_plan.out"; echo "the plan's f(1) is not -0.36420"; exit 1; }
+cc -std=c17 -Wall -Wextra -Werror "$source/examples/train_network.c" $moved -Wl,-rpath,"$lib" -o "$folder/train_network"
+"$folder/train_network" "$folder/digits.c" >"$folder/train_network.out"
+awk '$1 == "test:" { if ($5 < 0.9) exit 1; seen = 1 } END { exit !seen }' "$folder/train_network.out" ||
+    { cat "$folder/train_network.out"; echo "the trained network's accuracy is not 0.9"; exit 1; }
+cc -std=c99 -Wall -c "$folder/digits.c" -o "$folder/digits.o"
 
 {
     (cd "$prefix/include" && find nigh -name '*.h' | sort) | sed 's/.*/#include <&>/'
