@@ -10,7 +10,7 @@ CASES = ['step', 'epoch', 'apply', 'apply-1', 'many-32', 'many-100', 'many-1000'
 
 def serve(command):
     clean = {k: v for k, v in os.environ.items() if k not in ('OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE')}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(clean, OMP_WAIT_POLICY='passive'))
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean)
 
 
 def ask(child, name):
