@@ -1,5 +1,6 @@
 /* Gather and scatter, sorting, segments, cumulative sums: adjoints, values against plain loops, indices outside, misuse. */
 #include "derivatives.h"
+#include "tape_fixture.h"
 
 #include "nigh/operators_rows.h"
 
@@ -84,27 +85,6 @@ static void test_derivatives(void **state)
     check_derivatives("sort of long rows", sort_fn, NULL, 1, &rows, 2, 1e-7, 0);
     check_derivatives("sort of short rows", sort_fn, NULL, 1, &few, 2, 1e-7, 0);
     check_derivatives("order among channels", channels_fn, NULL, 1, &few, 2, 1e-7, 0);
-}
-
-typedef struct fixture {
-    nigh_context *ctx;
-    nigh_tape *t;
-    nigh_executor *run;
-} fixture;
-
-static void begin(fixture *f, int threads)
-{
-    assert_int_equal(nigh_context_new(&f->ctx), NIGH_OK);
-    assert_int_equal(nigh_context_set_threads(f->ctx, threads), NIGH_OK);
-    assert_int_equal(nigh_tape_new(f->ctx, &f->t), NIGH_OK);
-    f->run = NULL;
-}
-
-static void end(fixture *f)
-{
-    nigh_executor_free(f->run);
-    nigh_tape_free(f->t);
-    nigh_context_free(f->ctx);
 }
 
 /* Large enough for threads: gather by hand, <gather x, y> = <x, scatter y>, the same bits for any number of threads. */

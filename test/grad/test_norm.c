@@ -1,5 +1,6 @@
 /* Norms: moments of what comes out, derivatives to the second order, batch norm with its running statistics and fold, misuse. */
 #include "derivatives.h"
+#include "tape_fixture.h"
 
 #include "nigh/network.h"
 #include "nigh/operators_rows.h"
@@ -77,27 +78,6 @@ static void test_derivatives(void **state)
     check_derivatives("two norms", stack_fn, NULL, 3, stack, 3, 1e-6, 2e-4);
     derivatives_input rows = {.ndim = 2, .dim = {5, 7}};
     check_derivatives("normalise", normalise_fn, NULL, 1, &rows, 3, 1e-6, 0);
-}
-
-typedef struct fixture {
-    nigh_context *ctx;
-    nigh_tape *t;
-    nigh_executor *run;
-} fixture;
-
-static void begin(fixture *f, int threads)
-{
-    assert_int_equal(nigh_context_new(&f->ctx), NIGH_OK);
-    assert_int_equal(nigh_context_set_threads(f->ctx, threads), NIGH_OK);
-    assert_int_equal(nigh_tape_new(f->ctx, &f->t), NIGH_OK);
-    f->run = NULL;
-}
-
-static void end(fixture *f)
-{
-    nigh_executor_free(f->run);
-    nigh_tape_free(f->t);
-    nigh_context_free(f->ctx);
 }
 
 /* Moments; gradients of gamma and beta on several threads against sums; the gradient by x is orthogonal to 1 and to y. */

@@ -1,5 +1,6 @@
 /* Softmax and cross-entropies: identities, derivatives to the second order, what is left out, misuse. */
 #include "derivatives.h"
+#include "tape_fixture.h"
 
 #include "nigh/operators_rows.h"
 
@@ -44,27 +45,6 @@ static void test_derivatives(void **state)
     derivatives_input product[2] = {{.ndim = 3, .dim = {2, 3, 4}}, {.ndim = 2, .dim = {4, 5}}};
     check_derivatives("soft cross-entropy", soft_fn, NULL, 2, soft, 2, 1e-7, 0);
     check_derivatives("cross-entropy of a product", product_fn, NULL, 2, product, 3, 1e-7, 0);
-}
-
-typedef struct fixture {
-    nigh_context *ctx;
-    nigh_tape *t;
-    nigh_executor *run;
-} fixture;
-
-static void begin(fixture *f, int threads)
-{
-    assert_int_equal(nigh_context_new(&f->ctx), NIGH_OK);
-    assert_int_equal(nigh_context_set_threads(f->ctx, threads), NIGH_OK);
-    assert_int_equal(nigh_tape_new(f->ctx, &f->t), NIGH_OK);
-    f->run = NULL;
-}
-
-static void end(fixture *f)
-{
-    nigh_executor_free(f->run);
-    nigh_tape_free(f->t);
-    nigh_context_free(f->ctx);
 }
 
 /* Values by hand; rows without a target give 0 and their gradient is 0; weights; the sum of a row's softmax gradient is 0. */
