@@ -1,4 +1,4 @@
-/* rows: every kernel at every level against long double loops; derivatives against differences of the forward kernel; group norm for any number of threads. */
+/* rows: every kernel at every level against long double loops; derivatives against their formulas; group norm for any number of threads. */
 #include "support.h"
 
 #include "nigh/random.h"
