@@ -65,7 +65,7 @@ NIGH_API nigh_status nigh_dataset_duplicates(nigh_context *ctx, const nigh_datas
 
 /* ---- scaling --------------------------------------------------------------------------------------------------- */
 
-typedef enum nigh_scaling { NIGH_SCALE_STANDARD, NIGH_SCALE_RANGE } nigh_scaling;
+typedef enum nigh_scaler_kind { NIGH_SCALE_STANDARD, NIGH_SCALE_RANGE } nigh_scaler_kind;
 
 /* scaled = (x - offset) / scale. STANDARD: mean and standard deviation (n in the denominator). RANGE: least value and range, so
  * that what was fitted lies in [0, 1]. A constant feature has scale 1. Plain data: keep it beside a model. */
@@ -76,7 +76,7 @@ typedef struct nigh_scaler {
 
 /* From rows `index` [count] only (NULL: all): give the training rows, or the test rows leak. x: f32 or f64 [rows, ...], finite.
  * Two passes in double. NIGH_INVALID: other types, no rows, a value that is not finite (the message says where). */
-NIGH_API nigh_status nigh_scaler_fit(nigh_context *ctx, nigh_scaling kind, const nigh_array *x, const int64_t *index, int64_t count,
+NIGH_API nigh_status nigh_scaler_fit(nigh_context *ctx, nigh_scaler_kind kind, const nigh_array *x, const int64_t *index, int64_t count,
                                      nigh_scaler *out);
 NIGH_API void nigh_scaler_free(nigh_context *ctx, nigh_scaler *scaler);
 

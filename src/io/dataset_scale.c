@@ -44,7 +44,7 @@ static void fit_range(const nigh_array *x, const int64_t *index, int64_t count, 
     for (int64_t j = 0; j < s->features; j++) s->scale[j] -= s->offset[j];
 }
 
-nigh_status nigh_scaler_fit(nigh_context *ctx, nigh_scaling kind, const nigh_array *x, const int64_t *index, int64_t count, nigh_scaler *out)
+nigh_status nigh_scaler_fit(nigh_context *ctx, nigh_scaler_kind kind, const nigh_array *x, const int64_t *index, int64_t count, nigh_scaler *out)
 {
     nigh_status status = check(ctx, x);
     if (status) return status;
