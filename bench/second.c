@@ -226,7 +226,7 @@ static void samples(nigh_context *ctx, const design *d, const bench_args *args)
     build(ctx, d, &m);
     nigh_node gradient[64];
     nigh_executor *run;
-    nigh_samples *s;
+    nigh_sample_gradients *s;
     int64_t out = d->width[d->widths - 1], n = nigh_parameters_size(nigh_network_parameters(m.net));
     nigh_shape goal = {.dtype = d->dtype, .ndim = 2, .dim = {-1, out}};
     check(ctx, nigh_tape_gradient(m.tape, m.loss, NIGH_NONE, m.all.n, m.all.node, gradient));

@@ -36,15 +36,15 @@ typedef struct nigh_samples_spec {
     const nigh_shape *target;   /* of the targets of a batch, its first dimension is replaced by the batch; NULL: none. Only with a loss. */
 } nigh_samples_spec;
 
-typedef struct nigh_samples nigh_samples;
+typedef struct nigh_sample_gradients nigh_sample_gradients;
 
 /* NIGH_INVALID: shapes; what recording the network says. The network must outlive the object, and not get other arrays. */
-NIGH_API nigh_status nigh_samples_new(nigh_context *ctx, nigh_network *net, const nigh_samples_spec *spec, nigh_samples **out);
-NIGH_API void nigh_samples_free(nigh_samples *samples); /* NULL is fine */
-NIGH_API int64_t nigh_samples_outputs(const nigh_samples *samples); /* O */
+NIGH_API nigh_status nigh_samples_new(nigh_context *ctx, nigh_network *net, const nigh_samples_spec *spec, nigh_sample_gradients **out);
+NIGH_API void nigh_samples_free(nigh_sample_gradients *samples); /* NULL is fine */
+NIGH_API int64_t nigh_samples_outputs(const nigh_sample_gradients *samples); /* O */
 
 /* The batch x[batch, ...] and its targets (NULL without), which stay the caller's; call it again when their numbers or the weights have changed. */
-NIGH_API void nigh_samples_point(nigh_samples *samples, const void *x, const void *target);
+NIGH_API void nigh_samples_point(nigh_sample_gradients *samples, const void *x, const void *target);
 
 /*
  * In the three functions seed[batch, O] weighs the outputs (the derivative is that of sum_o seed[i, o] f_o(x_i)); NULL with a loss. At one point the forward pass is computed
@@ -52,13 +52,13 @@ NIGH_API void nigh_samples_point(nigh_samples *samples, const void *x, const voi
  *
  * rows[batch, P], P = nigh_parameters_size: the gradient of sample i in the layout of the set's block, gaps 0.
  */
-NIGH_API nigh_status nigh_samples_gradients(nigh_samples *samples, const void *seed, void *rows);
+NIGH_API nigh_status nigh_samples_gradients(nigh_sample_gradients *samples, const void *seed, void *rows);
 
 /* norm[batch]: their Euclidean norms; no gradient is formed for arrays that are multiplied once with one row a sample. */
-NIGH_API nigh_status nigh_samples_norms(nigh_samples *samples, const void *seed, double *norm);
+NIGH_API nigh_status nigh_samples_norms(nigh_sample_gradients *samples, const void *seed, double *norm);
 
 /* by_input[batch, ...]: the derivative by each sample's input. */
-NIGH_API nigh_status nigh_samples_by_input(nigh_samples *samples, const void *seed, void *by_input);
+NIGH_API nigh_status nigh_samples_by_input(nigh_sample_gradients *samples, const void *seed, void *by_input);
 
 /* ---- the Jacobian of the outputs ---------------------------------------------------------------------- */
 

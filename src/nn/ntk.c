@@ -17,7 +17,7 @@ typedef struct side {
 
 typedef struct kernel {
     nigh_context *ctx;
-    nigh_samples *s;
+    nigh_sample_gradients *s;
     nigh_ntk_kind kind;
     size_t size;
     int64_t budget, outputs, group;
@@ -59,7 +59,7 @@ static void set_seed(kernel *k, int64_t rows, int64_t o, double weight)
 
 static nigh_status sweep_batch(kernel *k, side *p, int64_t at, int64_t rows)
 {
-    nigh_samples *s = k->s;
+    nigh_sample_gradients *s = k->s;
     nigh_status status = NIGH_OK;
     for (int64_t o = 0; o < p->count && !status; o++) {
         set_seed(k, s->spec.batch, p->first + o, 1);
@@ -78,7 +78,7 @@ static nigh_status sweep_batch(kernel *k, side *p, int64_t at, int64_t rows)
 /* The derivatives of outputs first .. first + count - 1 at all points. */
 static nigh_status sweep_side(kernel *k, side *p, int64_t first, int64_t count)
 {
-    nigh_samples *s = k->s;
+    nigh_sample_gradients *s = k->s;
     size_t row = (size_t)s->x_count * k->size;
     nigh_status status = NIGH_OK;
     if (p->first == first && p->count == count) return NIGH_OK;
@@ -198,7 +198,7 @@ static nigh_status add_products(kernel *k)
 /* Columns first .. first + count - 1 of these arrays' gradients, behind each other: rows[outputs, n, count]. */
 static nigh_status other_columns(kernel *k, const side *p, int64_t first, int64_t count, char *rows)
 {
-    nigh_samples *s = k->s;
+    nigh_sample_gradients *s = k->s;
     nigh_status status = NIGH_OK;
     for (int64_t i = 0; i < p->n && !status; i++)
         for (int64_t o = 0; o < k->outputs && !status; o++) {
@@ -237,7 +237,7 @@ static nigh_status add_other_block(kernel *k, const char *left, const char *righ
 
 static nigh_status add_others(kernel *k)
 {
-    nigh_samples *s = k->s;
+    nigh_sample_gradients *s = k->s;
     int64_t points = k->outputs * (k->a.n + (k->right == &k->a ? 0 : k->right->n)), width = k->budget / ((int64_t)k->size * points);
     if (width < 1) width = 1;
     if (width > s->others) width = s->others;
@@ -259,7 +259,7 @@ static nigh_status add_others(kernel *k)
 /* How many outputs' derivatives fit, and room for one batch and one block of products. */
 static nigh_status make_room(kernel *k)
 {
-    nigh_samples *s = k->s;
+    nigh_sample_gradients *s = k->s;
     int64_t each = 0, points = k->a.n + (k->right == &k->a ? 0 : k->right->n), t = 1;
     k->outputs = s->outputs;
     for (int i = 0; i < s->uses; i++) {

@@ -34,14 +34,14 @@ static nigh_status check_network(nigh_context *ctx, nigh_network *net, const nig
     return NIGH_OK;
 }
 
-nigh_status nigh_samples_new(nigh_context *ctx, nigh_network *net, const nigh_samples_spec *spec, nigh_samples **out)
+nigh_status nigh_samples_new(nigh_context *ctx, nigh_network *net, const nigh_samples_spec *spec, nigh_sample_gradients **out)
 {
     nigh_status status = check_network(ctx, net, spec);
     if (status) return status;
-    nigh_samples *s = nigh_alloc_zero(ctx, 1, sizeof *s);
+    nigh_sample_gradients *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
     nigh_parameters *set = nigh_network_parameters(net);
-    *s = (nigh_samples){.ctx = ctx, .net = net, .set = set, .spec = *spec, .dtype = nigh_parameters_dtype(set), .arrays = nigh_parameters_count(set)};
+    *s = (nigh_sample_gradients){.ctx = ctx, .net = net, .set = set, .spec = *spec, .dtype = nigh_parameters_dtype(set), .arrays = nigh_parameters_count(set)};
     size_t n = (size_t)s->arrays + 1;
     s->weight = nigh_alloc_zero(ctx, n, sizeof *s->weight);
     s->weight_one = nigh_alloc_zero(ctx, n, sizeof *s->weight_one);
@@ -56,7 +56,7 @@ nigh_status nigh_samples_new(nigh_context *ctx, nigh_network *net, const nigh_sa
     return status;
 }
 
-void nigh_samples_free(nigh_samples *s)
+void nigh_samples_free(nigh_sample_gradients *s)
 {
     if (!s) return;
     nigh_executor_free(s->forward);
@@ -76,7 +76,7 @@ void nigh_samples_free(nigh_samples *s)
     nigh_free(s->ctx, s);
 }
 
-int64_t nigh_samples_outputs(const nigh_samples *s) { return s->outputs; }
+int64_t nigh_samples_outputs(const nigh_sample_gradients *s) { return s->outputs; }
 
 /* ---- running ------------------------------------------------------------------------------------------ */
 
@@ -86,7 +86,7 @@ static void bind(nigh_executor *e, nigh_node node, const void *data)
     if (node != NIGH_NONE && nigh_executor_has(e, node)) nigh_executor_bind(e, node, (void *)(uintptr_t)data);
 }
 
-static void bind_point(nigh_samples *s, nigh_executor *e)
+static void bind_point(nigh_sample_gradients *s, nigh_executor *e)
 {
     if (!e) return;
     bind(e, s->x, s->x_data);
@@ -95,7 +95,7 @@ static void bind_point(nigh_samples *s, nigh_executor *e)
     executor_release(e);
 }
 
-void nigh_samples_point(nigh_samples *s, const void *x, const void *target)
+void nigh_samples_point(nigh_sample_gradients *s, const void *x, const void *target)
 {
     s->x_data = x;
     s->target_data = target;
@@ -106,14 +106,14 @@ void nigh_samples_point(nigh_samples *s, const void *x, const void *target)
     if (s->one) nigh_parameters_bind(s->set, s->one, s->weight_one);
 }
 
-static nigh_status check_seed(const nigh_samples *s, const void *seed)
+static nigh_status check_seed(const nigh_sample_gradients *s, const void *seed)
 {
     if (!s->x_data) return nigh_fail(s->ctx, NIGH_INVALID, "samples: nigh_samples_point gives the batch first");
     if (!s->spec.loss && !seed) return nigh_fail(s->ctx, NIGH_INVALID, "samples: without a loss a seed is needed");
     return NIGH_OK;
 }
 
-nigh_status samples_sweep(nigh_samples *s, const void *seed)
+nigh_status samples_sweep(nigh_sample_gradients *s, const void *seed)
 {
     nigh_status status = check_seed(s, seed);
     if (status || !s->uses) return status;
@@ -124,10 +124,10 @@ nigh_status samples_sweep(nigh_samples *s, const void *seed)
     return nigh_executor_run(s->back);
 }
 
-const void *samples_x(nigh_samples *s, const samples_use *use) { return nigh_executor_data(s->forward ? s->forward : s->back, use->x); }
-const void *samples_delta(nigh_samples *s, const samples_use *use) { return nigh_executor_data(s->back, use->delta); }
+const void *samples_x(nigh_sample_gradients *s, const samples_use *use) { return nigh_executor_data(s->forward ? s->forward : s->back, use->x); }
+const void *samples_delta(nigh_sample_gradients *s, const samples_use *use) { return nigh_executor_data(s->back, use->delta); }
 
-nigh_status samples_run_one(nigh_samples *s, const void *x, const void *target, const void *seed)
+nigh_status samples_run_one(nigh_sample_gradients *s, const void *x, const void *target, const void *seed)
 {
     bind(s->one, s->x_one, x);
     bind(s->one, s->target_one, target);
@@ -136,16 +136,16 @@ nigh_status samples_run_one(nigh_samples *s, const void *x, const void *target, 
 }
 
 /* The same for sample i of the batch. */
-static nigh_status run_sample(nigh_samples *s, int64_t i, const void *seed)
+static nigh_status run_sample(nigh_sample_gradients *s, int64_t i, const void *seed)
 {
     size_t size = nigh_dtype_size(s->dtype);
     return samples_run_one(s, (const char *)s->x_data + (size_t)(i * s->x_count) * size, s->target_data ? (const char *)s->target_data + i * s->target_bytes : NULL,
                            seed ? (const char *)seed + (size_t)(i * s->outputs) * size : NULL);
 }
 
-const void *samples_other(nigh_samples *s, int array) { return s->other[array] ? nigh_executor_data(s->one, s->gradient_one[array]) : NULL; }
+const void *samples_other(nigh_sample_gradients *s, int array) { return s->other[array] ? nigh_executor_data(s->one, s->gradient_one[array]) : NULL; }
 
-nigh_status nigh_samples_by_input(nigh_samples *s, const void *seed, void *by_input)
+nigh_status nigh_samples_by_input(nigh_sample_gradients *s, const void *seed, void *by_input)
 {
     nigh_status status = check_seed(s, seed);
     if (!status && !s->inputs) {
@@ -171,7 +171,7 @@ static void add_rows(nigh_dtype dtype, double scale, int64_t t, int64_t out, con
             for (int64_t j = 0; j < out; j++) ((double *)to)[j] = scale * ((const double *)d)[k * out + j] + (again || k ? ((double *)to)[j] : 0);
 }
 
-static void use_rows(nigh_samples *s, const samples_use *use, char *rows)
+static void use_rows(nigh_sample_gradients *s, const samples_use *use, char *rows)
 {
     size_t size = nigh_dtype_size(s->dtype);
     int64_t width = nigh_parameters_size(s->set);
@@ -184,7 +184,7 @@ static void use_rows(nigh_samples *s, const samples_use *use, char *rows)
 }
 
 /* Elements that nobody writes: gaps, frozen arrays. */
-static void clear_rest(nigh_samples *s, char *rows)
+static void clear_rest(nigh_sample_gradients *s, char *rows)
 {
     size_t size = nigh_dtype_size(s->dtype);
     int64_t width = nigh_parameters_size(s->set), at = 0;
@@ -197,7 +197,7 @@ static void clear_rest(nigh_samples *s, char *rows)
     }
 }
 
-nigh_status nigh_samples_gradients(nigh_samples *s, const void *seed, void *rows)
+nigh_status nigh_samples_gradients(nigh_sample_gradients *s, const void *seed, void *rows)
 {
     size_t size = nigh_dtype_size(s->dtype);
     int64_t width = nigh_parameters_size(s->set);
@@ -229,7 +229,7 @@ static double squares(nigh_dtype dtype, int64_t n, const void *x)
 }
 
 /* Is there only one use of the array, with one row a sample? */
-static bool alone(const nigh_samples *s, int array)
+static bool alone(const nigh_sample_gradients *s, int array)
 {
     int count = 0;
     for (int i = 0; i < s->uses; i++) count += (s->use[i].weight == array ? 1 + (s->use[i].t > 1) : 0) + (s->use[i].bias == array ? 1 + (s->use[i].t > 1) : 0);
@@ -237,7 +237,7 @@ static bool alone(const nigh_samples *s, int array)
 }
 
 /* The gradient of sample i by one array, summed over its uses into `room`. */
-static double formed(nigh_samples *s, int array, int64_t i, char *room)
+static double formed(nigh_sample_gradients *s, int array, int64_t i, char *room)
 {
     size_t size = nigh_dtype_size(s->dtype);
     bool again = false;
@@ -253,7 +253,7 @@ static double formed(nigh_samples *s, int array, int64_t i, char *room)
     return squares(s->dtype, nigh_shape_count(&nigh_parameters_at(s->set, array)->shape), room);
 }
 
-static double alone_norm(nigh_samples *s, int array, int64_t i)
+static double alone_norm(nigh_sample_gradients *s, int array, int64_t i)
 {
     size_t size = nigh_dtype_size(s->dtype);
     for (int k = 0; k < s->uses; k++) {
@@ -265,7 +265,7 @@ static double alone_norm(nigh_samples *s, int array, int64_t i)
     return 0;
 }
 
-nigh_status nigh_samples_norms(nigh_samples *s, const void *seed, double *norm)
+nigh_status nigh_samples_norms(nigh_sample_gradients *s, const void *seed, double *norm)
 {
     int64_t most = 0;
     for (int k = 0; k < s->arrays; k++) {
@@ -289,7 +289,7 @@ nigh_status nigh_samples_norms(nigh_samples *s, const void *seed, double *norm)
 
 /* ---- the Jacobian ------------------------------------------------------------------------------------- */
 
-static nigh_status jacobian_block(nigh_samples *s, int64_t first, int64_t count, bool by_inputs, void *seed, void *rows, nigh_jacobian_fn *see, void *user)
+static nigh_status jacobian_block(nigh_sample_gradients *s, int64_t first, int64_t count, bool by_inputs, void *seed, void *rows, nigh_jacobian_fn *see, void *user)
 {
     nigh_status status = NIGH_OK;
     nigh_array seeds = {.shape = {.dtype = s->dtype, .ndim = 1, .dim = {s->spec.batch * s->outputs}}, .data = seed};
@@ -304,7 +304,7 @@ static nigh_status jacobian_block(nigh_samples *s, int64_t first, int64_t count,
 
 nigh_status nigh_jacobian(nigh_context *ctx, nigh_network *net, int64_t n, const void *x, int64_t block, bool by_inputs, nigh_jacobian_fn *see, void *user)
 {
-    nigh_samples *s;
+    nigh_sample_gradients *s;
     if (n < 1 || block < 1 || block > n) return nigh_fail(ctx, NIGH_INVALID, "jacobian: %lld samples in blocks of %lld; 1 <= block <= samples is needed", (long long)n, (long long)block);
     nigh_status status = nigh_samples_new(ctx, net, &(nigh_samples_spec){.batch = block}, &s);
     if (status) return status;

@@ -16,7 +16,7 @@ typedef struct samples_use {
     bool weight_again, bias_again; /* an earlier use has the same array */
 } samples_use;
 
-struct nigh_samples {
+struct nigh_sample_gradients {
     nigh_context *ctx;
     nigh_network *net;
     nigh_parameters *set;
@@ -41,21 +41,21 @@ struct nigh_samples {
 };
 
 /* Runs what gives x and delta of the uses at the point; seed[batch, outputs] or NULL. */
-nigh_status samples_sweep(nigh_samples *s, const void *seed);
+nigh_status samples_sweep(nigh_sample_gradients *s, const void *seed);
 
 /* [batch, t, in] and [batch, t, out] of a use after a sweep. */
-const void *samples_x(nigh_samples *s, const samples_use *use);
-const void *samples_delta(nigh_samples *s, const samples_use *use);
+const void *samples_x(nigh_sample_gradients *s, const samples_use *use);
+const void *samples_delta(nigh_sample_gradients *s, const samples_use *use);
 
 /* Gradients of one sample by the other arrays; its input, target and seed. They are in s->one afterwards; samples_other gives where (NULL: none of these). */
-nigh_status samples_run_one(nigh_samples *s, const void *x, const void *target, const void *seed);
-const void *samples_other(nigh_samples *s, int array);
+nigh_status samples_run_one(nigh_sample_gradients *s, const void *x, const void *target, const void *seed);
+const void *samples_other(nigh_sample_gradients *s, int array);
 
 /* nigh_ntk with at most `budget` bytes of derivatives at once (at least those of one output, or one column). */
 nigh_status samples_ntk(nigh_context *ctx, nigh_network *net, nigh_ntk_kind kind, int64_t n, const void *x, int64_t m, const void *y, int64_t budget, double *out);
 
 /* What records the uses and sweeps; the parts of nigh_samples_new. */
-nigh_status samples_record(nigh_samples *s);
-nigh_status samples_record_one(nigh_samples *s);
-nigh_status samples_record_inputs(nigh_samples *s);
+nigh_status samples_record(nigh_sample_gradients *s);
+nigh_status samples_record_one(nigh_sample_gradients *s);
+nigh_status samples_record_inputs(nigh_sample_gradients *s);
 #endif

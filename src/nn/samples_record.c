@@ -15,7 +15,7 @@ typedef struct source {
     double scale;
 } source;
 
-static source source_of(const nigh_samples *s, nigh_node id)
+static source source_of(const nigh_sample_gradients *s, nigh_node id)
 {
     double scale = 1;
     const tape_node *node = tape_at(s->tape, id);
@@ -31,7 +31,7 @@ static source source_of(const nigh_samples *s, nigh_node id)
 }
 
 /* Rows of the factor belong to samples, those of the first sample first: it is [batch, in], or [batch, ..., in] made flat. */
-static bool rows_of_samples(const nigh_samples *s, nigh_node x)
+static bool rows_of_samples(const nigh_sample_gradients *s, nigh_node x)
 {
     const tape_node *node = tape_at(s->tape, x);
     if (node->shape.dim[0] == s->spec.batch) return true;
@@ -40,13 +40,13 @@ static bool rows_of_samples(const nigh_samples *s, nigh_node x)
     return from->ndim > 2 && from->dim[0] == s->spec.batch && from->dim[from->ndim - 1] == node->shape.dim[1];
 }
 
-static bool is_product(const nigh_samples *s, const tape_node *node)
+static bool is_product(const nigh_sample_gradients *s, const tape_node *node)
 {
     if (strcmp(node->op->name, "matmul") || *(const int64_t *)node->attributes) return false;
     return node->shape.ndim == 2 && tape_shape(s->tape, node->input[0])->ndim == 2 && tape_shape(s->tape, node->input[1])->ndim == 2 && rows_of_samples(s, node->input[0]);
 }
 
-static nigh_status add_use(nigh_samples *s, samples_use use)
+static nigh_status add_use(nigh_sample_gradients *s, samples_use use)
 {
     if (s->uses == s->uses_room) {
         int room = s->uses_room ? 2 * s->uses_room : 16;
@@ -60,7 +60,7 @@ static nigh_status add_use(nigh_samples *s, samples_use use)
 }
 
 /* Every reader of an array: a product, its scaling, or something else. */
-static nigh_status find_uses(nigh_samples *s)
+static nigh_status find_uses(nigh_sample_gradients *s)
 {
     nigh_status status = NIGH_OK;
     for (nigh_node id = 0; id < s->tape->count && !status; id++) {
@@ -84,7 +84,7 @@ static nigh_status find_uses(nigh_samples *s)
 }
 
 /* Frozen arrays and those with other readers leave the uses; uses without array go. */
-static void sort_arrays(nigh_samples *s)
+static void sort_arrays(nigh_sample_gradients *s)
 {
     int kept = 0;
     for (int i = 0; i < s->arrays; i++)
@@ -106,7 +106,7 @@ static void sort_arrays(nigh_samples *s)
 /* ---- recording ---------------------------------------------------------------------------------------- */
 
 /* The network over `batch` samples, and what is differentiated: the losses, or the outputs under a seed. */
-static nigh_status record_batch(nigh_samples *s, nigh_tape *tape, int64_t batch, nigh_node *weight, nigh_node *x, nigh_node *z, nigh_node *target, nigh_node *seed, nigh_node *y)
+static nigh_status record_batch(nigh_sample_gradients *s, nigh_tape *tape, int64_t batch, nigh_node *weight, nigh_node *x, nigh_node *z, nigh_node *target, nigh_node *seed, nigh_node *y)
 {
     nigh_shape shape = *nigh_network_input_shape(s->net, 0), goal;
     shape.dim[0] = batch;
@@ -129,7 +129,7 @@ static nigh_status record_batch(nigh_samples *s, nigh_tape *tape, int64_t batch,
     return nigh_tape_status(tape);
 }
 
-static nigh_status prepare_products(nigh_samples *s)
+static nigh_status prepare_products(nigh_sample_gradients *s)
 {
     size_t most = 0;
     nigh_status status = NIGH_OK;
@@ -151,7 +151,7 @@ static nigh_status prepare_products(nigh_samples *s)
 }
 
 /* With a loss one executor gives all; with seeds the forward pass stays and the reverse sweep is repeated. */
-static nigh_status make_executors(nigh_samples *s, const nigh_node *delta)
+static nigh_status make_executors(nigh_sample_gradients *s, const nigh_node *delta)
 {
     nigh_node *list = s->uses ? nigh_alloc(s->ctx, (size_t)(2 * s->uses) * sizeof *list) : NULL;
     if (!list) return s->uses ? NIGH_MEMORY : NIGH_OK;
@@ -171,7 +171,7 @@ static nigh_status make_executors(nigh_samples *s, const nigh_node *delta)
     return status;
 }
 
-nigh_status samples_record(nigh_samples *s)
+nigh_status samples_record(nigh_sample_gradients *s)
 {
     nigh_status status = record_batch(s, s->tape, s->spec.batch, s->weight, &s->x, &s->z, &s->target, &s->seed, &s->y);
     if (status) return status;
@@ -194,7 +194,7 @@ nigh_status samples_record(nigh_samples *s)
     return status;
 }
 
-nigh_status samples_record_one(nigh_samples *s)
+nigh_status samples_record_one(nigh_sample_gradients *s)
 {
     nigh_node y = NIGH_NONE, z, *wrt = nigh_alloc(s->ctx, (size_t)(2 * s->arrays + 1) * sizeof *wrt), *gradient = wrt + s->arrays;
     if (!wrt) return NIGH_MEMORY;
@@ -210,7 +210,7 @@ nigh_status samples_record_one(nigh_samples *s)
     return status;
 }
 
-nigh_status samples_record_inputs(nigh_samples *s)
+nigh_status samples_record_inputs(nigh_sample_gradients *s)
 {
     nigh_status status = nigh_tape_gradient(s->tape, s->y, s->seed, 1, &s->x, &s->by_input);
     return status ? status : executor_new_holding(s->ctx, s->tape, 1, &s->by_input, s->spec.loss ? -1 : 1, &s->seed, &s->inputs);

@@ -181,7 +181,7 @@ static void test_losses(void **state)
         nigh_network *net = make(ctx, NIGH_F64, (shape_kind)kind);
         int64_t outputs, width = nigh_parameters_size(nigh_network_parameters(net));
         double x[N * 12], goal[N * 2], norm[N], z[N * 2];
-        nigh_samples *s;
+        nigh_sample_gradients *s;
         fill(x, N * 12, 6), fill(goal, N * 2, 7);
         nigh_shape target = {.dtype = NIGH_F64, .ndim = 2, .dim = {-1, 2}};
         assert_ok(ctx, nigh_samples_new(ctx, net, &(nigh_samples_spec){.batch = N, .loss = squares, .target = &target}, &s));
@@ -249,7 +249,7 @@ static void test_linear_model(void **state)
                 assert_near(k[i * N + j], want, single ? 1e-5 : 1e-12, single ? 1e-5 : 1e-12);
             }
         if (!single) {
-            nigh_samples *s;
+            nigh_sample_gradients *s;
             double seed[3] = {1, 1, 2}, by_input[3 * D];
             const double *w = nigh_parameters_data(nigh_network_parameters(net), 0);
             assert_ok(ctx, nigh_samples_new(ctx, net, &(nigh_samples_spec){.batch = 3}, &s));
@@ -343,7 +343,7 @@ static void test_misuse(void **state)
 {
     nigh_context *ctx = test_context_new();
     nigh_network *net = make(ctx, NIGH_F64, PLAIN);
-    nigh_samples *s = NULL;
+    nigh_sample_gradients *s = NULL;
     double x[8] = {0}, k[4];
     nigh_shape target = {.dtype = NIGH_F64, .ndim = 2, .dim = {-1, 2}};
     assert_fails(ctx, nigh_samples_new(ctx, net, &(nigh_samples_spec){.batch = 0}, &s), NIGH_INVALID, "batch is 0");
