@@ -4,6 +4,7 @@
 #include "grad/tape.h"
 
 #include "tensor/copy.h"
+#include "tensor/random_fill.h"
 
 #include <string.h>
 
@@ -172,7 +173,7 @@ nigh_node nigh_tape_conj(nigh_tape *t, nigh_node z) { return take_part(t, &op_co
 
 /* ---- noise -------------------------------------------------------------------------------------------- */
 
-enum { NOISE_BLOCK = 4096 }; /* numbers of one random stream: any thread can begin at a block */
+enum { NOISE_BLOCK = 4096 }; /* what a thread takes at a time */
 
 typedef struct noise_attributes {
     int64_t kind;
@@ -180,36 +181,22 @@ typedef struct noise_attributes {
     double keep;
 } noise_attributes;
 
-static void noise_block(const noise_attributes *a, nigh_dtype dtype, nigh_rng *rng, int64_t n, void *out)
-{
-    if (a->kind == NIGH_NOISE_NORMAL) {
-        if (dtype == NIGH_F32) nigh_rng_fill_normal_f32(rng, n, out);
-        else nigh_rng_fill_normal(rng, n, out);
-        return;
-    }
-    if (dtype == NIGH_F32) nigh_rng_fill_f32(rng, n, out);
-    else nigh_rng_fill_f64(rng, n, out);
-    if (a->kind == NIGH_NOISE_UNIFORM) return;
-    for (int64_t i = 0; i < n; i++) {
-        if (dtype == NIGH_F32) ((float *)out)[i] = ((float *)out)[i] < (float)a->keep;
-        else ((double *)out)[i] = ((double *)out)[i] < a->keep;
-    }
-}
-
 static void noise_run(const void *state, const tape_call *call)
 {
     const noise_attributes *a = call->node->attributes;
     nigh_dtype dtype = call->out->shape->dtype;
     int64_t n = nigh_shape_count(call->out->shape), blocks = (n + NOISE_BLOCK - 1) / NOISE_BLOCK;
-    uint64_t seed = nigh_seed_split(nigh_seed_split(call->seed, call->step), a->stream);
+    uint64_t seed = nigh_seed_split(call->seed, call->step);
     size_t size = nigh_dtype_size(dtype);
     int threads = blocks < 8 ? 1 : call->threads;
     (void)threads;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int64_t b = 0; b < blocks; b++) {
-        nigh_rng rng = nigh_rng_new(seed, (uint64_t)b);
-        int64_t here = n - b * NOISE_BLOCK < NOISE_BLOCK ? n - b * NOISE_BLOCK : NOISE_BLOCK;
-        noise_block(a, dtype, &rng, here, (char *)call->out->data + (size_t)(b * NOISE_BLOCK) * size);
+        int64_t first = b * NOISE_BLOCK, here = n - first < NOISE_BLOCK ? n - first : NOISE_BLOCK;
+        void *out = (char *)call->out->data + (size_t)first * size;
+        if (a->kind == NIGH_NOISE_NORMAL) random_fill_normal(dtype, seed, a->stream, first, here, 0, 1, out);
+        else if (a->kind == NIGH_NOISE_UNIFORM) random_fill_uniform(dtype, seed, a->stream, first, here, 0, 1, out);
+        else random_fill_mask(dtype, seed, a->stream, first, here, a->keep, 1, out);
     }
 }
 

@@ -13,13 +13,12 @@ typedef struct field_shape {
     int64_t size[2], points, in, out; /* grid, its points, channels */
 } field_shape;
 
-/* What a method of this family adds: its network, the work of one answer, and how it is written as C. */
+/* What a method of this family adds: its network and the work of one answer. */
 typedef struct field_family {
     nigh_status (*check)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape); /* NULL: always right */
     nigh_status (*build)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net);
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
     bool any_grid;     /* its networks mean the same on other grids */
-    nigh_status (*export_c)(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text); /* NULL: not exportable */
 } field_family;
 
 /* The numbers of a plan. Normalised: (x - in_mean) / in_deviation for each channel; answers times out_deviation plus out_mean. */

@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { ALIGN = 64 };
+static const double MOST_TEXT = 20e6;         /* bytes of C */
+enum { ALIGN = 64, BYTES_OF_NUMBER = 11 };
 
 static size_t aligned(size_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
 
@@ -111,11 +112,50 @@ static nigh_status plan_save(nigh_context *ctx, const nigh_plan *plan, nigh_plan
     return status;
 }
 
+static nigh_status put_moments(nigh_buffer *text, const char *name, const char *what, int64_t n, const double *numbers)
+{
+    nigh_status status = nigh_buffer_print(text, "static const double %s_%s[%lld] = {", name, what, (long long)n);
+    for (int64_t i = 0; i < n && !status; i++) status = nigh_buffer_print(text, "%s%.17g", i ? ", " : "", numbers[i]);
+    return status ? status : nigh_buffer_print(text, "};\n");
+}
+
+/* The network by nigh_network_export, and a function around it that scales; it takes its memory from malloc for the time of a call. */
 static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text)
 {
-    const field_family *family = plan->method->family;
-    if (!family->export_c) return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s cannot be written as C", plan->method->name);
-    return family->export_c(ctx, plan, name, text);
+    const field_plan *self = plan->state;
+    const field_shape *s = &self->shape;
+    double bytes = BYTES_OF_NUMBER * (double)nigh_parameters_numbers(nigh_network_parameters(self->net));
+    if (bytes > MOST_TEXT) return nigh_fail(ctx, NIGH_UNSUPPORTED, "as C this plan would be about %.0f MB of text; at most %.0f are written", bytes * 1e-6, MOST_TEXT * 1e-6);
+    nigh_shape one = {.dtype = NIGH_F32, .ndim = s->dims + 2, .dim = {1}};
+    for (int i = 0; i < s->dims; i++) one.dim[1 + i] = s->size[i];
+    one.dim[s->dims + 1] = s->in;
+    char *network = nigh_format(ctx, "%s_network", name);
+    if (!network) return NIGH_MEMORY;
+    nigh_status status = nigh_network_export(self->net, &one, network, text);
+    nigh_free(ctx, network);
+    if (!status) status = nigh_buffer_print(text, "\n#include <stdlib.h>\n\n");
+    if (!status) status = put_moments(text, name, "in_mean", s->in, self->in_mean);
+    if (!status) status = put_moments(text, name, "in_deviation", s->in, self->in_deviation);
+    if (!status) status = put_moments(text, name, "out_mean", s->out, self->out_mean);
+    if (!status) status = put_moments(text, name, "out_deviation", s->out, self->out_deviation);
+    if (status) return status;
+    long long in = s->points * s->in, out = s->points * s->out;
+    return nigh_buffer_print(text,
+                             "\n/* Answers are NAN when there is no memory. */\n"
+                             "void %s(long n, const double *in, double *out);\n"
+                             "void %s(long n, const double *in, double *out)\n"
+                             "{\n"
+                             "    float *x = malloc((%lld + (size_t)%s_network_SCRATCH) * sizeof *x), *y = x + %lld, *scratch = y + %lld;\n"
+                             "    long s, i;\n"
+                             "    for (s = 0; s < n; s++, in += %lld, out += %lld) {\n"
+                             "        for (i = 0; x && i < %lld; i++) x[i] = (float)((in[i] - %s_in_mean[i %% %lld]) / %s_in_deviation[i %% %lld]);\n"
+                             "        if (x) %s_network(x, y, scratch);\n"
+                             "        for (i = 0; i < %lld; i++) out[i] = x ? y[i] * %s_out_deviation[i %% %lld] + %s_out_mean[i %% %lld] : NAN;\n"
+                             "    }\n"
+                             "    free(x);\n"
+                             "}\n",
+                             name, name, in + out, name, in, out, in, out, in, name, (long long)s->in, name, (long long)s->in, name, out, name, (long long)s->out, name,
+                             (long long)s->out);
 }
 
 static const nigh_plan_ops plan_ops = {.workspace = plan_workspace, .apply = plan_apply, .save = plan_save, .export_c = plan_export, .free = plan_free};

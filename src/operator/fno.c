@@ -5,7 +5,6 @@
  */
 #include "operator/fields.h"
 
-#include "operator/fno_export.h"
 #include "operator/methods.h"
 
 #include <math.h>
@@ -44,14 +43,7 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
     return ends + (double)s.layers * (2 * points * 2 * c * c + transforms + mixing);
 }
 
-static nigh_status export_c(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text)
-{
-    const field_plan *self = plan->state;
-    nigh_fno_spec spec = spec_of(plan->method, &plan->settings, &self->shape);
-    return fno_export(ctx, self, &spec, name, text);
-}
-
-static const field_family family = {.build = build, .flops = flops, .any_grid = true, .export_c = export_c};
+static const field_family family = {.build = build, .flops = flops, .any_grid = true};
 
 const nigh_method nigh_method_fno = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

@@ -29,16 +29,6 @@ static void set_number(nigh_dtype dtype, void *p, int64_t i, double x)
 
 static size_t size_of(nigh_dtype dtype) { return dtype == NIGH_F32 ? 4 : 8; }
 
-void rows_fold(nigh_dtype dtype, int64_t channels, double eps, const void *mean, const void *variance, const void *gamma, const void *beta, void *scale, void *shift)
-{
-    for (int64_t c = 0; c < channels; c++) {
-        double by = (gamma ? number(dtype, gamma, c) : 1) / sqrt(number(dtype, variance, c) + eps);
-        double from = (beta ? number(dtype, beta, c) : 0) - number(dtype, mean, c) * by;
-        set_number(dtype, scale, c, by);
-        set_number(dtype, shift, c, from);
-    }
-}
-
 /* ---- group norm ---- */
 
 enum { PARTS = 32, PART_ELEMENTS = 1 << 13, VECTORS_OF_CHANNELS = 4 };

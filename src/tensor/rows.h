@@ -76,7 +76,4 @@ void rows_group_norm(const rows_group *group, const void *x, const void *gamma, 
 /* dx, and dgamma, dbeta [channels] (either may be NULL), which are set, not added to. dx may be dy. */
 void rows_group_norm_back(const rows_group *group, const void *x, const void *gamma, const void *mean, const void *rstd, const void *dy, void *dx, void *dgamma,
                           void *dbeta, void *workspace);
-
-/* Batch norm in use, [channels]: scale = gamma / sqrt(variance + eps), shift = beta - mean scale, for the kernel scale_shift. gamma, beta may be NULL. */
-void rows_fold(nigh_dtype dtype, int64_t channels, double eps, const void *mean, const void *variance, const void *gamma, const void *beta, void *scale, void *shift);
 #endif

@@ -1,6 +1,5 @@
 /* Selection and sorting of rows, and log-sum-exp. */
 #include "tensor/select.h"
-#include "nigh/vector.h"
 
 #include <math.h>
 
@@ -76,52 +75,4 @@ void select_run(const selection *s, const void *x, void *values, int64_t *index,
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int t = 0; t < s->threads; t++)
         run_rows(s, rows * t / s->threads, rows * (t + 1) / s->threads, x, values, index, (char *)workspace + (size_t)t * s->room);
-}
-
-/* Eight sums, one for each place modulo eight, added pairwise. */
-static double add_eight(const double sum[8])
-{
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-}
-
-static float row_f32(int64_t n, const float *x)
-{
-    float most = -INFINITY, part[512];
-    double sum[8] = {0};
-    for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < n; i++) most = x[i] != x[i] ? x[i] : most;
-    if (!(fabsf(most) < INFINITY)) return most;
-    for (int64_t at = 0; at < n; at += 512) {
-        int64_t count = n - at < 512 ? n - at : 512;
-        for (int64_t i = 0; i < count; i++) part[i] = x[at + i] - most;
-        nigh_exp_f32(count, part, part);
-        for (int64_t i = 0; i < count; i++) sum[i & 7] += (double)part[i];
-    }
-    return (float)((double)most + log(add_eight(sum)));
-}
-
-static double row_f64(int64_t n, const double *x)
-{
-    double most = -INFINITY, sum[8] = {0};
-    for (int64_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
-    for (int64_t i = 0; i < n; i++) most = x[i] != x[i] ? x[i] : most;
-    if (!(fabs(most) < INFINITY)) return most;
-    for (int64_t i = 0; i < n; i++) sum[i & 7] += exp(x[i] - most);
-    return most + log(add_eight(sum));
-}
-
-nigh_status select_log_sum_exp(nigh_context *ctx, nigh_dtype dtype, int64_t rows, int64_t columns, const void *x, int threads, void *out)
-{
-    nigh_status status = check_rows(ctx, "log_sum_exp", dtype, rows, columns, threads);
-    if (status) return status;
-    if (rows * columns < 1 << 14) threads = 1;
-    (void)threads; /* without OpenMP */
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t r = 0; r < rows; r++) {
-        if (dtype == NIGH_F32)
-            ((float *)out)[r] = row_f32(columns, (const float *)x + r * columns);
-        else
-            ((double *)out)[r] = row_f64(columns, (const double *)x + r * columns);
-    }
-    return NIGH_OK;
 }

@@ -1,4 +1,4 @@
-/* Order of rows of numbers: the k first, stable sorting, the k-th; and logarithms of sums of exponentials. */
+/* Order of rows of numbers: the k first, stable sorting, the k-th. */
 #ifndef NIGH_TENSOR_SELECT_H
 #define NIGH_TENSOR_SELECT_H
 #include "nigh/core.h"
@@ -22,12 +22,6 @@ size_t select_workspace(const selection *s);
 
 /* x [rows, columns] -> values and index [rows, k] (only_last: [rows, 1]); either NULL: not wanted. O(columns) a row and a radix sort of k. */
 void select_run(const selection *s, const void *x, void *values, int64_t *index, void *workspace);
-
-/*
- * out[row] = log sum exp(x[row, :]), sums in f64: within 2 ulp (f32) or 1e-15 (1 + |out|) (f64). No columns: -inf; NaN or +inf in the row: that.
- * x [rows, columns] of f32 or f64. NIGH_INVALID, NIGH_UNSUPPORTED.
- */
-nigh_status select_log_sum_exp(nigh_context *ctx, nigh_dtype dtype, int64_t rows, int64_t columns, const void *x, int threads, void *out);
 
 /* Of one CPU level: one row. room: (columns + 7) numbers and 2 k pairs (number, i64), 64-byte aligned. */
 typedef void select_row(int64_t columns, int64_t k, bool largest, bool only_last, const void *x, void *values, int64_t *index, void *room);

@@ -73,32 +73,6 @@ static void test_select(void **state)
     test_context_free(ctx);
 }
 
-static void test_log_sum_exp(void **state)
-{
-    nigh_context *ctx = test_context_new();
-    double x[4][3000], y[4];
-    float z[4][3000], w[4];
-    nigh_rng rng = nigh_rng_new(4, 0);
-    nigh_rng_fill_normal(&rng, 12000, x[0]);
-    for (int r = 0; r < 4; r++)
-        for (int i = 0; i < 3000; i++) x[r][i] = x[r][i] * (r == 1 ? 30 : 1) + (r == 2 ? 900 : 0), z[r][i] = (float)x[r][i];
-    assert_ok(ctx, select_log_sum_exp(ctx, NIGH_F64, 4, 3000, x, 2, y));
-    assert_ok(ctx, select_log_sum_exp(ctx, NIGH_F32, 4, 3000, z, 1, w));
-    for (int r = 0; r < 4; r++) {
-        long double sum = 0, single = 0;
-        for (int i = 0; i < 3000; i++) sum += expl((long double)x[r][i] - 900), single += expl((long double)z[r][i] - 900);
-        assert_near(y[r], (double)(logl(sum) + 900), 1e-15, 1e-15);
-        assert_near(w[r], (double)(logl(single) + 900), 1e-7, 1.3e-7);
-    }
-    double odd[3][2] = {{-INFINITY, -INFINITY}, {NAN, 1}, {INFINITY, 3}};
-    assert_ok(ctx, select_log_sum_exp(ctx, NIGH_F64, 3, 2, odd, 1, y));
-    assert_true(y[0] == -INFINITY && isnan(y[1]) && y[2] == INFINITY);
-    assert_ok(ctx, select_log_sum_exp(ctx, NIGH_F64, 1, 0, odd, 1, y));
-    assert_true(y[0] == -INFINITY);
-    assert_fails(ctx, select_log_sum_exp(ctx, NIGH_F64, -1, 2, odd, 1, y), NIGH_INVALID, "[-1, 2]");
-    test_context_free(ctx);
-}
-
 static void test_segments(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -181,6 +155,6 @@ static void test_segments(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_select), cmocka_unit_test(test_log_sum_exp), cmocka_unit_test(test_segments)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_select), cmocka_unit_test(test_segments)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
