@@ -19,6 +19,7 @@
 #include "nigh/linalg.h"
 #include "nigh/linear.h"
 #include "nigh/minimise.h"
+#include "nigh/multigrid.h"
 #include "nigh/network.h"
 #include "nigh/onnx.h"
 #include "nigh/operators_fields.h"
