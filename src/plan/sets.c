@@ -135,7 +135,7 @@ static nigh_status choose_sizes(plan_run *run, int64_t *fit, int64_t *screen, in
 {
     const nigh_request *request = run->request;
     bool slow = run->problem->child || run->problem->grid || run->outcome->exact_seconds > 1e-4;
-    *fit = !needs_data(run) ? 0 : slow ? 600 : 2000;
+    *fit = !needs_data(run) ? 0 : run->problem->grid ? 1000 : slow ? 600 : 2000;
     *screen = slow ? 300 : 4096;
     *test = slow ? 1000 : 20000;
     double needed = sets_seconds(run, (double)(*fit + *screen + *test)), share = slow && needed > 0 ? sets_time(run) / needed : 1;
