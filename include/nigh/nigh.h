@@ -26,6 +26,7 @@
 #include "nigh/operators_rows.h"
 #include "nigh/operators_sequences.h"
 #include "nigh/parameters.h"
+#include "nigh/pde.h"
 #include "nigh/plan.h"
 #include "nigh/process.h"
 #include "nigh/program.h"

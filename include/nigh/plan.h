@@ -82,11 +82,29 @@ typedef struct nigh_problem_ops {
     nigh_status (*errors)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, const void *exact,
                           const void *answer, double *error);
 
+    /*
+     * For fields, whose computation has a discretisation error of its own. `refined`: answers of the same inputs computed on a grid twice as fine and brought back to
+     * this one. `elsewhere`: n fresh inputs and their exact answers on a grid of `size` points in each dimension; the same rng gives the same fields on any grid.
+     * NULL: the problem has no grid.
+     */
+    nigh_status (*refined)(nigh_context *ctx, const nigh_problem *problem, int64_t n, const void *in, void *out);
+    nigh_status (*elsewhere)(nigh_context *ctx, const nigh_problem *problem, const int64_t *size, nigh_rng *rng, int64_t n, void *in, void *out);
+
     /* NIGH_UNMET with the reason when no answer in the output's type can have this error. NULL: nothing is known. */
     nigh_status (*reachable)(nigh_context *ctx, const nigh_problem *problem, nigh_statistic statistic, double error);
 
     void (*free)(nigh_context *ctx, nigh_problem *problem);
 } nigh_problem_ops;
+
+/*
+ * Where the n points of a field lie in each dimension of the unit interval: cells (i + 1/2) / n, nodes i / (n - 1), or a circle i / n. Unknown: the samples are
+ * no fields, or nobody said.
+ */
+typedef enum nigh_grid { NIGH_GRID_UNKNOWN, NIGH_GRID_CELL, NIGH_GRID_NODE, NIGH_GRID_PERIODIC } nigh_grid;
+
+/* "cell", "node", "periodic", "unknown"; and back: false when the name is none of them. */
+NIGH_API const char *nigh_grid_name(nigh_grid grid);
+NIGH_API bool nigh_grid_find(const char *name, nigh_grid *grid);
 
 /* Made by a family (nigh_function_problem_new ...); read-only afterwards. Callers outside nigh may fill one, too. */
 struct nigh_problem {
@@ -99,6 +117,7 @@ struct nigh_problem {
     const nigh_measure *measure;
     int64_t rows;         /* 0: inputs are drawn without end; else the number of samples that exist */
     int levels;           /* coarser resolutions, 0: none */
+    nigh_grid grid;       /* of inputs and outputs that are fields */
     bool child;           /* the exact computation runs child programs: their time counts, not this process's */
     double exact_seconds; /* of one sample, when known beforehand (a file of pairs): else 0 */
     const double *low, *high; /* box of the inputs, one number per input element; NULL: unknown */
@@ -300,6 +319,9 @@ typedef struct nigh_plan_ops {
 
     /* The body of a C99 file: static data and  void NAME(long n, const T *in, T *out). NULL: not exportable. */
     nigh_status (*export_c)(nigh_context *ctx, const nigh_plan *plan, const char *name, nigh_buffer *text);
+
+    /* For plans that mean the same on any grid: answers of n fields on a grid of `size` points in each dimension. NULL: they hold for their own grid only. */
+    nigh_status (*apply_elsewhere)(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const void *in, void *out);
 
     void (*free)(nigh_context *ctx, nigh_plan *plan);
     bool child; /* apply runs child programs (a coarser run of the user's own): timed by the wall clock */
