@@ -56,6 +56,7 @@ typedef struct plan_run {
     plan_line *lines;
     int line_count, candidate_room;
     double flops_rate, bytes_rate; /* of the host, per second, one core */
+    double draw_seconds;  /* of one input, where that is not nothing */
     double started;
     int64_t walk;         /* names the test walk: drawn inputs come from a stream of their own; of a file, its number */
     int64_t reads;        /* of the test rows of a file; 0: drawn */

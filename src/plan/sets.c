@@ -23,7 +23,7 @@ static nigh_status set_room(plan_run *run, int64_t n, sample_set *set)
 /* Exact outputs in parts, so that progress shows and a cancel is heard. */
 static nigh_status set_exact(plan_run *run, const char *what, sample_set *set)
 {
-    int64_t part = run->problem->child ? 8 * nigh_context_threads(run->ctx) : 65536;
+    int64_t part = run->problem->child ? 8 * nigh_context_threads(run->ctx) : run->problem->grid ? 128 : 65536;
     for (int64_t i = 0; i < set->n; i += part) {
         int64_t n = set->n - i < part ? set->n - i : part;
         nigh_status status = nigh_poll(run->ctx);
@@ -92,18 +92,28 @@ static nigh_status deal_rows(plan_run *run)
     return status ? status : set_rows(run, fit, rest + screen, &run->fit);
 }
 
+/* A few inputs for timing; drawing a field may cost more than its answer, so that counts, too. */
+static nigh_status draw_few(plan_run *run, int64_t n, sample_set *few)
+{
+    nigh_status status = set_room(run, n, few);
+    if (status) return status;
+    nigh_rng rng = nigh_rng_new(nigh_context_seed(run->ctx), STREAM_DEAL);
+    double start = nigh_clock_cpu();
+    status = run->problem->ops->draw(run->ctx, run->problem, &rng, n, few->in);
+    run->draw_seconds = (nigh_clock_cpu() - start) / (double)n;
+    return status ? status : clocklog_put_real(run->clock, "draw seconds", run->draw_seconds);
+}
+
 /* Seconds of one exact computation, from a few first ones; logged. */
 static nigh_status exact_cost(plan_run *run)
 {
     double *seconds = &run->outcome->exact_seconds;
     *seconds = run->problem->exact_seconds;
+    clocklog_get_real(run->clock, "draw seconds", &run->draw_seconds);
     if (*seconds > 0 || clocklog_get_real(run->clock, "exact seconds", seconds) || clocklog_frozen(run)) return NIGH_OK;
     sample_set few;
-    int64_t n = run->problem->child ? 4 : 4096;
-    nigh_status status = set_room(run, n, &few);
-    nigh_rng rng = nigh_rng_new(nigh_context_seed(run->ctx), STREAM_DEAL);
-    if (!status) status = run->problem->ops->draw(run->ctx, run->problem, &rng, n, few.in);
     timed_work work;
+    nigh_status status = draw_few(run, run->problem->child ? 4 : run->problem->grid ? 8 : 4096, &few);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, NULL, &few, &work);
     if (!status) status = timed_work_seconds(run->ctx, &work, 5, seconds);
     return status ? status : clocklog_put_real(run->clock, "exact seconds", *seconds);
@@ -113,7 +123,8 @@ double sets_time(const plan_run *run) { return run->request->seconds > 0 ? run->
 
 double sets_seconds(const plan_run *run, double calls)
 {
-    return calls * run->outcome->exact_seconds / (run->problem->child ? nigh_context_threads(run->ctx) : 1);
+    bool many = run->problem->child || run->problem->grid; /* programs, and fields one a thread */
+    return calls * (run->outcome->exact_seconds + run->draw_seconds) / (many ? nigh_context_threads(run->ctx) : 1);
 }
 
 /*
@@ -123,7 +134,7 @@ double sets_seconds(const plan_run *run, double calls)
 static nigh_status choose_sizes(plan_run *run, int64_t *fit, int64_t *screen, int64_t *test)
 {
     const nigh_request *request = run->request;
-    bool slow = run->problem->child || run->outcome->exact_seconds > 1e-4;
+    bool slow = run->problem->child || run->problem->grid || run->outcome->exact_seconds > 1e-4;
     *fit = !needs_data(run) ? 0 : slow ? 600 : 2000;
     *screen = slow ? 300 : 4096;
     *test = slow ? 1000 : 20000;
