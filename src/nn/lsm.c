@@ -46,13 +46,12 @@ double nigh_lsm_flops(const nigh_lsm_spec *spec, const int64_t *size)
     double real = (double)size[0] * (s.dims == 2 ? (double)size[1] : 1), d = (double)s.width, ends = (double)(s.in + s.dims) * d + d * d + d * (double)s.project + (double)(s.project * s.out);
     double sum = 2 * real * ends;
     for (int level = 0; level < s.scales; level++) {
-        double points = (double)padded[0] * (double)padded[1], c = (double)channels_at(&s, level), below = level + 1 < s.scales ? (double)channels_at(&s, level + 1) : 0;
-        double above = level ? (double)channels_at(&s, level - 1) : d;
+        double points = (double)padded[0] * (double)padded[1], c = (double)channels_at(&s, level), above = level ? (double)channels_at(&s, level - 1) : d;
         latent_spec block = {.samples = 1, .size = {padded[0], padded[1]}, .patch = {s.dims == 2 ? s.patch[0] : 1, s.dims == 2 ? s.patch[1] : s.patch[0]}, .heads = s.heads,
                              .width = channels_at(&s, level) / s.heads, .tokens = s.tokens, .basis = s.identity ? 0 : s.basis};
         if (s.dims == 1) block.size[0] = 1, block.size[1] = padded[0];
         sum += pair_flops(&s, points, above, c, c) + 2 * points * c * (2 * c + (double)(s.heads * s.tokens)) + latent_flops(&block);
-        if (below > 0) sum += pair_flops(&s, points, c + below, (c + below) / 2, level ? above : d);
+        if (level + 1 < s.scales) sum += pair_flops(&s, points, 2 * c, c, above);
         for (int k = 0; k < s.dims; k++) padded[k] /= 2;
     }
     return sum;
@@ -142,9 +141,9 @@ static void build(builder *b)
     }
     x = spectral(b, s->scales - 1, x);
     for (int level = s->scales - 2; level >= 0; level--) {
-        int64_t both = channels_at(s, level) + channels_at(s, level + 1);
+        int64_t c = channels_at(s, level); /* as many come from below */
         x = join(b, level, x, spectral(b, level, there[level]));
-        x = pair(b, "up", level, x, both, both / 2, level ? channels_at(s, level - 1) : s->width);
+        x = pair(b, "up", level, x, 2 * c, c, level ? channels_at(s, level - 1) : s->width);
     }
     x = nigh_network_linear(b->net, "out", x, s->width, s->width, true);
     x = nigh_network_layer(b->net, "crop", "crop", 2, (int[]){x, input});

@@ -20,7 +20,6 @@ static const nigh_option options[] = {
     {.name = "batch", .type = NIGH_OPTION_INT, .low = 2, .high = 4096, .value = 10, .unit = "samples", .help = "samples of a step, and of the statistics of its batch norms"},
     {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 2e-3, .help = "first step of Adam"},
     {.name = "schedule", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "step,cosine", .help = "the rate halved after each fifth of the steps, or along a cosine to 0"},
-    {.name = "decay", .type = NIGH_OPTION_REAL, .low = 0, .high = 1, .value = 1e-5, .help = "of the weights, inside the gradient of the mean loss"},
     {.name = NULL}};
 
 static nigh_lsm_spec spec_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
@@ -65,7 +64,7 @@ static void recipe(const nigh_method *method, const nigh_settings *settings, con
 {
     bool channel = nigh_setting(method, settings, "normalise") > 0;
     recipe->optimiser = "adam";
-    recipe->decay = nigh_setting(method, settings, "decay");
+    recipe->decay = 1e-4 / nigh_setting(method, settings, "batch"); /* the paper's, of a loss that is a sum over the batch where this one is a mean */
     if (nigh_setting(method, settings, "schedule") < 1) recipe->rate = (nigh_schedule){.kind = "step", .period = steps > 5 ? steps / 5 : 1, .factor = 0.5};
     recipe->in = recipe->out = channel ? FIELD_BY_CHANNEL : FIELD_BY_POINT;
     recipe->whole = true;
