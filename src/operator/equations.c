@@ -4,6 +4,7 @@
 #include <string.h>
 
 const pde_equation *const pde_equations[] = {
+    &pde_darcy,
     NULL,
 };
 
