@@ -5,6 +5,7 @@
 
 const pde_equation *const pde_equations[] = {
     &pde_darcy,
+    &pde_poisson,
     NULL,
 };
 
