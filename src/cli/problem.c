@@ -80,6 +80,8 @@ static nigh_status from_expression(nigh_context *ctx, const problem_words *w, ni
     return status;
 }
 
+static nigh_status bad_points(nigh_context *ctx, const char *lies) { return nigh_fail(ctx, NIGH_INVALID, "--points is '%s'; cell, node or periodic is allowed", lies); }
+
 static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
 {
     if (w->text) return nigh_fail(ctx, NIGH_INVALID, "'%s' and --exact are two problems; name one", w->text);
@@ -96,7 +98,10 @@ static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_
         status = problem_box(ctx, "box", w->box, &low, &high, &spec.dims);
         spec.low = low, spec.high = high;
     }
+    nigh_grid grid = NIGH_GRID_UNKNOWN;
+    if (!status && w->lies && !nigh_grid_find(w->lies, &grid)) status = bad_points(ctx, w->lies);
     if (!status) status = nigh_program_problem_new(ctx, &spec, problem);
+    if (!status) (*problem)->grid = grid;
     nigh_array_free(ctx, &inputs);
     nigh_free(ctx, low);
     return status;
@@ -114,7 +119,7 @@ static bool is_hdf5(const char *text) { return ends_with(text, ".h5") || ends_wi
 /* What the user says, else the array `grid` of the file, else unknown. */
 static nigh_status grid_of(nigh_context *ctx, const problem_words *w, const nigh_bundle *bundle, nigh_grid *grid)
 {
-    if (w->lies && !nigh_grid_find(w->lies, grid)) return nigh_fail(ctx, NIGH_INVALID, "--points is '%s'; cell, node or periodic is allowed", w->lies);
+    if (w->lies && !nigh_grid_find(w->lies, grid)) return bad_points(ctx, w->lies);
     const nigh_array *said = w->lies ? NULL : nigh_bundle_find(bundle, "grid");
     if (!said) return NIGH_OK;
     double value = nigh_shape_count(&said->shape) == 1 ? nigh_array_get(said, 0) : -1;

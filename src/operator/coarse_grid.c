@@ -9,11 +9,15 @@
 #include <string.h>
 
 static const nigh_option options[] = {
-    {.name = "coarsen", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 1, .grid = "1,2,3,4,6,8,16", .help = "how many times fewer points there are in each dimension"},
+    {.name = "coarsen", .type = NIGH_OPTION_REAL, .low = 1, .high = 64, .value = 1, .grid = "1,1.3333,1.6,2,2.6667,4,8", .help = "how many times fewer points there are in each dimension, about: an even number is taken"},
     {.name = "effort", .type = NIGH_OPTION_INT, .low = 0, .high = 15, .value = 0, .grid = "0:15", .order = NIGH_ORDER_REFINES, .help = "0 is the least that the equation's solver has"},
     {.name = NULL}};
 
-static int64_t coarse_size(int64_t n, double coarsen) { return (n + (int64_t)coarsen - 1) / (int64_t)coarsen; }
+static int64_t coarse_size(int64_t n, double coarsen)
+{
+    int64_t even = 2 * (int64_t)floor(0.5 * (double)n / coarsen + 0.5);
+    return coarsen == 1 || even > n ? n : even < 2 ? 2 : even;
+}
 
 static nigh_status supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
@@ -24,7 +28,7 @@ static nigh_status supports(nigh_context *ctx, const nigh_method *method, const 
     int effort = (int)settings->value[1];
     if (n < e->info.grid_low) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%lld points in each dimension are too few; %s takes %lld", (long long)n, e->info.name, (long long)e->info.grid_low);
     if (effort >= e->info.efforts) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s has efforts 0 to %d", e->info.name, e->info.efforts - 1);
-    if (settings->value[0] == 1 && effort == e->info.efforts - 1) return nigh_fail(ctx, NIGH_UNSUPPORTED, "that is the exact computation");
+    if (n == pde_problem_grid(pde) && effort == e->info.efforts - 1) return nigh_fail(ctx, NIGH_UNSUPPORTED, "that is the exact computation");
     return e->check ? e->check(ctx, pde_problem_values(pde), n) : NIGH_OK;
 }
 

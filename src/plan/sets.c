@@ -135,7 +135,7 @@ static nigh_status choose_sizes(plan_run *run, int64_t *fit, int64_t *screen, in
 {
     const nigh_request *request = run->request;
     bool slow = run->problem->child || run->problem->grid || run->outcome->exact_seconds > 1e-4;
-    *fit = !needs_data(run) ? 0 : slow ? 600 : 2000;
+    *fit = !needs_data(run) ? 0 : run->problem->grid ? 1000 : slow ? 600 : 2000;
     *screen = slow ? 300 : 4096;
     *test = slow ? 1000 : 20000;
     double needed = sets_seconds(run, (double)(*fit + *screen + *test)), share = slow && needed > 0 ? sets_time(run) / needed : 1;
@@ -181,28 +181,33 @@ static void to_f64(nigh_dtype dtype, int64_t n, const char *from, double *to)
         memcpy(to, from, (size_t)n * sizeof *to);
 }
 
+nigh_status answer_errors(plan_run *run, int64_t n, const char *in, const char *exact, const char *answer, double *errors)
+{
+    const nigh_problem *problem = run->problem;
+    if (problem->ops->errors) return problem->ops->errors(run->ctx, problem, n, in, exact, answer, errors);
+    double *truth = nigh_alloc(run->ctx, 2 * (size_t)run->out_count * sizeof *truth), *row = truth ? truth + run->out_count : NULL;
+    if (!truth) return NIGH_MEMORY;
+    nigh_dtype dtype = problem->out.dtype;
+    for (int64_t i = 0; i < n; i++) {
+        to_f64(dtype, run->out_count, exact + (size_t)i * run->out_bytes, truth);
+        to_f64(dtype, run->out_count, answer + (size_t)i * run->out_bytes, row);
+        errors[i] = problem->measure->error(run->out_count, truth, row, dtype);
+    }
+    nigh_free(run->ctx, truth);
+    return NIGH_OK;
+}
+
 nigh_status set_errors(plan_run *run, const nigh_plan *plan, const sample_set *set, double *errors)
 {
     nigh_context *ctx = run->ctx;
     size_t bytes = nigh_plan_workspace(plan);
     char *answer = nigh_alloc(ctx, (size_t)(set->n ? set->n : 1) * run->out_bytes);
     void *workspace = nigh_alloc(ctx, bytes);
-    double *exact = nigh_alloc(ctx, 2 * (size_t)run->out_count * sizeof *exact), *row = exact ? exact + run->out_count : NULL;
-    nigh_status status = answer && workspace && exact ? nigh_poll(ctx) : NIGH_MEMORY;
-    if (status) goto done;
-    nigh_plan_apply(plan, set->n, set->in, answer, workspace, bytes);
-    if (run->problem->ops->errors) {
-        status = run->problem->ops->errors(ctx, run->problem, set->n, set->in, set->out, answer, errors);
-        goto done;
+    nigh_status status = answer && workspace ? nigh_poll(ctx) : NIGH_MEMORY;
+    if (!status) {
+        nigh_plan_apply(plan, set->n, set->in, answer, workspace, bytes);
+        status = answer_errors(run, set->n, set->in, set->out, answer, errors);
     }
-    nigh_dtype dtype = run->problem->out.dtype;
-    for (int64_t i = 0; i < set->n; i++) {
-        to_f64(dtype, run->out_count, set->out + (size_t)i * run->out_bytes, exact);
-        to_f64(dtype, run->out_count, answer + (size_t)i * run->out_bytes, row);
-        errors[i] = run->problem->measure->error(run->out_count, exact, row, dtype);
-    }
-done:
-    nigh_free(ctx, exact);
     nigh_free(ctx, workspace);
     nigh_free(ctx, answer);
     return status;
