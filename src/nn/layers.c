@@ -13,6 +13,7 @@ static const nigh_layer_kind *const lists[] = {
     layers_rows,
     layers_conv,
     layers_fields,
+    layers_latent,
     layers_sequence,
     layers_residual,
     layers_transformer,
