@@ -21,6 +21,7 @@
 #include "nigh/linear.h"
 #include "nigh/minimise.h"
 #include "nigh/network.h"
+#include "nigh/ode.h"
 #include "nigh/onnx.h"
 #include "nigh/operators_fields.h"
 #include "nigh/operators_rows.h"

@@ -14,6 +14,7 @@ static const nigh_layer_kind *const lists[] = {
     layers_conv,
     layers_discretise,
     layers_fields,
+    layers_latent,
     layers_sequence,
     layers_residual,
     layers_transformer,

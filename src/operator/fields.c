@@ -4,28 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEAST_ROWS = 10, LEAST_SIZE = 8, MOST_CHANNELS = 4, PART_BYTES = 3 << 20 };
-
-bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape)
-{
-    bool flat = in->ndim == 2 && out->ndim == 2 && in->dim[1] == out->dim[1] && in->dim[1] > MOST_CHANNELS; /* [H, W] both */
-    bool plane = in->ndim == 3 || out->ndim == 3 || flat;
-    const nigh_shape *side[] = {in, out};
-    int64_t channels[2];
-    *shape = (field_shape){.dims = plane ? 2 : 1, .size = {1, 1}};
-    for (int i = 0; i < 2; i++) {
-        int extra = side[i]->ndim - shape->dims;
-        if (extra < 0 || extra > 1) return false;
-        channels[i] = extra ? side[i]->dim[shape->dims] : 1;
-        for (int k = 0; k < shape->dims; k++)
-            if (side[i]->dim[k] != in->dim[k]) return false;
-    }
-    if (!plane && (channels[0] > MOST_CHANNELS || channels[1] > MOST_CHANNELS)) return false;
-    for (int k = 0; k < shape->dims; k++) shape->size[k] = in->dim[k];
-    shape->points = shape->size[0] * shape->size[1];
-    shape->in = channels[0], shape->out = channels[1];
-    return true;
-}
+enum { LEAST_ROWS = 10, LEAST_SIZE = 8, PART_BYTES = 3 << 20 };
 
 nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
@@ -264,8 +243,9 @@ static nigh_status make_training(nigh_context *ctx, field_fit *fit)
     const field_family *family = fit->method->family;
     int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
     if (batch > fit->n) batch = fit->n;
-    int64_t part = part_of(fit, batch), steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    int64_t steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
     field_recipe_of(fit->method, &fit->settings, &fit->shape, steps, fit->n / batch, &fit->recipe);
+    int64_t part = fit->recipe.whole ? batch : part_of(fit, batch);
     nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
     if (!status) status = nigh_parameters_draw(nigh_network_parameters(fit->net), nigh_context_seed(ctx));
     if (!status) status = make_batches(ctx, fit, part);

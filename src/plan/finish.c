@@ -303,7 +303,10 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
         outcome->exact_seconds = r->exact_seconds = r->plan_seconds * r->beside_exact.ratio;
         c->cost = c->fit_seconds + run->uses * c->apply_seconds;
     }
+    if (!status) status = refinement_measure(run, &run->screen, r);
+    if (!status) status = grids_measure(run, c->plan, r);
     if (!status) status = receipt_words(run, c, r);
+    if (!status) status = refinement_words(r);
     if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     outcome->chart = chart_of(outcome, c);
