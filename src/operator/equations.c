@@ -5,6 +5,7 @@
 
 const pde_equation *const pde_equations[] = {
     &pde_burgers,
+    &pde_darcy,
     &pde_navier_stokes,
     NULL,
 };
