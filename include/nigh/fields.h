@@ -1,5 +1,5 @@
 /*
- * nigh/fields.h: networks that map fields to fields: the Fourier neural operator, the U-Net, the multigrid neural operator.
+ * nigh/fields.h: networks that map fields to fields: the Fourier neural operator, the U-Net, the multigrid neural operator, the latent spectral model.
  *
  *   nigh_fno_spec spec = {.dims = 2, .in = 1, .out = 1, .width = 32, .modes = {12, 12}, .layers = 4};
  *   nigh_network *net;   nigh_fno_new(ctx, NIGH_F32, &spec, &net);
@@ -107,6 +107,37 @@ NIGH_API int nigh_mgno_levels(const nigh_mgno_spec *spec);
 NIGH_API nigh_status nigh_mgno_cycle_new(nigh_context *ctx, nigh_dtype dtype, const nigh_mgno_spec *spec, nigh_network **net);
 
 /*
+ * A latent spectral model ("Solving High-Dimensional PDEs with Latent Spectral Models"): a U-Net of convolutions with batch norm and relu in which the field of each scale goes through
+ * a neural spectral block: the points of each patch are taken by attention to a few tokens, these are moved by a trigonometric map, and brought back by attention. The coordinates
+ * (both ends counted: i / (size - 1)) are appended to the input, a linear layer lifts it to `width` channels, zeros behind each dimension (nigh_lsm_padded) make patches fit at each
+ * scale; scales have width, 2 width, 4 width ... channels, the last as many as the one before. Up again linearly between corners. Cost is linear in the points of the grid.
+ */
+typedef struct nigh_lsm_spec {
+    int dims;            /* 1 or 2 */
+    int64_t in, out;     /* channels */
+    int64_t width;       /* channels at the finest scale; a multiple of heads */
+    int scales;          /* 1 .. 6 */
+    int64_t patch[2];    /* points of a patch in each dimension, the same at each scale; 0: 4 */
+    int64_t heads;       /* of the attention; 0: 4 */
+    int64_t tokens;      /* of a patch and head, 1 .. 64; 0: 4 */
+    int64_t basis;       /* sines and cosines each of the trigonometric map, of frequencies m / basis, 1 .. 256; 0: 12 */
+    int64_t project;     /* channels between the two linear layers at the end; 0: twice the width */
+    bool identity;       /* tokens are not moved: without the trigonometric map */
+} nigh_lsm_spec;
+
+/*
+ * The network, input "x" [-1, L, in] or [-1, H, W, in] of any grid. NIGH_INVALID names the setting. In training the batch norms need two samples or more to mean anything. Tokens and
+ * the map's weights begin uniform on +-1/channels. The biases of the keys, which change nothing (a softmax over points does not see them), are left out.
+ */
+NIGH_API nigh_status nigh_lsm_new(nigh_context *ctx, nigh_dtype dtype, const nigh_lsm_spec *spec, nigh_network **net);
+
+/* The sizes [dims] that such a network pads a grid of these to: the next multiples of patch 2^(scales - 1). */
+NIGH_API void nigh_lsm_padded(const nigh_lsm_spec *spec, const int64_t *size, int64_t *padded);
+
+/* Multiply-adds, twice, of a pass over one field of this grid, and exponentials and sines as one each. */
+NIGH_API double nigh_lsm_flops(const nigh_lsm_spec *spec, const int64_t *size);
+
+/*
  * The spectral convolution of a field [N, L, C] or [N, H, W, C] recorded on a tape: Fourier coefficients, those of the lowest modes times weights, back. Weights
  * [last modes / 2 + 1, (modes of dimension 0,) C, 2, D] are real and imaginary parts behind each other; the result has D channels. Modes that the grid does not
  * have are left out. Transforms are products with tables of cosines: cost O(size x modes) for each sample and channel.
@@ -115,6 +146,16 @@ NIGH_API nigh_node nigh_tape_spectral(nigh_tape *tape, nigh_node x, nigh_node we
 
 /* Appends the coordinates of grid points, i / size in each dimension but the first and last, to the channels of x. */
 NIGH_API nigh_node nigh_tape_grid(nigh_tape *tape, nigh_node x);
+
+/*
+ * The neural spectral block recorded on a tape (equations in src/tensor/latent.h): u [N, H, W, heads (2 width + tokens)] holds for each point and head a query, a score for each
+ * token and a value; x [N, H, W, heads width], to which the result is added, or NIGH_NONE; token [heads, tokens, width]; w [heads width, 2 basis]. patch[2] divides the sizes.
+ * nigh_tape_latent_step: its trigonometric map alone, y [..., C] and w [C, 2 basis]:
+ *     z_c = y_c + sum over m < basis of w[c, m] sin(pi m y_c / basis) + w[c, basis + m] cos(pi m y_c / basis)
+ * One fused pass forward, one backward that computes the forward one again; derivatives of any order.
+ */
+NIGH_API nigh_node nigh_tape_latent(nigh_tape *tape, nigh_node u, nigh_node x, nigh_node token, nigh_node w, const int64_t patch[2]);
+NIGH_API nigh_node nigh_tape_latent_step(nigh_tape *tape, nigh_node y, nigh_node w);
 
 /*
  * Answers of a plan of method fno on another grid than the one that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt

@@ -243,8 +243,9 @@ static nigh_status make_training(nigh_context *ctx, field_fit *fit)
     const field_family *family = fit->method->family;
     int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
     if (batch > fit->n) batch = fit->n;
-    int64_t part = part_of(fit, batch), steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    int64_t steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
     field_recipe_of(fit->method, &fit->settings, &fit->shape, steps, fit->n / batch, &fit->recipe);
+    int64_t part = fit->recipe.whole ? batch : part_of(fit, batch);
     nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
     if (!status) status = nigh_parameters_draw(nigh_network_parameters(fit->net), nigh_context_seed(ctx));
     if (!status) status = make_batches(ctx, fit, part);

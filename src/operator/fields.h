@@ -23,6 +23,7 @@ typedef struct field_recipe {
     double clip;                /* largest norm of the gradient [any] */
     field_scaling in, out;
     bool residual;              /* the network learns answer - input: as many channels in as out */
+    bool whole;                 /* a batch is not worked through in parts: statistics of it are of all its samples */
     bool h1;                    /* the loss is the relative distance in H1 [in L2] */
 } field_recipe;
 

@@ -5,6 +5,7 @@
 
 extern const nigh_method nigh_method_coarse_grid;
 extern const nigh_method nigh_method_fno;
+extern const nigh_method nigh_method_latent_spectral_models;
 extern const nigh_method nigh_method_mgno;
 extern const nigh_method nigh_method_unet;
 #endif

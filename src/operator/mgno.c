@@ -80,6 +80,7 @@ static void recipe(const nigh_method *method, const nigh_settings *settings, con
     r->optimiser = "adam";
     r->decay = DECAY;
     r->rate = (nigh_schedule){.kind = "one-cycle", .rise = 0.2, .divide = 10, .divide_last = 100};
+    r->clip = 1;
     r->out = FIELD_BY_POINT;
     r->residual = nigh_setting(method, settings, "answer") > 0;
     r->h1 = nigh_setting(method, settings, "loss") > 0;
