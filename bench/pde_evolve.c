@@ -51,6 +51,17 @@ static nigh_status fine(nigh_context *ctx, bool flow, int64_t n, double viscosit
     return status;
 }
 
+/* As the exact solver's name begins with them. */
+static int64_t exact_steps(const nigh_pde *spec, const pde_equation *e, int64_t n)
+{
+    double value[NIGH_MAX_OPTIONS] = {0};
+    char name[64];
+    for (int i = 0; e->info.options[i].name; i++) value[i] = e->info.options[i].value;
+    value[0] = atof(strchr(spec->settings, '=') + 1);
+    e->effort_name(value, n, e->info.efforts - 1, name);
+    return atoll(name);
+}
+
 static nigh_status run_solver(nigh_context *ctx, const nigh_pde *spec, int effort, int64_t points, const double *in, double *out, double *seconds, char name[64])
 {
     nigh_pde_solver *solver;
@@ -112,7 +123,7 @@ static nigh_status measure(nigh_context *ctx, const char *name, int64_t n, doubl
         int64_t m = n / c, few = dims == 2 ? m * m : m;
         spec.grid = m;
         regrid(ctx, dims, n, m, in, coarse_in);
-        status = fine(ctx, dims == 2, m, viscosity, 8 * (dims == 2 ? (m < 16 ? 16 : m) : 2 * m), coarse_in, reference);
+        status = fine(ctx, dims == 2, m, viscosity, 8 * exact_steps(&spec, e, m), coarse_in, reference);
         for (int effort = efforts - 1; effort >= 0 && !status; effort--) {
             status = run_solver(ctx, &spec, effort, few, coarse_in, coarse_out, &seconds, effort_name);
             regrid(ctx, dims, m, n, coarse_out, back);
