@@ -4,6 +4,8 @@
 #include <string.h>
 
 const pde_equation *const pde_equations[] = {
+    &pde_burgers,
+    &pde_navier_stokes,
     NULL,
 };
 
