@@ -8,6 +8,7 @@
 #include "nigh/core.h"
 #include "nigh/dataset.h"
 #include "nigh/design.h"
+#include "nigh/discretise.h"
 #include "nigh/expr.h"
 #include "nigh/fft.h"
 #include "nigh/fields.h"

@@ -126,5 +126,5 @@ const pde_equation pde_poisson = {
     .sampler_new = sampler_new, .sampler_workspace = sampler_workspace, .sample = sample, .sampler_free = sampler_free,
     .solver_new = solver_new, .solver_workspace = solver_workspace, .solve = solve, .solver_free = solver_free, .work = work, .effort_name = effort_name,
     .in_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .in_finer = {.edge = NIGH_EDGE_FREE, .order = 3},
-    .out_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .out_finer = {.edge = NIGH_EDGE_ZERO, .order = 3},
+    .out_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .out_finer = {.edge = NIGH_EDGE_ZERO, .order = 1},
 };
