@@ -6,12 +6,12 @@
 
 static int64_t whole(int64_t n) { return (n + 15) / 16 * 16; }
 
-static void set_level(multigrid_level *g, int64_t ny, int64_t nx, bool nine, int arrays, int64_t *total)
+static void set_level(multigrid_level *g, int64_t ny, int64_t nx, bool nine, bool wrap_y, bool wrap_x, int arrays, int64_t *total)
 {
-    *g = (multigrid_level){.ny = ny, .nx = nx, .rows = (ny + 1) / 2, .cols = (nx + 1) / 2, .nine = nine};
+    *g = (multigrid_level){.ny = ny, .nx = nx, .rows = (ny + 1) / 2, .cols = (nx + 1) / 2, .nine = nine, .wrap_y = wrap_y, .wrap_x = wrap_x};
     g->step = g->cols + 1;
     g->count = whole(g->rows * g->step);
-    int64_t guard = whole(g->step + 18);
+    int64_t guard = whole((wrap_y ? 2 : 1) * (g->step + 18)); /* the row behind one plane and the row before the next */
     g->plane = guard + g->count;
     g->base = *total;
     *total += 4 * arrays * g->plane + guard;
@@ -49,8 +49,7 @@ nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh
     mg->total = 64 / (int64_t)mg->kernels->size; /* the header */
     while (!odd(wrap_y, ny) && !odd(wrap_x, nx) && mg->levels < MG_MOST_LEVELS - 1 && (ny * nx > 16 || !mg->levels)) {
         multigrid_level *g = &mg->level[mg->levels];
-        set_level(g, ny, nx, mg->levels || spec->nine, mg->levels ? MG_ARRAYS : MG_ARRAYS_FINE, &mg->total);
-        g->wrap_y = wrap_y, g->wrap_x = wrap_x;
+        set_level(g, ny, nx, mg->levels || spec->nine, wrap_y, wrap_x, mg->levels ? MG_ARRAYS : MG_ARRAYS_FINE, &mg->total);
         ny = g->rows, nx = g->cols;
         mg->levels++;
     }
@@ -138,10 +137,9 @@ static void wrap(const nigh_multigrid *mg, void *workspace, int k)
         for (int q = 0; q < 4; q++) mg->kernels->wrap(g, plane(mg, workspace, k, q), q);
 }
 
-/* The workspace's first number: 1 when a constant may be added to x. */
-static void finish(const nigh_multigrid *mg, void *workspace, bool singular)
+static void finish(const nigh_multigrid *mg, void *workspace, bool singular, bool holes)
 {
-    *(double *)workspace = singular;
+    *(multigrid_header *)workspace = (multigrid_header){singular, holes};
     multigrid_chain(mg, workspace);
 }
 
@@ -259,7 +257,7 @@ nigh_status nigh_multigrid_cells(nigh_context *ctx, const nigh_multigrid *mg, co
     if (field->mask && mask_walls(mg, field, x, y, workspace)) singular = false;
     edges(mg, field, NULL, x, y, workspace);
     mg->kernels->diagonal(g, base);
-    finish(mg, workspace, singular);
+    finish(mg, workspace, singular, field->mask != NULL);
     return NIGH_OK;
 }
 
@@ -300,7 +298,7 @@ nigh_status nigh_multigrid_from_faces(nigh_context *ctx, const nigh_multigrid *m
     wrap(mg, workspace, MG_E), wrap(mg, workspace, MG_N);
     edges(mg, NULL, faces, x, y, workspace);
     mg->kernels->diagonal(g, base);
-    finish(mg, workspace, mg->singular && !any_above_zero(ny * nx, faces->reaction));
+    finish(mg, workspace, mg->singular && !any_above_zero(ny * nx, faces->reaction), true);
     return NIGH_OK;
 }
 
@@ -353,6 +351,6 @@ nigh_status nigh_multigrid_from_stencil(nigh_context *ctx, const nigh_multigrid 
     cut(mg, workspace);
     for (int k = 1; k < count; k++) wrap(mg, workspace, to[k]);
     mg->kernels->invert(&mg->level[0], base);
-    finish(mg, workspace, sums_are_zero(mg, s));
+    finish(mg, workspace, sums_are_zero(mg, s), true);
     return NIGH_OK;
 }

@@ -64,6 +64,12 @@ struct nigh_multigrid {
     bool singular;               /* the edges allow a constant to be added */
 };
 
+/* The first 64 bytes of a workspace. */
+typedef struct multigrid_header {
+    bool singular; /* a constant may be added to x */
+    bool holes;    /* there may be cells outside the system: C = 0 */
+} multigrid_header;
+
 nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh_multigrid_spec *spec, nigh_multigrid **out);
 
 /* Conjugate gradients' vectors stand behind level 0's arrays: array numbers that the kernels take. */
