@@ -131,7 +131,7 @@ static const layout layouts[] = {
     {2, 2, ZERO, ZERO, SLOPE, SLOPE, 0, 3, 1},
     {3, 5, ZERO, ZERO, ZERO, ZERO, 0, 3, 1},
     {2, 16, ROUND, ROUND, ZERO, ZERO, 0, 1, 1},
-    {17, 300, ZERO, ZERO, ZERO, ZERO, 1, 1000, 1},
+    {17, 300, ZERO, ZERO, ZERO, ZERO, 1, 30, 1},
 };
 
 static void test_beside_direct(void **state)
