@@ -111,18 +111,12 @@ static void *plane(const nigh_multigrid *mg, void *workspace, int k, int q)
     return (char *)multigrid_base(mg, 0, workspace) + (size_t)multigrid_at(&mg->level[0], k, q) * mg->kernels->size;
 }
 
-/* Zeros before every plane, and in the arrays that are not written as a whole before they are read. */
+/* What is read beyond the ends of planes: neighbours' couplings and values, weights, and what they multiply. */
 static void clear_guards(const nigh_multigrid *mg, void *workspace)
 {
-    size_t size = mg->kernels->size;
-    for (int l = 0; l < mg->levels; l++) {
-        const multigrid_level *g = &mg->level[l];
-        char *at = multigrid_base(mg, l, workspace);
-        int arrays = l ? MG_ARRAYS : MG_ARRAYS_FINE;
-        size_t guard = (size_t)(g->plane - g->count) * size, step = (size_t)g->plane * size;
-        for (int k = 0; k < 4 * arrays; k++) memset(at + (size_t)k * step, 0, guard);
-        memset(at + (size_t)(4 * arrays) * step, 0, guard);
-    }
+    const uint32_t all = 1u << MG_E | 1u << MG_N | 1u << MG_U | 1u << MG_B | 1u << MG_R | 1u << MG_P | 1u << MG_Q | 1u << MG_X;
+    for (int l = 0; l < mg->levels; l++)
+        mg->kernels->guards(&mg->level[l], multigrid_base(mg, l, workspace), all | (mg->level[l].nine ? 1u << MG_F | 1u << MG_G : 0) | (l ? 0 : 1u << MG_DIRECTION));
 }
 
 static void zero(const nigh_multigrid *mg, void *workspace, int k)
@@ -151,17 +145,13 @@ static nigh_status complain(nigh_context *ctx, const nigh_multigrid *mg, const c
     return NIGH_INVALID;
 }
 
-static bool usable(double x) { return x >= 1e-290 && x <= 1e290; }
-static bool usable_single(double x) { return x >= 1e-15 && x <= 1e15; }
-
 static nigh_status check_cells(nigh_context *ctx, const nigh_multigrid *mg, const nigh_multigrid_field *f)
 {
-    int64_t n = mg->spec.rows * mg->spec.cols, wrong = 0;
+    int64_t n = mg->spec.rows * mg->spec.cols;
     double low = mg->spec.single ? 1e-15 : 1e-290, high = mg->spec.single ? 1e15 : 1e290;
-    if (f->a) /* all at once, then by one */
-        for (int64_t i = 0; i < n; i++) wrong += !(f->a[i] >= low && f->a[i] <= high);
+    int64_t wrong = f->a ? mg->kernels->outside(n, f->a, low, high) : 0;
     for (int64_t i = 0; i < n && wrong; i++)
-        if (!(mg->spec.single ? usable_single : usable)(f->a[i]) && !(f->mask && f->mask[i]))
+        if (!(f->a[i] >= low && f->a[i] <= high) && !(f->mask && f->mask[i]))
             return complain(ctx, mg, "the coefficient a", mg->spec.single ? "1e-15 to 1e15" : "a positive finite number", f->a, i);
     for (int64_t i = 0; i < n && f->reaction; i++)
         if (!(f->reaction[i] >= 0 && f->reaction[i] <= high) && !(f->mask && f->mask[i])) return complain(ctx, mg, "the reaction", "0 or a positive finite number", f->reaction, i);

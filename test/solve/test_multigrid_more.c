@@ -1,7 +1,9 @@
 /* Multigrid beyond cells: systems from faces and nine-point stencils, singular ones, obstacles in their own, deflation, messages, failing memory. */
 #include "multigrid_support.h"
 
-enum { ZERO = NIGH_MULTIGRID_ZERO, SLOPE = NIGH_MULTIGRID_SLOPE, ROUND = NIGH_MULTIGRID_PERIODIC };
+#define ZERO NIGH_MULTIGRID_ZERO
+#define SLOPE NIGH_MULTIGRID_SLOPE
+#define ROUND NIGH_MULTIGRID_PERIODIC
 
 static nigh_context *ctx;
 
