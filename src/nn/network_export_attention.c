@@ -62,7 +62,7 @@ void export_attention(export_writer *w, const exec_step *step)
     int64_t t = array[0]->shape.dim[1], s = array[1]->shape.dim[1], d = array[0]->shape.dim[3], e = array[2]->shape.dim[3];
     double scale = a->scale != 0 ? a->scale : a->cosine ? 1 : 1 / sqrt((double)d);
     export_need(w, EXPORT_PRODUCTS | EXPORT_ATTENTION);
-    export_extra(w, export_packed_size(d, s) + export_packed_size(s, e) + 32 * s + (a->cosine ? (t + s) * d : 0));
+    export_extra(w, export_packed_size(d, s) + export_packed_size(s, e) + 64 * s + (a->cosine ? (t + s) * d : 0));
     export_print(w, "    {\n");
     put_tables(w, step, a, array, &o, bias);
     export_print(w, "    for (long h = 0; h < %lld; h++)\n        %s_attend(size, how, %d, ", (long long)a->heads, w->name, (int)a->cosine);
