@@ -1,33 +1,11 @@
 /* Which problems are fields, and the training; see fields.h. The plans: fields_plan.c. */
 #include "operator/fields.h"
 
-#include "nigh/train.h"
-
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { LEAST_ROWS = 10, LEAST_SIZE = 8, MOST_CHANNELS = 4, PART_BYTES = 3 << 20 };
-
-bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape)
-{
-    bool flat = in->ndim == 2 && out->ndim == 2 && in->dim[1] == out->dim[1] && in->dim[1] > MOST_CHANNELS; /* [H, W] both */
-    bool plane = in->ndim == 3 || out->ndim == 3 || flat;
-    const nigh_shape *side[] = {in, out};
-    int64_t channels[2];
-    *shape = (field_shape){.dims = plane ? 2 : 1, .size = {1, 1}};
-    for (int i = 0; i < 2; i++) {
-        int extra = side[i]->ndim - shape->dims;
-        if (extra < 0 || extra > 1) return false;
-        channels[i] = extra ? side[i]->dim[shape->dims] : 1;
-        for (int k = 0; k < shape->dims; k++)
-            if (side[i]->dim[k] != in->dim[k]) return false;
-    }
-    if (!plane && (channels[0] > MOST_CHANNELS || channels[1] > MOST_CHANNELS)) return false;
-    for (int k = 0; k < shape->dims; k++) shape->size[k] = in->dim[k];
-    shape->points = shape->size[0] * shape->size[1];
-    shape->in = channels[0], shape->out = channels[1];
-    return true;
-}
+enum { LEAST_ROWS = 10, LEAST_SIZE = 8, PART_BYTES = 3 << 20 };
 
 nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings)
 {
@@ -41,6 +19,10 @@ nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const 
         if (shape.size[k] < LEAST_SIZE)
             return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d; a field has at least %d", (long long)shape.size[k], k, LEAST_SIZE);
     if (shape.in > 64 || shape.out > 64) return nigh_fail(ctx, NIGH_UNSUPPORTED, "%lld channels in and %lld out; at most 64", (long long)shape.in, (long long)shape.out);
+    field_recipe recipe;
+    field_recipe_of(method, settings, &shape, 1, 1, &recipe);
+    if (recipe.residual && shape.in != shape.out)
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "%lld channels in and %lld out; what is added to the input has as many", (long long)shape.in, (long long)shape.out);
     return family->check ? family->check(ctx, method, settings, &shape) : NIGH_OK;
 }
 
@@ -55,6 +37,27 @@ nigh_status fields_estimate(nigh_context *ctx, const nigh_method *method, const 
     return NIGH_OK;
 }
 
+nigh_padding field_padding(const nigh_method *method, const nigh_settings *settings)
+{
+    static const nigh_padding padding[] = {NIGH_PAD_ZERO, NIGH_PAD_ZERO, NIGH_PAD_CIRCULAR, NIGH_PAD_REFLECT};
+    return padding[(int)nigh_setting(method, settings, "boundary")];
+}
+
+/* "auto" in place of a boundary becomes what the problem says. */
+static void settle_boundary(const nigh_method *method, const nigh_problem *problem, nigh_settings *settings)
+{
+    for (int i = 0; method->options && method->options[i].name; i++)
+        if (!strcmp(method->options[i].name, "boundary") && settings->value[i] == 0) settings->value[i] = problem->grid == NIGH_GRID_PERIODIC ? 2 : 1;
+}
+
+void field_recipe_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
+{
+    const field_family *family = method->family;
+    *recipe = (field_recipe){.optimiser = "adamw", .rate = {.kind = "cosine", .warm_up = steps / 20}};
+    if (family->recipe) family->recipe(method, settings, shape, steps, epoch_steps, recipe);
+    recipe->rate.base = nigh_setting(method, settings, "rate");
+}
+
 /* ---- the fit ------------------------------------------------------------------------------------------ */
 
 typedef struct field_fit {
@@ -64,28 +67,40 @@ typedef struct field_fit {
     field_shape shape;
     nigh_arena *arena;
     int64_t n;
-    float *x, *y, *weight; /* normalised; |deviation| / |y| of each sample */
+    field_recipe recipe;
+    int64_t in_count, out_count; /* means and deviations */
+    float *x, *y, *weight; /* scaled inputs and outputs; 1 / |output| of each sample */
+    float *base;           /* inputs as they are, for residuals in a loss of the answer itself; NULL otherwise */
     double *in_mean, *in_deviation, *out_mean, *out_deviation, *low, *high;
     nigh_network *net;
     nigh_batches *rows;
     nigh_training *training;
 } field_fit;
 
-static void moments(int64_t count, int64_t channels, const double *x, double *mean, double *deviation, double *low, double *high)
+/* Means and deviations of x[i % count]. */
+static void moments(int64_t all, int64_t count, const double *x, double *mean, double *deviation)
 {
-    for (int64_t c = 0; c < channels; c++) {
-        double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
-        for (int64_t i = c; i < count; i += channels) sum += x[i], least = fmin(least, x[i]), most = fmax(most, x[i]);
-        mean[c] = sum / (double)(count / channels);
-        for (int64_t i = c; i < count; i += channels) squares += (x[i] - mean[c]) * (x[i] - mean[c]);
-        deviation[c] = squares > 0 ? sqrt(squares / (double)(count / channels)) : 1;
-        if (low) low[c] = least, high[c] = most;
+    double rows = (double)(all / count);
+    for (int64_t c = 0; c < count; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t i = c; i < all; i += count) sum += x[i];
+        mean[c] = sum / rows;
+        for (int64_t i = c; i < all; i += count) squares += (x[i] - mean[c]) * (x[i] - mean[c]);
+        deviation[c] = squares > 0 ? sqrt(squares / rows) : 1;
     }
 }
 
-static void normalise(int64_t count, int64_t channels, const double *x, const double *mean, const double *deviation, float *out)
+static void find_range(int64_t all, int64_t channels, const double *x, double *low, double *high)
 {
-    for (int64_t i = 0; i < count; i++) out[i] = (float)((x[i] - mean[i % channels]) / deviation[i % channels]);
+    for (int64_t c = 0; c < channels; c++) {
+        low[c] = INFINITY, high[c] = -INFINITY;
+        for (int64_t i = c; i < all; i += channels) low[c] = fmin(low[c], x[i]), high[c] = fmax(high[c], x[i]);
+    }
+}
+
+static void scale(int64_t all, int64_t count, const double *x, const double *mean, const double *deviation, float *out)
+{
+    for (int64_t i = 0; i < all; i++) out[i] = (float)((x[i] - mean[i % count]) / deviation[i % count]);
 }
 
 /* One over the length of each sample's outputs, or of all of them in root mean square when the measure is not relative. */
@@ -103,23 +118,51 @@ static void weigh(field_fit *fit, const nigh_problem *problem, const double *y)
     }
 }
 
+static int64_t scaled_count(field_scaling how, const field_shape *shape, int64_t channels) { return how == FIELD_BY_POINT ? shape->points * channels : channels; }
+
+void field_counts(const field_recipe *recipe, const field_shape *shape, int64_t *in, int64_t *out)
+{
+    *in = scaled_count(recipe->in, shape, shape->in), *out = scaled_count(recipe->out, shape, shape->out);
+}
+
+static nigh_status take_room(field_fit *fit)
+{
+    const field_shape *s = &fit->shape;
+    struct { double **to; int64_t n; } numbers[] = {{&fit->in_mean, fit->in_count}, {&fit->in_deviation, fit->in_count}, {&fit->out_mean, fit->out_count},
+                                                    {&fit->out_deviation, fit->out_count}, {&fit->low, s->in}, {&fit->high, s->in}};
+    for (int i = 0; i < 6; i++)
+        if (!(*numbers[i].to = nigh_arena_alloc(fit->arena, (size_t)numbers[i].n * sizeof(double)))) return NIGH_MEMORY;
+    fit->x = nigh_arena_alloc(fit->arena, (size_t)(fit->n * s->points * s->in) * sizeof *fit->x);
+    fit->y = nigh_arena_alloc(fit->arena, (size_t)(fit->n * s->points * s->out) * sizeof *fit->y);
+    fit->weight = nigh_arena_alloc(fit->arena, (size_t)fit->n * sizeof *fit->weight);
+    return fit->x && fit->y && fit->weight ? NIGH_OK : NIGH_MEMORY;
+}
+
+static void take_moments(field_scaling how, int64_t all, int64_t count, const double *x, double *mean, double *deviation)
+{
+    for (int64_t c = 0; how == FIELD_RAW && c < count; c++) mean[c] = 0, deviation[c] = 1;
+    if (how != FIELD_RAW) moments(all, count, x, mean, deviation);
+}
+
 static nigh_status take_samples(field_fit *fit, const nigh_problem *problem, const nigh_samples *samples)
 {
     const field_shape *s = &fit->shape;
+    const double *x = samples->in, *y = samples->out;
     int64_t in = fit->n * s->points * s->in, out = fit->n * s->points * s->out;
-    size_t most = (size_t)(s->in > s->out ? s->in : s->out);
-    double **numbers[] = {&fit->in_mean, &fit->in_deviation, &fit->out_mean, &fit->out_deviation, &fit->low, &fit->high};
-    for (int i = 0; i < 6; i++)
-        if (!(*numbers[i] = nigh_arena_alloc(fit->arena, most * sizeof(double)))) return NIGH_MEMORY;
-    fit->x = nigh_arena_alloc(fit->arena, (size_t)in * sizeof *fit->x);
-    fit->y = nigh_arena_alloc(fit->arena, (size_t)out * sizeof *fit->y);
-    fit->weight = nigh_arena_alloc(fit->arena, (size_t)fit->n * sizeof *fit->weight);
-    if (!fit->x || !fit->y || !fit->weight) return NIGH_MEMORY;
-    moments(in, s->in, samples->in, fit->in_mean, fit->in_deviation, fit->low, fit->high);
-    moments(out, s->out, samples->out, fit->out_mean, fit->out_deviation, NULL, NULL);
-    normalise(in, s->in, samples->in, fit->in_mean, fit->in_deviation, fit->x);
-    normalise(out, s->out, samples->out, fit->out_mean, fit->out_deviation, fit->y);
-    weigh(fit, problem, samples->out);
+    nigh_status status = take_room(fit);
+    double *change = fit->recipe.residual && !status ? nigh_arena_alloc(fit->arena, (size_t)out * sizeof *change) : NULL;
+    float *base = fit->recipe.residual && fit->recipe.h1 && !status ? nigh_arena_alloc(fit->arena, (size_t)in * sizeof *base) : NULL;
+    if (status || (fit->recipe.residual && !change) || (fit->recipe.residual && fit->recipe.h1 && !base)) return NIGH_MEMORY;
+    weigh(fit, problem, y);
+    for (int64_t i = 0; change && i < out; i++) change[i] = y[i] - x[i];
+    for (int64_t i = 0; base && i < in; i++) base[i] = (float)x[i];
+    if (change) y = change;
+    fit->base = base;
+    take_moments(fit->recipe.in, in, fit->in_count, x, fit->in_mean, fit->in_deviation);
+    take_moments(fit->recipe.out, out, fit->out_count, y, fit->out_mean, fit->out_deviation);
+    find_range(in, s->in, x, fit->low, fit->high);
+    scale(in, fit->in_count, x, fit->in_mean, fit->in_deviation, fit->x);
+    scale(out, fit->out_count, y, fit->out_mean, fit->out_deviation, fit->y);
     for (int64_t k = 0; problem->low && k < s->points * s->in; k++) { /* the box of the problem, a channel at a time */
         fit->low[k % s->in] = fmin(fit->low[k % s->in], problem->low[k]);
         fit->high[k % s->in] = fmax(fit->high[k % s->in], problem->high[k]);
@@ -127,23 +170,51 @@ static nigh_status take_samples(field_fit *fit, const nigh_problem *problem, con
     return NIGH_OK;
 }
 
-/* Mean over samples of weight |deviation (answer - y)|. */
-static nigh_node record(void *user, const nigh_loss_call *call)
+/* A constant of the outputs' means or deviations, to be broadcast over samples. */
+static nigh_node constant_of(field_fit *fit, nigh_tape *t, const double *numbers)
 {
-    field_fit *fit = user;
+    const field_shape *s = &fit->shape;
+    int64_t dim[3] = {s->out};
+    int ndim = 1;
+    float *copy = nigh_arena_alloc(fit->arena, (size_t)fit->out_count * sizeof *copy);
+    if (!copy) return NIGH_NONE;
+    for (int64_t c = 0; c < fit->out_count; c++) copy[c] = (float)numbers[c];
+    if (fit->out_count > s->out) {
+        for (ndim = 0; ndim < s->dims; ndim++) dim[ndim] = s->size[ndim];
+        dim[ndim++] = s->out;
+    }
+    return nigh_tape_constant(t, NIGH_F32, ndim, dim, copy);
+}
+
+/* Mean over samples of weight |deviation (answer - y)|. */
+static nigh_node record_l2(field_fit *fit, const nigh_loss_call *call, nigh_node answer)
+{
     nigh_tape *t = call->tape;
-    nigh_node answer;
-    int64_t channels = fit->shape.out;
-    if (nigh_network_record(fit->net, t, call->recording, &call->batch[0], call->parameters, &answer)) return NIGH_NONE;
-    nigh_node d = nigh_tape_sub(t, answer, call->batch[1]);
-    float *deviation = nigh_arena_alloc(fit->arena, (size_t)channels * sizeof *deviation);
-    if (!deviation) return NIGH_NONE;
-    for (int64_t c = 0; c < channels; c++) deviation[c] = (float)fit->out_deviation[c];
-    d = nigh_tape_mul(t, d, nigh_tape_constant(t, NIGH_F32, 1, &channels, deviation));
+    nigh_node d = nigh_tape_mul(t, nigh_tape_sub(t, answer, call->batch[1]), constant_of(fit, t, fit->out_deviation));
     unsigned all = (1u << (fit->shape.dims + 2)) - 2;
     nigh_node squares = nigh_tape_sum(t, nigh_tape_square(t, d), all, false);
     nigh_node norm = nigh_tape_sqrt(t, nigh_tape_affine(t, squares, 1, 1e-30)); /* a slope at 0 */
     return nigh_tape_mean(t, nigh_tape_mul(t, norm, call->batch[2]), NIGH_ALL, false);
+}
+
+/* Of the fields as they are. */
+static nigh_node record_h1(field_fit *fit, const nigh_loss_call *call, nigh_node answer)
+{
+    nigh_tape *t = call->tape;
+    nigh_node side[2] = {answer, call->batch[1]}, mean = constant_of(fit, t, fit->out_mean), deviation = constant_of(fit, t, fit->out_deviation);
+    for (int i = 0; i < 2; i++) {
+        side[i] = nigh_tape_add(t, nigh_tape_mul(t, side[i], deviation), mean);
+        if (fit->base) side[i] = nigh_tape_add(t, side[i], call->batch[3]);
+    }
+    return nigh_tape_relative_h1(t, side[0], side[1], NULL);
+}
+
+static nigh_node record(void *user, const nigh_loss_call *call)
+{
+    field_fit *fit = user;
+    nigh_node answer;
+    if (nigh_network_record(fit->net, call->tape, call->recording, &call->batch[0], call->parameters, &answer)) return NIGH_NONE;
+    return fit->recipe.h1 ? record_h1(fit, call, answer) : record_l2(fit, call, answer);
 }
 
 /* Samples of a part of a batch: as many as leave intermediate results in the caches. */
@@ -155,29 +226,39 @@ static int64_t part_of(const field_fit *fit, int64_t batch)
     return part;
 }
 
+static nigh_status make_batches(nigh_context *ctx, field_fit *fit, int64_t part)
+{
+    const field_shape *s = &fit->shape;
+    nigh_array arrays[4] = {{{NIGH_F32, s->dims + 2, {fit->n}}, fit->x}, {{NIGH_F32, s->dims + 2, {fit->n}}, fit->y}, {{NIGH_F32, 1, {fit->n}}, fit->weight},
+                            {{NIGH_F32, s->dims + 2, {fit->n}}, fit->base}};
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) continue;
+        for (int k = 0; k < s->dims; k++) arrays[i].shape.dim[k + 1] = s->size[k];
+        arrays[i].shape.dim[s->dims + 1] = i == 1 ? s->out : s->in;
+    }
+    return nigh_batches_arrays(ctx, fit->base ? 4 : 3, arrays, &(nigh_arrays_options){.batch = part}, &fit->rows);
+}
+
 static nigh_status make_training(nigh_context *ctx, field_fit *fit)
 {
     const field_family *family = fit->method->family;
     int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
     if (batch > fit->n) batch = fit->n;
-    int64_t part = part_of(fit, batch), steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    int64_t steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    field_recipe_of(fit->method, &fit->settings, &fit->shape, steps, fit->n / batch, &fit->recipe);
+    int64_t part = fit->recipe.whole ? batch : part_of(fit, batch);
     nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
     if (!status) status = nigh_parameters_draw(nigh_network_parameters(fit->net), nigh_context_seed(ctx));
+    if (!status) status = make_batches(ctx, fit, part);
     if (status) return status;
-    nigh_array arrays[3] = {{{NIGH_F32, fit->shape.dims + 2, {fit->n}}, fit->x}, {{NIGH_F32, fit->shape.dims + 2, {fit->n}}, fit->y}, {{NIGH_F32, 1, {fit->n}}, fit->weight}};
-    for (int side = 0; side < 2; side++) {
-        for (int k = 0; k < fit->shape.dims; k++) arrays[side].shape.dim[k + 1] = fit->shape.size[k];
-        arrays[side].shape.dim[fit->shape.dims + 1] = side ? fit->shape.out : fit->shape.in;
-    }
-    status = nigh_batches_arrays(ctx, 3, arrays, &(nigh_arrays_options){.batch = part}, &fit->rows);
-    if (status) return status;
-    nigh_training_spec spec = nigh_training_defaults("adamw");
+    nigh_training_spec spec = nigh_training_defaults(fit->recipe.optimiser);
     spec.network = fit->net, spec.record = record, spec.user = fit;
     spec.batches = fit->rows;
     spec.accumulate = (int)(batch / part);
     spec.seed = nigh_context_seed(ctx);
-    spec.rate = (nigh_schedule){.kind = "cosine", .base = nigh_setting(fit->method, &fit->settings, "rate"), .warm_up = steps / 20};
-    spec.decay = (nigh_schedule){.base = 0};
+    spec.rate = fit->recipe.rate;
+    spec.decay = (nigh_schedule){.base = fit->recipe.decay};
+    spec.clip = fit->recipe.clip;
     spec.steps = steps;
     return nigh_training_new(ctx, &spec, &fit->training);
 }
@@ -192,10 +273,20 @@ void fields_abandon(nigh_context *ctx, void *state)
     nigh_arena_free(fit->arena);
 }
 
-static nigh_status check_finite(nigh_context *ctx, const char *what, int64_t n, const double *x)
+static nigh_status refuse_number(nigh_context *ctx, const char *what, const nigh_shape *shape, int64_t at, double value)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(x[i]) || fabs(x[i]) > 1e30) return nigh_fail(ctx, NIGH_INVALID, "number %lld of the %s is %g; at most 1e30 is allowed", (long long)i, what, x[i]);
+    int64_t width = nigh_shape_count(shape), rest = at % width, place[NIGH_MAX_DIMS];
+    char text[NIGH_MAX_DIMS * 24];
+    int length = 0;
+    for (int k = shape->ndim - 1; k >= 0; k--) place[k] = rest % shape->dim[k], rest /= shape->dim[k];
+    for (int k = 0; k < shape->ndim; k++) length += snprintf(text + length, sizeof text - (size_t)length, "%s%lld", k ? "," : "", (long long)place[k]);
+    return nigh_fail(ctx, NIGH_INVALID, "%g at [%s] of row %lld of the %s; numbers of at most 1e30 are allowed", value, text, (long long)(at / width), what);
+}
+
+static nigh_status check_finite(nigh_context *ctx, const char *what, const nigh_shape *shape, int64_t n, const double *x)
+{
+    for (int64_t i = 0; i < n * nigh_shape_count(shape); i++)
+        if (!isfinite(x[i]) || fabs(x[i]) > 1e30) return refuse_number(ctx, what, shape, i, x[i]);
     return NIGH_OK;
 }
 
@@ -206,8 +297,8 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
     if (status) return status;
     if (!samples || samples->n < LEAST_ROWS)
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s was given %lld samples to fit; at least %d are needed", method->name, (long long)(samples ? samples->n : 0), LEAST_ROWS);
-    status = check_finite(ctx, "inputs", samples->n * nigh_shape_count(&problem->in), samples->in);
-    if (!status) status = check_finite(ctx, "outputs", samples->n * nigh_shape_count(&problem->out), samples->out);
+    status = check_finite(ctx, "inputs", &problem->in, samples->n, samples->in);
+    if (!status) status = check_finite(ctx, "outputs", &problem->out, samples->n, samples->out);
     nigh_arena *arena = NULL;
     if (!status) status = nigh_arena_new(ctx, &arena);
     if (status) return status;
@@ -218,6 +309,9 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
     }
     *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n};
     field_shape_of(&problem->in, &problem->out, &fit->shape);
+    settle_boundary(method, problem, &fit->settings);
+    field_recipe_of(method, &fit->settings, &fit->shape, 1, 1, &fit->recipe);
+    field_counts(&fit->recipe, &fit->shape, &fit->in_count, &fit->out_count);
     status = take_samples(fit, problem, samples);
     if (!status) status = make_training(ctx, fit);
     if (status) fields_abandon(ctx, fit);
@@ -270,10 +364,12 @@ nigh_status fields_finish(nigh_context *ctx, void *state, nigh_plan **out)
     if (!nigh_training_step(fit->training)) return nigh_fail(ctx, NIGH_INVALID, "%s was not fitted yet; advance it", fit->method->name);
     nigh_status status = field_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan);
     if (!status) status = give_box(fit, plan);
+    const field_family *family = fit->method->family;
+    if (!status && family->note) status = family->note(fit->method, &fit->settings, &fit->shape, plan->arena, &plan->note);
     if (!status) {
         field_plan *self = plan->state;
         nigh_parameters *from = nigh_network_parameters(fit->net), *to = nigh_network_parameters(self->net);
-        size_t in = (size_t)fit->shape.in * sizeof(double), outs = (size_t)fit->shape.out * sizeof(double);
+        size_t in = (size_t)fit->in_count * sizeof(double), outs = (size_t)fit->out_count * sizeof(double);
         memcpy(nigh_parameters_block(to), nigh_parameters_block(from), (size_t)nigh_parameters_size(from) * sizeof(float));
         memcpy(self->in_mean, fit->in_mean, in), memcpy(self->in_deviation, fit->in_deviation, in);
         memcpy(self->out_mean, fit->out_mean, outs), memcpy(self->out_deviation, fit->out_deviation, outs);

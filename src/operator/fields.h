@@ -7,23 +7,44 @@
 #define NIGH_OPERATOR_FIELDS_H
 #include "nigh/fields.h"
 #include "nigh/plan.h"
+#include "nigh/train.h"
+#include "plan/field_shape.h"
 
-typedef struct field_shape {
-    int dims;          /* 1 or 2 */
-    int64_t size[2], points, in, out; /* grid, its points, channels */
-} field_shape;
+typedef nigh_field_shape field_shape;
+
+/* What numbers are scaled by before a network sees them, and answers behind it: mean and deviation over the fit set. */
+typedef enum field_scaling { FIELD_BY_CHANNEL, FIELD_BY_POINT, FIELD_RAW } field_scaling;
+
+/* How a family trains. Zero is what is said in brackets. */
+typedef struct field_recipe {
+    const char *optimiser;      /* ["adamw"] */
+    double decay;               /* of the weights, in the optimiser's own sense */
+    nigh_schedule rate;         /* .base is the option rate; kind NULL: ["cosine" down to 0 behind a twentieth of the steps] */
+    double clip;                /* largest norm of the gradient [any] */
+    field_scaling in, out;
+    bool residual;              /* the network learns answer - input: as many channels in as out */
+    bool whole;                 /* a batch is not worked through in parts: statistics of it are of all its samples */
+    bool h1;                    /* the loss is the relative distance in H1 [in L2] */
+} field_recipe;
 
 /* What a method of this family adds: its network and the work of one answer. */
 typedef struct field_family {
     nigh_status (*check)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape); /* NULL: always right */
     nigh_status (*build)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net);
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
+    void (*recipe)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe); /* NULL: all as in brackets */
+    nigh_status (*note)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **note); /* what plans tell; NULL: nothing */
     bool any_grid;     /* its networks mean the same on other grids */
 } field_family;
 
-/* The numbers of a plan. Normalised: (x - in_mean) / in_deviation for each channel; answers times out_deviation plus out_mean. */
+/*
+ * The numbers of a plan. What the network sees: (x - in_mean) / in_deviation; the answer: its result times out_deviation plus out_mean, plus the input if `residual`. Means
+ * and deviations are those of channels, or of every point and channel (in_count, out_count numbers).
+ */
 typedef struct field_plan {
     field_shape shape;
+    bool residual;
+    int64_t in_count, out_count;
     nigh_network *net;
     nigh_tape *tape;
     nigh_executor *run;         /* of one sample, one thread */
@@ -31,8 +52,21 @@ typedef struct field_plan {
     double *in_mean, *in_deviation, *out_mean, *out_deviation;
 } field_plan;
 
+/* What a family says, with the rest filled in; and how many means and deviations that makes. */
+void field_recipe_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe);
+void field_counts(const field_recipe *recipe, const field_shape *shape, int64_t *in, int64_t *out);
+
 /* How inputs and outputs of these shapes are seen as fields; false: they are none. */
-bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape);
+static inline bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape) { return nigh_field_shape_of(in, out, shape); }
+
+/*
+ * The option that says how fields go on beyond their edge, for a method's table: FIELD_BOUNDARY. "auto" becomes what the problem's grid says when a fit starts (periodic:
+ * periodic, else dirichlet), so that plans hold one of the others.
+ */
+#define FIELD_BOUNDARY                                                                                                                                              \
+    {.name = "boundary", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "auto,dirichlet,periodic,neumann", .help = "how fields go on beyond their edge: by zeros, " \
+                                                                                                                      "around, or reflected; auto goes by the problem"}
+nigh_padding field_padding(const nigh_method *method, const nigh_settings *settings); /* zero, circular, reflect */
 
 /* Entries of the methods' tables; the options epochs, batch and rate must be there. Units are steps. */
 nigh_status fields_supports(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_settings *settings);
@@ -46,7 +80,7 @@ nigh_status fields_restore(nigh_context *ctx, const nigh_method *method, const n
 void fields_abandon(nigh_context *ctx, void *fit);
 nigh_status fields_load(nigh_context *ctx, const nigh_method *method, nigh_planfile *file, nigh_plan **plan);
 
-/* A plan with its state but for weights and moments, which are zero and one. */
+/* A plan with its state but for weights and moments, which are zero and one. Its counts and `residual` follow from the recipe. */
 nigh_status field_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in, const nigh_shape *out, nigh_plan **plan);
 
 /* The executor of `net` for n fields on a grid of the network's dimensions, with one thread; the ends that are input and output. */

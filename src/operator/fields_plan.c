@@ -59,14 +59,14 @@ void field_answer(const field_plan *plan, const nigh_executor *run, const field_
     void *rest = (char *)y + aligned((size_t)(s->points * s->out) * sizeof *y);
     memset(data, 0, (size_t)nigh_executor_ends(run) * sizeof *data);
     data[input] = x, data[output] = y;
-    for (int64_t c = 0; c < s->in; c++)
-        for (int64_t i = c; i < s->points * s->in; i += s->in) x[i] = (float)((in[i] - plan->in_mean[c]) / plan->in_deviation[c]);
+    for (int64_t c = 0; c < plan->in_count; c++)
+        for (int64_t i = c; i < s->points * s->in; i += plan->in_count) x[i] = (float)((in[i] - plan->in_mean[c]) / plan->in_deviation[c]);
     if (nigh_executor_run_in(run, data, rest)) {
         for (int64_t i = 0; i < s->points * s->out; i++) out[i] = NAN;
         return;
     }
-    for (int64_t c = 0; c < s->out; c++)
-        for (int64_t i = c; i < s->points * s->out; i += s->out) out[i] = (double)y[i] * plan->out_deviation[c] + plan->out_mean[c];
+    for (int64_t c = 0; c < plan->out_count; c++)
+        for (int64_t i = c; i < s->points * s->out; i += plan->out_count) out[i] = (double)y[i] * plan->out_deviation[c] + plan->out_mean[c] + (plan->residual ? in[i] : 0);
 }
 
 /* ---- the plan ----------------------------------------------------------------------------------------- */
@@ -103,10 +103,10 @@ static nigh_status plan_save(nigh_context *ctx, const nigh_plan *plan, nigh_plan
 {
     const field_plan *self = plan->state;
     nigh_parameters *set = nigh_network_parameters(self->net);
-    nigh_status status = put_numbers(file, "in.mean", self->shape.in, self->in_mean);
-    if (!status) status = put_numbers(file, "in.deviation", self->shape.in, self->in_deviation);
-    if (!status) status = put_numbers(file, "out.mean", self->shape.out, self->out_mean);
-    if (!status) status = put_numbers(file, "out.deviation", self->shape.out, self->out_deviation);
+    nigh_status status = put_numbers(file, "in.mean", self->in_count, self->in_mean);
+    if (!status) status = put_numbers(file, "in.deviation", self->in_count, self->in_deviation);
+    if (!status) status = put_numbers(file, "out.mean", self->out_count, self->out_mean);
+    if (!status) status = put_numbers(file, "out.deviation", self->out_count, self->out_deviation);
     for (int i = 0; i < nigh_parameters_count(set) && !status; i++)
         status = nigh_planfile_put(file, nigh_parameters_at(set, i)->name, &nigh_parameters_at(set, i)->shape, nigh_parameters_data(set, i));
     return status;
@@ -137,10 +137,10 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
     if (!status && (double)(text->size - before) > MOST_TEXT) /* tables and what is packed may be more than the weights */
         status = nigh_fail(ctx, NIGH_UNSUPPORTED, "as C this plan is %.0f MB of text; at most %.0f are written", (double)(text->size - before) * 1e-6, MOST_TEXT * 1e-6);
     if (!status) status = nigh_buffer_print(text, "\n#include <stdlib.h>\n\n");
-    if (!status) status = put_moments(text, name, "in_mean", s->in, self->in_mean);
-    if (!status) status = put_moments(text, name, "in_deviation", s->in, self->in_deviation);
-    if (!status) status = put_moments(text, name, "out_mean", s->out, self->out_mean);
-    if (!status) status = put_moments(text, name, "out_deviation", s->out, self->out_deviation);
+    if (!status) status = put_moments(text, name, "in_mean", self->in_count, self->in_mean);
+    if (!status) status = put_moments(text, name, "in_deviation", self->in_count, self->in_deviation);
+    if (!status) status = put_moments(text, name, "out_mean", self->out_count, self->out_mean);
+    if (!status) status = put_moments(text, name, "out_deviation", self->out_count, self->out_deviation);
     if (status) return status;
     long long in = s->points * s->in, out = s->points * s->out;
     return nigh_buffer_print(text,
@@ -153,15 +153,44 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
                              "    for (s = 0; s < n; s++, in += %lld, out += %lld) {\n"
                              "        for (i = 0; x && i < %lld; i++) x[i] = (float)((in[i] - %s_in_mean[i %% %lld]) / %s_in_deviation[i %% %lld]);\n"
                              "        if (x) %s_network(x, y, scratch);\n"
-                             "        for (i = 0; i < %lld; i++) out[i] = x ? y[i] * %s_out_deviation[i %% %lld] + %s_out_mean[i %% %lld] : NAN;\n"
+                             "        for (i = 0; i < %lld; i++) out[i] = x ? y[i] * %s_out_deviation[i %% %lld] + %s_out_mean[i %% %lld]%s : NAN;\n"
                              "    }\n"
                              "    free(x);\n"
                              "}\n",
-                             name, name, in + out, name, in, out, in, out, in, name, (long long)s->in, name, (long long)s->in, name, out, name, (long long)s->out, name,
-                             (long long)s->out);
+                             name, name, in + out, name, in, out, in, out, in, name, (long long)self->in_count, name, (long long)self->in_count, name, out, name, (long long)self->out_count,
+                             name, (long long)self->out_count, self->residual ? " + in[i]" : "");
 }
 
-static const nigh_plan_ops plan_ops = {.workspace = plan_workspace, .apply = plan_apply, .save = plan_save, .export_c = plan_export, .free = plan_free};
+/* ---- other grids -------------------------------------------------------------------------------------- */
+
+static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const void *in, void *out)
+{
+    const field_plan *self = plan->state;
+    field_shape shape = self->shape;
+    for (int k = 0; k < shape.dims; k++) {
+        if (size[k] < 2 || size[k] > 1 << 16) return nigh_fail(ctx, NIGH_INVALID, "dimension %d of the grid is %lld; 2 to 65536 are allowed", k, (long long)size[k]);
+        shape.size[k] = size[k];
+    }
+    shape.points = shape.size[0] * shape.size[1];
+    nigh_tape *tape = NULL;
+    nigh_executor *run = NULL;
+    int input, output;
+    nigh_status status = field_executor(ctx, self->net, &shape, &tape, &run, &input, &output);
+    void *workspace = status ? NULL : nigh_alloc(ctx, field_workspace(run, &shape));
+    if (!status && !workspace) status = NIGH_MEMORY;
+    for (int64_t i = 0; i < n && !status; i++) {
+        field_answer(self, run, &shape, input, output, (const double *)in + i * shape.points * shape.in, (double *)out + i * shape.points * shape.out, workspace);
+        status = nigh_poll(ctx);
+    }
+    nigh_free(ctx, workspace);
+    nigh_executor_free(run);
+    nigh_tape_free(tape);
+    return status;
+}
+
+static const nigh_plan_ops plan_ops = {.workspace = plan_workspace, .apply = plan_apply, .save = plan_save, .export_c = plan_export, .free = plan_free},
+                           plan_ops_any = {.workspace = plan_workspace, .apply = plan_apply, .save = plan_save, .export_c = plan_export, .free = plan_free,
+                                           .apply_elsewhere = plan_apply_elsewhere};
 
 static nigh_status fill(nigh_context *ctx, nigh_plan *plan)
 {
@@ -170,7 +199,12 @@ static nigh_status fill(nigh_context *ctx, nigh_plan *plan)
     if (!(plan->state = self)) return NIGH_MEMORY;
     if (!field_shape_of(&plan->in, &plan->out, &self->shape)) return nigh_fail(ctx, NIGH_FORMAT, "the plan's shapes are no fields on one grid");
     const field_shape *s = &self->shape;
-    struct { double **data; int64_t n; double value; } arrays[] = {{&self->in_mean, s->in, 0}, {&self->in_deviation, s->in, 1}, {&self->out_mean, s->out, 0}, {&self->out_deviation, s->out, 1}};
+    field_recipe recipe;
+    field_recipe_of(plan->method, &plan->settings, s, 1, 1, &recipe);
+    field_counts(&recipe, s, &self->in_count, &self->out_count);
+    self->residual = recipe.residual;
+    struct { double **data; int64_t n; double value; } arrays[] = {{&self->in_mean, self->in_count, 0}, {&self->in_deviation, self->in_count, 1},
+                                                                   {&self->out_mean, self->out_count, 0}, {&self->out_deviation, self->out_count, 1}};
     for (int i = 0; i < 4; i++) {
         if (!(*arrays[i].data = nigh_arena_alloc(plan->arena, (size_t)arrays[i].n * sizeof(double)))) return NIGH_MEMORY;
         for (int64_t c = 0; c < arrays[i].n; c++) (*arrays[i].data)[c] = arrays[i].value;
@@ -186,7 +220,8 @@ static nigh_status fill(nigh_context *ctx, nigh_plan *plan)
 nigh_status field_plan_new(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const nigh_shape *in, const nigh_shape *out, nigh_plan **plan_out)
 {
     nigh_plan *plan = NULL;
-    nigh_status status = nigh_plan_new(ctx, method, settings, in, out, &plan_ops, &plan);
+    const field_family *family = method->family;
+    nigh_status status = nigh_plan_new(ctx, method, settings, in, out, family->any_grid ? &plan_ops_any : &plan_ops, &plan);
     if (!status) status = fill(ctx, plan);
     if (status) nigh_plan_free(ctx, plan);
     else *plan_out = plan;
@@ -204,11 +239,11 @@ static nigh_status get_numbers(nigh_planfile *file, const char *name, int64_t n,
 static nigh_status get_state(nigh_context *ctx, nigh_planfile *file, field_plan *self)
 {
     nigh_parameters *set = nigh_network_parameters(self->net);
-    nigh_status status = get_numbers(file, "in.mean", self->shape.in, self->in_mean);
-    if (!status) status = get_numbers(file, "in.deviation", self->shape.in, self->in_deviation);
-    if (!status) status = get_numbers(file, "out.mean", self->shape.out, self->out_mean);
-    if (!status) status = get_numbers(file, "out.deviation", self->shape.out, self->out_deviation);
-    for (int64_t c = 0; c < self->shape.in && !status; c++)
+    nigh_status status = get_numbers(file, "in.mean", self->in_count, self->in_mean);
+    if (!status) status = get_numbers(file, "in.deviation", self->in_count, self->in_deviation);
+    if (!status) status = get_numbers(file, "out.mean", self->out_count, self->out_mean);
+    if (!status) status = get_numbers(file, "out.deviation", self->out_count, self->out_deviation);
+    for (int64_t c = 0; c < self->in_count && !status; c++)
         if (!(self->in_deviation[c] > 0)) status = nigh_fail(ctx, NIGH_FORMAT, "in.deviation[%lld] is %g; it must be positive", (long long)c, self->in_deviation[c]);
     for (int i = 0; i < nigh_parameters_count(set) && !status; i++) {
         const nigh_parameter *p = nigh_parameters_at(set, i);
@@ -232,40 +267,20 @@ nigh_status fields_load(nigh_context *ctx, const nigh_method *method, nigh_planf
     return status;
 }
 
-/* ---- other grids -------------------------------------------------------------------------------------- */
+static nigh_status refuse_elsewhere(nigh_context *ctx, const nigh_plan *plan)
+{
+    return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s hold for the grid that they were made on only", plan->method->name);
+}
 
 nigh_status nigh_fields_apply(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const double *in, double *out)
 {
-    const field_family *family = plan->ops == &plan_ops ? plan->method->family : NULL;
-    if (!family || !family->any_grid) return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s hold for the grid that they were made on only", plan->method->name);
-    const field_plan *self = plan->state;
-    field_shape shape = self->shape;
-    for (int k = 0; k < shape.dims; k++) {
-        if (size[k] < 2 || size[k] > 1 << 16) return nigh_fail(ctx, NIGH_INVALID, "dimension %d of the grid is %lld; 2 to 65536 are allowed", k, (long long)size[k]);
-        shape.size[k] = size[k];
-    }
-    shape.points = shape.size[0] * shape.size[1];
-    nigh_tape *tape = NULL;
-    nigh_executor *run = NULL;
-    int input, output;
-    nigh_status status = field_executor(ctx, self->net, &shape, &tape, &run, &input, &output);
-    void *workspace = status ? NULL : nigh_alloc(ctx, field_workspace(run, &shape));
-    if (!status && !workspace) status = NIGH_MEMORY;
-    for (int64_t i = 0; i < n && !status; i++) {
-        field_answer(self, run, &shape, input, output, in + i * shape.points * shape.in, out + i * shape.points * shape.out, workspace);
-        status = nigh_poll(ctx);
-    }
-    nigh_free(ctx, workspace);
-    nigh_executor_free(run);
-    nigh_tape_free(tape);
-    return status;
+    return plan->ops->apply_elsewhere ? plan->ops->apply_elsewhere(ctx, plan, size, n, in, out) : refuse_elsewhere(ctx, plan);
 }
 
 nigh_status nigh_fields_shape(nigh_context *ctx, const nigh_plan *plan, int *dims, int64_t *in, int64_t *out)
 {
-    const field_family *family = plan->ops == &plan_ops ? plan->method->family : NULL;
-    if (!family || !family->any_grid) return nigh_fail(ctx, NIGH_UNSUPPORTED, "plans of method %s hold for the grid that they were made on only", plan->method->name);
-    const field_plan *self = plan->state;
-    *dims = self->shape.dims, *in = self->shape.in, *out = self->shape.out;
+    field_shape shape;
+    if (!plan->ops->apply_elsewhere || !field_shape_of(&plan->in, &plan->out, &shape)) return refuse_elsewhere(ctx, plan);
+    *dims = shape.dims, *in = shape.in, *out = shape.out;
     return NIGH_OK;
 }

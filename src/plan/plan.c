@@ -84,3 +84,14 @@ nigh_status nigh_plan_apply(const nigh_plan *plan, int64_t n, const void *in, vo
     }
     return outside ? NIGH_OUTSIDE : NIGH_OK;
 }
+
+static const char *const grid_names[] = {"unknown", "cell", "node", "periodic"};
+
+const char *nigh_grid_name(nigh_grid grid) { return grid_names[grid]; }
+
+bool nigh_grid_find(const char *name, nigh_grid *grid)
+{
+    for (int i = 0; i < 4; i++)
+        if (!strcmp(name, grid_names[i])) return *grid = (nigh_grid)i, true;
+    return false;
+}

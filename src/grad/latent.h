@@ -1,0 +1,7 @@
+/* The neural spectral block of elementary operators: what nigh_tape_latent (nigh/fields.h) is held against. */
+#ifndef NIGH_GRAD_LATENT_H
+#define NIGH_GRAD_LATENT_H
+#include "nigh/grad.h"
+
+nigh_node latent_composed(nigh_tape *tape, nigh_node u, nigh_node x, nigh_node token, nigh_node w, const int64_t patch[2]);
+#endif
