@@ -185,11 +185,11 @@ static const char rows_code[] =
 void export_code(export_writer *w)
 {
     static const struct { unsigned part; const char *text; } parts[] = {{EXPORT_ROWS, rows_code}, {EXPORT_GROUPS, export_code_groups}, {EXPORT_WINDOWS, export_code_windows},
-        {EXPORT_POOLS, export_code_pools}, {EXPORT_FOURIER, export_code_fourier}, {EXPORT_ATTENTION, export_code_attention}};
+        {EXPORT_POOLS, export_code_pools}, {EXPORT_FOURIER, export_code_fourier}, {EXPORT_ATTENTION, export_code_attention}, {EXPORT_LATENT, export_code_latent}};
     bool single = w->dtype == NIGH_F32;
     export_put(w, vectors_code);
     export_put(w, single ? math_single : math_double);
-    if (w->parts & (EXPORT_ROWS | EXPORT_ATTENTION)) export_put(w, parts_code);
+    if (w->parts & (EXPORT_ROWS | EXPORT_ATTENTION | EXPORT_LATENT)) export_put(w, parts_code);
     if (w->parts & EXPORT_SINES) export_put(w, single ? sines_single : sines_double);
     if (w->parts & EXPORT_PRODUCTS) {
         export_put(w, one_row);
