@@ -1,5 +1,5 @@
 /*
- * nigh/fields.h: networks that map fields to fields: the Fourier neural operator, the U-Net, the latent spectral model.
+ * nigh/fields.h: networks that map fields to fields: the Fourier neural operator, the U-Net, the multigrid neural operator, the latent spectral model.
  *
  *   nigh_fno_spec spec = {.dims = 2, .in = 1, .out = 1, .width = 32, .modes = {12, 12}, .layers = 4};
  *   nigh_network *net;   nigh_fno_new(ctx, NIGH_F32, &spec, &net);
@@ -59,6 +59,52 @@ typedef struct nigh_unet_spec {
 
 /* The network, input "x" [-1, L, in] or [-1, H, W, in] of any grid of at least 2^(scales - 1) points in each dimension. NIGH_INVALID names the setting. */
 NIGH_API nigh_status nigh_unet_new(nigh_context *ctx, nigh_dtype dtype, const nigh_unet_spec *spec, nigh_network **net);
+
+/*
+ * A multigrid neural operator ("MgNO: Efficient Parameterization of Linear Operators via Multigrid"): layers
+ *     h = gelu(M h + C h + b),   at last answer = h C      (M: a multigrid V-cycle of convolutions; C: channels by channels; b: a number a channel)
+ * A V-cycle takes f on the grid to u; level 0 is the grid, each further one has half the points in each dimension:
+ *     level 0:  u = S f first, which counts as one of its steps; other levels: u comes down as Pi u of the level above, f as R f
+ *     steps:    u = u + S (f - A u), `pre` of them on the way down, `post` on the way up
+ *     up:       u = u + P (u of the level below)
+ * S, A: 3 (x 3); Pi, R: the same with stride 2; P: transposed, 4 (x 4) with stride 2 where a size is even, 3 where it is odd; no bias, no activation: M is
+ * linear (but for `norm`). Fields go on beyond the edge by `padding` in all of them: zero for a value of 0 there, circular, reflect for a slope of 0.
+ */
+enum { NIGH_MGNO_LEVELS = 12, NIGH_MGNO_LAYERS = 16, NIGH_MGNO_STEPS = 16 };
+
+/* The numbers of one level. */
+typedef struct nigh_mgno_level {
+    int pre, post;       /* steps, 0 .. NIGH_MGNO_STEPS */
+    int64_t channels;    /* of u, and of f below level 0; 0: the width. Level 0: 0 or the width */
+} nigh_mgno_level;
+
+typedef struct nigh_mgno_spec {
+    int dims;            /* 1 or 2 */
+    int64_t size[2];     /* of the grid, 2 or more: the network is for this one */
+    int64_t in, out;     /* channels */
+    int64_t width;       /* channels inside */
+    int layers;          /* 1 .. NIGH_MGNO_LAYERS */
+    int levels;          /* at most so many, 1 .. NIGH_MGNO_LEVELS; 0: as many as fit, see nigh_mgno_levels */
+    const nigh_mgno_level *level; /* [levels]; NULL: one step before, none behind; on the last two before */
+    nigh_padding padding;
+    bool residual;       /* R gets f - A u, and u starts from S f below, too (no Pi): a multigrid of the textbooks */
+    bool inside;         /* odd sizes n are nodes strictly inside the edge: (n - 1) / 2 of them one level down, else (n + 1) / 2. Padding zero only */
+    bool norm;           /* mean 0 and variance 1 over all of each level's u on the way up, scaled and shifted by weights: M is not linear then */
+} nigh_mgno_spec;
+
+/*
+ * The network, input "x" [-1, L, in] or [-1, H, W, in]. Weights "layer.K.LEVEL.S0" (and A1, S1 .. in the order of steps), "layer.K.LEVEL.R", ".Pi", ".P" of
+ * LEVEL and the one below it, "layer.K.skip", "out". NIGH_INVALID names the setting. More levels than the grid has are left out without a word: ask.
+ */
+NIGH_API nigh_status nigh_mgno_new(nigh_context *ctx, nigh_dtype dtype, const nigh_mgno_spec *spec, nigh_network **net);
+
+/* The levels that such a network has: as many as asked for, and no size on the last one below 2 (`inside`: 1). */
+NIGH_API int nigh_mgno_levels(const nigh_mgno_spec *spec);
+
+/*
+ * One V-cycle alone as a network, M of `in` to `width` channels: spec as above, `out` and `layers` are not looked at. Its weights have no "layer.K." in front.
+ */
+NIGH_API nigh_status nigh_mgno_cycle_new(nigh_context *ctx, nigh_dtype dtype, const nigh_mgno_spec *spec, nigh_network **net);
 
 /*
  * A latent spectral model ("Solving High-Dimensional PDEs with Latent Spectral Models"): a U-Net of convolutions with batch norm and relu in which the field of each scale goes through

@@ -396,6 +396,26 @@ typedef struct nigh_timing {
     double *ratios;               /* of the pairs, for the plot: `pairs` numbers, owned by whoever holds the struct */
 } nigh_timing;
 
+/*
+ * The exact computation's own discretisation error: how far its answers on n inputs are from those on a grid twice as fine (ops->refined), in the problem's measure.
+ * One refinement shows what the next one would change, not the distance to the limit.
+ */
+typedef struct nigh_refinement {
+    int64_t n;          /* inputs; 0: not measured */
+    double mean, worst;
+    char *why;          /* n == 0: why it was not measured; NULL: the problem has no grid to refine */
+} nigh_refinement;
+
+/* Mean error of a plan on fresh inputs of another grid (or of its own, for comparison). */
+typedef struct nigh_grid_error {
+    int64_t size[2];    /* points in each dimension; size[1] 0: there is one dimension */
+    int64_t n;          /* inputs */
+    double mean;        /* in the problem's measure */
+    bool own;           /* the grid that the receipt speaks for */
+} nigh_grid_error;
+
+enum { NIGH_GRIDS = 4 };
+
 typedef struct nigh_receipt {
     char *problem, *identity, *kind, *method, *settings, *measure, *unit, *source;
     double error;               /* E */
@@ -413,6 +433,9 @@ typedef struct nigh_receipt {
     nigh_figure mean, outliers, p95;
     double worst, worst_share;  /* largest error seen; at most this share of inputs is worse */
     nigh_certificate certificate; /* how == NULL: none */
+    nigh_refinement refinement;
+    int grids;                  /* 0: the plan holds for its own grid only, or the problem has no other */
+    nigh_grid_error grid[NIGH_GRIDS]; /* from the coarsest on */
 
     double fit_seconds, exact_calls;
     double exact_seconds, plan_seconds; /* per sample */
@@ -518,6 +541,27 @@ typedef struct nigh_envelope_row {
     int candidate;            /* -1: the exact computation itself */
 } nigh_envelope_row;
 
+/* One sample of fields to look at: drawn[0] x drawn[1] numbers of the first channel each. */
+typedef struct nigh_picture {
+    const char *what;         /* "typical": nearest to the median error; "worst": the largest */
+    double error;             /* of the whole sample, in the problem's measure */
+    double *input, *truth, *answer;
+} nigh_picture;
+
+/* What the chosen plan's answers look like, for samples that are fields on one grid. */
+typedef struct nigh_pictures {
+    int dims;                 /* 1 or 2 */
+    nigh_grid grid;
+    int64_t size[2], drawn[2]; /* of the grid, and of the pictures: means over what a drawn point covers; [1] is 1 for one dimension */
+    int64_t in, out;          /* channels */
+    bool screen;              /* samples are of the screen set: test rows of a file are not shown */
+    int count;
+    nigh_picture picture[2];
+    /* Power of each wave number k (periods in the unit interval), a mean over modes with |k| near it, over all channels and `inputs` samples. */
+    int64_t waves, inputs;
+    double *k, *truth, *answer, *error; /* [waves]; error: of answer - truth */
+} nigh_pictures;
+
 typedef struct nigh_outcome {
     int count;
     nigh_candidate *candidates;
@@ -533,6 +577,7 @@ typedef struct nigh_outcome {
     int64_t curve_count;
     double *histogram;        /* errors of the test walk, sorted; n_test numbers */
     const nigh_chart *chart;  /* of the plan that the receipt speaks of, or of another candidate's; NULL: none */
+    const nigh_pictures *pictures; /* NULL: samples are no fields */
     nigh_arena *arena;
 } nigh_outcome;
 

@@ -4,7 +4,7 @@
  * The program is started once for every input, in a private folder, with limits, without a shell (nigh/process.h). Places
  * in its command stand for what it gets and gives:
  *   {in} {out}          text files of numbers, blanks or line ends between
- *   {in.npy} {out.npy}  npy files, f64
+ *   {in.npy} {out.npy}  npy files, f64, the input of the shape that one of `inputs` has
  *   {in.csv} {out.csv}  csv, one row
  *   {1} {2} ...         the numbers themselves, 17 digits
  *   {KNOB}              the value of the resolution option
@@ -23,7 +23,8 @@ extern "C" {
 
 typedef struct nigh_program_problem {
     const char *command;
-    const nigh_array *inputs;   /* [N, ...]: inputs to choose from, as rows of a file; NULL: drawn from the box */
+    const nigh_array *inputs;   /* [N, ...]: inputs to choose from, as rows of a file; NULL: drawn from the box. Fields [N, H, W] stay fields, and so
+                                   do answers of as many numbers. */
     int64_t dims;               /* of the box */
     const double *low, *high;   /* uniform in [low, high] along each dimension */
     const char *knob;           /* "n=16:256": place {n} is 256 for the exact computation, coarser runs halve it down to 16; NULL */

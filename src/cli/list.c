@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "function/catalog.h"
 #include "nigh/expr.h"
+#include "nigh/pde.h"
 #include "nigh/plan.h"
 
 #include <ctype.h>
@@ -40,7 +41,17 @@ static nigh_status list_problems(nigh_buffer *text)
     return nigh_buffer_print(text,
                              "function   a function of x on an interval, f32 or f64: nigh plan exp --on -1:1 --error 1e-6\n"
                              "map        vectors to vectors: expressions of several variables (--box), a program (--exact COMMAND with --box or --inputs) or a file of\n"
-                             "           pairs (npz, csv --outputs)\n");
+                             "           pairs (npz, h5, csv --outputs); fields to fields by an equation (`nigh list equations`): nigh plan darcy --grid 64 --error 0.02\n");
+}
+
+static nigh_status list_equations(nigh_buffer *text)
+{
+    nigh_status status = NIGH_OK;
+    for (int i = 0; nigh_equation_at(i) && !status; i++) {
+        const nigh_equation *e = nigh_equation_at(i);
+        status = nigh_buffer_print(text, "%-22s %d-D, %-9s %s\n", e->name, e->dims, nigh_grid_name(e->grid), e->summary);
+    }
+    return status;
 }
 
 /* Papers by title: those that are no method of the planner, then the methods. */
@@ -73,6 +84,8 @@ int cli_list(nigh_context *ctx, int argc, char **argv)
         status = list_methods(ctx, &text);
     else if (strcmp(words[0], "functions") == 0)
         status = list_functions(&text);
+    else if (strcmp(words[0], "equations") == 0)
+        status = list_equations(&text);
     else if (strcmp(words[0], "problems") == 0)
         status = list_problems(&text);
     else if (strcmp(words[0], "papers") == 0)
@@ -80,7 +93,7 @@ int cli_list(nigh_context *ctx, int argc, char **argv)
     else if (strcmp(words[0], "measures") == 0)
         status = list_measures(&text);
     else
-        status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot be listed; functions, methods, problems, papers or measures can", words[0]);
+        status = nigh_fail(ctx, NIGH_INVALID, "'%s' cannot be listed; equations, functions, methods, problems, papers or measures can", words[0]);
     if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     nigh_buffer_free(&text);
     return status ? cli_fail(ctx, status) : 0;
@@ -111,6 +124,24 @@ static nigh_status explain(nigh_context *ctx, const nigh_method *m, nigh_buffer 
     return status;
 }
 
+static const nigh_equation *equation_called(const char *name)
+{
+    const nigh_equation *e;
+    for (int i = 0; (e = nigh_equation_at(i)); i++)
+        if (!strcmp(e->name, name)) return e;
+    return NULL;
+}
+
+static nigh_status explain_equation(const nigh_equation *e, nigh_buffer *text)
+{
+    nigh_status status = nigh_buffer_print(text, "%s: %s\n\n%s\n\nsource: %s\ngrid: %s, %lld to %lld points in each of %d dimension%s, default %lld (--grid)\nsolver: efforts 0 to %d, the last is exact\n",
+                                           e->name, e->summary, e->text, e->source, nigh_grid_name(e->grid), (long long)e->grid_low, (long long)e->grid_high, e->dims, e->dims == 1 ? "" : "s",
+                                           (long long)e->grid_default, e->efforts - 1);
+    if (!status && e->options) status = nigh_buffer_print(text, "\nsettings (--with NAME=VALUE,...)\n");
+    for (const nigh_option *o = e->options; o && o->name && !status; o++) status = explain_option(o, text);
+    return status;
+}
+
 int cli_explain(nigh_context *ctx, int argc, char **argv)
 {
     const char *words[1];
@@ -118,11 +149,12 @@ int cli_explain(nigh_context *ctx, int argc, char **argv)
     int count;
     int code = cli_parse(ctx, "explain", argc, argv, flags, words, 1, &count);
     if (code >= 0) return code;
-    if (count != 1) return cli_misuse(ctx, "nigh explain METHOD: METHOD is missing; `nigh list methods` names them");
+    if (count != 1) return cli_misuse(ctx, "nigh explain METHOD|EQUATION: METHOD is missing; `nigh list methods` names them");
     const nigh_method *method;
     nigh_buffer text = {.ctx = ctx};
-    nigh_status status = nigh_method_find(ctx, NULL, words[0], &method);
-    if (!status) status = explain(ctx, method, &text);
+    const nigh_equation *equation = equation_called(words[0]);
+    nigh_status status = equation ? explain_equation(equation, &text) : nigh_method_find(ctx, NULL, words[0], &method);
+    if (!status && !equation) status = explain(ctx, method, &text);
     if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     nigh_buffer_free(&text);
     return status ? cli_fail(ctx, status) : 0;

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "nigh/function.h"
 #include "nigh/io.h"
+#include "nigh/pde.h"
 #include "nigh/program.h"
 #include "nigh/regress.h"
 
@@ -79,6 +80,8 @@ static nigh_status from_expression(nigh_context *ctx, const problem_words *w, ni
     return status;
 }
 
+static nigh_status bad_points(nigh_context *ctx, const char *lies) { return nigh_fail(ctx, NIGH_INVALID, "--points is '%s'; cell, node or periodic is allowed", lies); }
+
 static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
 {
     if (w->text) return nigh_fail(ctx, NIGH_INVALID, "'%s' and --exact are two problems; name one", w->text);
@@ -95,7 +98,10 @@ static nigh_status from_program(nigh_context *ctx, const problem_words *w, nigh_
         status = problem_box(ctx, "box", w->box, &low, &high, &spec.dims);
         spec.low = low, spec.high = high;
     }
+    nigh_grid grid = NIGH_GRID_UNKNOWN;
+    if (!status && w->lies && !nigh_grid_find(w->lies, &grid)) status = bad_points(ctx, w->lies);
     if (!status) status = nigh_program_problem_new(ctx, &spec, problem);
+    if (!status) (*problem)->grid = grid;
     nigh_array_free(ctx, &inputs);
     nigh_free(ctx, low);
     return status;
@@ -110,10 +116,24 @@ static nigh_status pairs_problem(nigh_context *ctx, const problem_words *w, cons
 
 static bool is_hdf5(const char *text) { return ends_with(text, ".h5") || ends_with(text, ".hdf5") || ends_with(text, ".hdf"); }
 
-/* Arrays `inputs` and `outputs` of an npz or HDF5 file. */
+/* What the user says, else the array `grid` of the file, else unknown. */
+static nigh_status grid_of(nigh_context *ctx, const problem_words *w, const nigh_bundle *bundle, nigh_grid *grid)
+{
+    if (w->lies && !nigh_grid_find(w->lies, grid)) return bad_points(ctx, w->lies);
+    const nigh_array *said = w->lies ? NULL : nigh_bundle_find(bundle, "grid");
+    if (!said) return NIGH_OK;
+    double value = nigh_shape_count(&said->shape) == 1 ? nigh_array_get(said, 0) : -1;
+    if (value < NIGH_GRID_UNKNOWN || value > NIGH_GRID_PERIODIC || value != floor(value))
+        return nigh_fail(ctx, NIGH_FORMAT, "%s: array `grid` is not one number of 1 (cells), 2 (nodes), 3 (periodic)", w->text);
+    *grid = (nigh_grid)value;
+    return NIGH_OK;
+}
+
+/* Arrays `inputs` and `outputs` of an npz or HDF5 file, and `grid`. */
 static nigh_status from_bundle(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
 {
-    static const char *const wanted[] = {"inputs", "outputs", NULL};
+    static const char *const wanted[] = {"inputs", "outputs", "grid", NULL};
+    nigh_grid grid = NIGH_GRID_UNKNOWN;
     nigh_bundle bundle = {.ctx = ctx};
     nigh_status status = is_hdf5(w->text) ? nigh_hdf5_read(ctx, w->text, &(nigh_hdf5_options){.names = wanted}, &bundle) : nigh_npz_read(ctx, w->text, &bundle);
     if (status) return status;
@@ -121,9 +141,25 @@ static nigh_status from_bundle(nigh_context *ctx, const problem_words *w, nigh_p
     if (!in || !out)
         status = nigh_fail(ctx, NIGH_FORMAT, "%s has no array '%s'; a file of pairs has `inputs` and `outputs`", w->text, in ? "outputs" : "inputs");
     else
-        status = pairs_problem(ctx, w, in, out, problem);
+        status = grid_of(ctx, w, &bundle, &grid);
+    if (!status) status = pairs_problem(ctx, w, in, out, problem);
+    if (!status) (*problem)->grid = grid;
     nigh_bundle_free(&bundle);
     return status;
+}
+
+static bool is_equation(const char *name)
+{
+    for (int i = 0; nigh_equation_at(i); i++)
+        if (!strcmp(name, nigh_equation_at(i)->name)) return true;
+    return false;
+}
+
+static nigh_status from_equation(nigh_context *ctx, const problem_words *w, nigh_problem **problem)
+{
+    const char *flag = w->on ? "--on" : w->box ? "--box" : w->type ? "--type" : w->lies ? "--points" : w->outputs ? "--outputs" : NULL;
+    if (flag) return nigh_fail(ctx, NIGH_INVALID, "%s has no place with equation '%s'; --grid and --with say what it is", flag, w->text);
+    return nigh_pde_problem_new(ctx, &(nigh_pde){w->text, w->grid, w->with, w->measure}, problem);
 }
 
 /* Columns `index` of a table as an array [rows, count]. */
@@ -174,7 +210,9 @@ nigh_status problem_from_words(nigh_context *ctx, const problem_words *w, nigh_p
 {
     *problem = NULL;
     if (w->exact) return from_program(ctx, w, problem);
-    if (!w->text) return nigh_fail(ctx, NIGH_INVALID, "what is to be approximated? Name a function, an expression, a file of pairs, or --exact COMMAND");
+    if (!w->text) return nigh_fail(ctx, NIGH_INVALID, "what is to be approximated? Name a function, an expression, an equation, a file of pairs, or --exact COMMAND");
+    if (is_equation(w->text)) return from_equation(ctx, w, problem);
+    if (w->grid || w->with) return nigh_fail(ctx, NIGH_INVALID, "%s is for equations, and '%s' is none; `nigh list equations` shows them", w->grid ? "--grid" : "--with", w->text);
     if (ends_with(w->text, ".npz") || is_hdf5(w->text)) return from_bundle(ctx, w, problem);
     if (ends_with(w->text, ".csv") || ends_with(w->text, ".csv.gz") || ends_with(w->text, ".tsv") || ends_with(w->text, ".txt")) return from_csv(ctx, w, problem);
     struct stat info;
@@ -253,6 +291,16 @@ static nigh_status function_again(nigh_context *ctx, const nj *origin, nigh_prob
     return nigh_function_problem_new(ctx, &function, problem);
 }
 
+static nigh_status equation_again(nigh_context *ctx, const nj *origin, nigh_problem **problem)
+{
+    nigh_pde spec = {0};
+    nigh_status status = nj_get_text(origin, "equation", &spec.equation);
+    if (!status) status = nj_get_int(origin, "grid", 1, 1 << 20, &spec.grid);
+    if (!status) status = nj_get_text(origin, "settings", &spec.settings);
+    if (!status) status = nj_get_text(origin, "measure", &spec.measure);
+    return status ? status : nigh_pde_problem_new(ctx, &spec, problem);
+}
+
 nigh_status problem_from_record(nigh_context *ctx, const nigh_plan *plan, bool allow_exec, nigh_problem **problem)
 {
     nj root = {0}, origin = {0};
@@ -267,6 +315,8 @@ nigh_status problem_from_record(nigh_context *ctx, const nigh_plan *plan, bool a
             status = function_again(ctx, &origin, problem);
         else if (strcmp(kind, "expression") == 0)
             status = expression_again(ctx, &origin, problem);
+        else if (strcmp(kind, "pde") == 0)
+            status = equation_again(ctx, &origin, problem);
         else if (strcmp(kind, "program") == 0)
             status = program_again(ctx, &origin, allow_exec, problem);
         else

@@ -15,6 +15,9 @@ typedef struct problem_words {
     const char *knob;
     const char *outputs; /* columns of a csv */
     const char *columns; /* input columns of a csv; NULL: all that are no outputs */
+    const char *with;    /* settings of an equation */
+    const char *lies;    /* where the points of fields in a file lie */
+    int64_t grid;        /* points of an equation's grid in each dimension; 0: its default */
     double run_seconds, run_memory; /* limits of one run; 0: default */
     double exact_seconds; /* of one row of a file, as the user knows it */
     bool network, no_cache;
@@ -31,6 +34,9 @@ typedef struct problem_words {
     {"knob", 0, CLI_TEXT, &(w).knob, "NAME=LOW:HIGH", "resolution of the program: exact at HIGH, coarser runs compete", 0, 0},     \
     {"outputs", 0, CLI_TEXT, &(w).outputs, "COLUMNS", "columns of a csv that are outputs (names or numbers)", 0, 0},               \
     {"columns", 0, CLI_TEXT, &(w).columns, "COLUMNS", "columns of a csv that are inputs (default: all others)", 0, 0},             \
+    {"grid", 0, CLI_INT, &(w).grid, "N", "points of an equation's grid in each dimension", 1, 1 << 20},                              \
+    {"with", 0, CLI_TEXT, &(w).with, "NAME=VALUE,...", "settings of an equation (`nigh list equations`)", 0, 0},                    \
+    {"points", 0, CLI_TEXT, &(w).lies, "cell|node|periodic", "where the points of fields in a file lie (default: what the file says)", 0, 0}, \
     {"exact-seconds", 0, CLI_REAL, &(w).exact_seconds, "S", "what one exact computation behind a file costs", 0, 1e9},             \
     {"run-seconds", 0, CLI_REAL, &(w).run_seconds, "S", "limit of one run of the program (default 60)", 0.01, 1e7},                \
     {"run-memory", 0, CLI_REAL, &(w).run_memory, "MB", "memory limit of one run", 1, 1e9},                                         \

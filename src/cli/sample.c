@@ -5,18 +5,28 @@
 
 #include <string.h>
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Arrays `inputs` and `outputs`, of fields also `grid`: where their points lie (nigh_grid). */
 static nigh_status write_pairs(nigh_context *ctx, const char *path, int64_t n, const nigh_problem *problem, nigh_array *in, nigh_array *out)
 {
     nigh_bundle bundle = {.ctx = ctx};
     nigh_array shaped[2] = {*in, *out};
     const nigh_shape *shapes[2] = {&problem->in, &problem->out};
+    int32_t lies = (int32_t)problem->grid;
     for (int k = 0; k < 2; k++) {
         shaped[k].shape.ndim = 1 + shapes[k]->ndim, shaped[k].shape.dim[0] = n;
         for (int i = 0; i < shapes[k]->ndim; i++) shaped[k].shape.dim[i + 1] = shapes[k]->dim[i];
     }
     nigh_status status = nigh_bundle_add(&bundle, "inputs", &shaped[0]);
     if (!status) status = nigh_bundle_add(&bundle, "outputs", &shaped[1]);
-    if (!status) status = nigh_npz_write(ctx, path, &bundle, 0);
+    if (!status && lies) status = nigh_bundle_add(&bundle, "grid", &(nigh_array){{NIGH_I32, 1, {1}}, &lies});
+    if (!status && (ends_with(path, ".h5") || ends_with(path, ".hdf5"))) status = nigh_hdf5_write(ctx, path, &bundle, 0);
+    else if (!status) status = nigh_npz_write(ctx, path, &bundle, 0);
     nigh_bundle_free(&bundle);
     return status;
 }
@@ -31,7 +41,7 @@ static nigh_status sample(nigh_context *ctx, const nigh_problem *problem, int64_
     if (!status) status = problem->ops->draw(ctx, problem, &rng, n, in.data);
     size_t in_bytes = (size_t)nigh_shape_count(&problem->in) * nigh_dtype_size(problem->in.dtype);
     size_t out_bytes = (size_t)nigh_shape_count(&problem->out) * nigh_dtype_size(problem->out.dtype);
-    int64_t part = problem->child ? 16 : 65536;
+    int64_t part = problem->child ? 16 : problem->grid ? 128 : 65536;
     for (int64_t i = 0; i < n && !status; i += part) {
         int64_t some = n - i < part ? n - i : part;
         status = nigh_poll(ctx);
@@ -52,7 +62,7 @@ int cli_sample(nigh_context *ctx, int argc, char **argv)
     int64_t n = 0;
     int count;
     const cli_flag flags[] = {{"n", 'n', CLI_INT, &n, "N", "how many samples", 1, 1e9},
-                              {"out", 'o', CLI_TEXT, &out, "FILE.npz", "arrays inputs and outputs; of --design csv, npy or npz", 0, 0},
+                              {"out", 'o', CLI_TEXT, &out, "FILE", "npz or h5 with arrays inputs and outputs; of --design csv, npy or npz", 0, 0},
                               DESIGN_FLAGS(design),
                               PROBLEM_FLAGS(w),
                               {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};

@@ -12,6 +12,7 @@ static const nigh_layer_kind *const lists[] = {
     layers_shape,
     layers_rows,
     layers_conv,
+    layers_discretise,
     layers_fields,
     layers_latent,
     layers_sequence,

@@ -8,6 +8,7 @@ extern const nigh_layer_kind layers_basic[];
 extern const nigh_layer_kind layers_shape[];
 extern const nigh_layer_kind layers_rows[];
 extern const nigh_layer_kind layers_conv[];
+extern const nigh_layer_kind layers_discretise[];
 extern const nigh_layer_kind layers_fields[];
 extern const nigh_layer_kind layers_latent[];
 extern const nigh_layer_kind layers_sequence[];

@@ -8,11 +8,9 @@
 #include "nigh/fields.h"
 #include "nigh/plan.h"
 #include "nigh/train.h"
+#include "plan/field_shape.h"
 
-typedef struct field_shape {
-    int dims;          /* 1 or 2 */
-    int64_t size[2], points, in, out; /* grid, its points, channels */
-} field_shape;
+typedef nigh_field_shape field_shape;
 
 /* What numbers are scaled by before a network sees them, and answers behind it: mean and deviation over the fit set. */
 typedef enum field_scaling { FIELD_BY_CHANNEL, FIELD_BY_POINT, FIELD_RAW } field_scaling;
@@ -35,6 +33,7 @@ typedef struct field_family {
     nigh_status (*build)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net);
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
     void (*recipe)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe); /* NULL: all as in brackets */
+    nigh_status (*note)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **note); /* what plans tell; NULL: nothing */
     bool any_grid;     /* its networks mean the same on other grids */
 } field_family;
 
@@ -58,7 +57,7 @@ void field_recipe_of(const nigh_method *method, const nigh_settings *settings, c
 void field_counts(const field_recipe *recipe, const field_shape *shape, int64_t *in, int64_t *out);
 
 /* How inputs and outputs of these shapes are seen as fields; false: they are none. */
-bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape);
+static inline bool field_shape_of(const nigh_shape *in, const nigh_shape *out, field_shape *shape) { return nigh_field_shape_of(in, out, shape); }
 
 /*
  * The option that says how fields go on beyond their edge, for a method's table: FIELD_BOUNDARY. "auto" becomes what the problem's grid says when a fit starts (periodic:

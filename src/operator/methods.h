@@ -3,5 +3,9 @@
 #define NIGH_OPERATOR_METHODS_H
 #include "nigh/plan.h"
 
-extern const nigh_method nigh_method_fno, nigh_method_latent_spectral_models, nigh_method_unet;
+extern const nigh_method nigh_method_coarse_grid;
+extern const nigh_method nigh_method_fno;
+extern const nigh_method nigh_method_latent_spectral_models;
+extern const nigh_method nigh_method_mgno;
+extern const nigh_method nigh_method_unet;
 #endif

@@ -48,5 +48,12 @@ const pde_equation *pde_problem_equation(const pde_problem *pde);
 const double *pde_problem_values(const pde_problem *pde);
 int64_t pde_problem_grid(const pde_problem *pde);
 
+/* What would make this problem again; settings (with its ctx set) holds the text. */
+nigh_status pde_say(nigh_context *ctx, const pde_problem *pde, nigh_pde *spec, nigh_buffer *settings);
+
+/* The equation at another grid and effort (-1: exact), and its fields from grid to grid as the equation wants it: inputs or answers. */
+nigh_status pde_solver_at(nigh_context *ctx, const pde_problem *pde, int64_t n, int effort, nigh_pde_solver **solver);
+nigh_status pde_regridder(nigh_context *ctx, const pde_equation *equation, bool input, int64_t from, int64_t to, nigh_regridder **regridder);
+
 extern const pde_equation pde_allen_cahn, pde_advection_diffusion, pde_burgers, pde_darcy, pde_fisher_kpp, pde_korteweg_de_vries, pde_kuramoto_sivashinsky, pde_navier_stokes, pde_poisson;
 #endif

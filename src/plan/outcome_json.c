@@ -3,6 +3,7 @@
  * that were read before). Keys are described in docs/receipts.md.
  */
 #include "plan/chart.h"
+#include "plan/pictures_json.h"
 #include "plan/receipt.h"
 
 #include <math.h>
@@ -173,6 +174,7 @@ static nigh_status fill(nigh_context *ctx, const nigh_problem *problem, const ni
     if (!s) s = nj_set_real(ctx, root, "deciding_seconds", outcome->deciding_seconds);
     if (!s) s = set_curve(ctx, root, outcome);
     if (!s) s = nigh_chart_set(ctx, root, outcome->chart);
+    if (!s) s = nigh_pictures_set(ctx, root, outcome->pictures);
     return s ? s : set_quantiles(ctx, root, outcome);
 }
 

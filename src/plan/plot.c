@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 440, HEIGHT = 300, LEFT = 72, RIGHT = 16, TOP = 16, BOTTOM = 48, TICKS_X = 6, TICKS_Y = 7, LABEL_ROOM = 34 };
+enum { WIDTH = 440, HEIGHT = 300, LOW_HEIGHT = 170, LEFT = 72, RIGHT = 16, TOP = 16, BOTTOM = 48, TICKS_X = 6, TICKS_Y = 7, TICKS_LOW = 4, LABEL_ROOM = 34 };
 static const double letter_width = 6.4, letter_height = 13;
 
 nigh_status nigh_html_text(nigh_buffer *html, const char *text, size_t room)
@@ -113,7 +113,7 @@ static void put_ticks(nigh_plot *plot)
 {
     double ticks[NIGH_TICKS_MAX];
     char text[48];
-    int count = nigh_axis_ticks(&plot->x, TICKS_X, ticks);
+    int count = nigh_axis_ticks(&plot->x, TICKS_X, ticks), most = plot->area.bottom - plot->area.top < 150 ? TICKS_LOW : TICKS_Y;
     for (int i = 0; i < count; i++) {
         double x = x_at(plot, ticks[i]);
         put(plot, "<path class=\"grid\" d=\"M%s %sV%s\"/>", at(x).text, at(plot->area.top).text, at(plot->area.bottom).text);
@@ -124,7 +124,7 @@ static void put_ticks(nigh_plot *plot)
         put_text(plot, text, 24);
         put(plot, "</text>");
     }
-    count = nigh_axis_ticks(&plot->y, TICKS_Y, ticks);
+    count = nigh_axis_ticks(&plot->y, most, ticks);
     for (int i = 0; i < count; i++) {
         double y = y_at(plot, ticks[i]);
         put(plot, "<path class=\"grid\" d=\"M%s %sH%s\"/>", at(plot->area.left).text, at(y).text, at(plot->area.right).text);
@@ -134,22 +134,26 @@ static void put_ticks(nigh_plot *plot)
     }
 }
 
-void nigh_plot_begin(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y)
+static void begin(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y, int height)
 {
-    *plot = (nigh_plot){.html = html, .x = *x, .y = *y, .area = {LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM}};
-    put(plot, "<svg class=\"plot\" role=\"img\" viewBox=\"0 0 %d %d\" aria-label=\"", WIDTH, HEIGHT);
+    *plot = (nigh_plot){.html = html, .x = *x, .y = *y, .area = {LEFT, TOP, WIDTH - RIGHT, height - BOTTOM}};
+    put(plot, "<svg class=\"plot\" role=\"img\" viewBox=\"0 0 %d %d\" aria-label=\"", WIDTH, height);
     put_text(plot, title, 400);
     put(plot, "\">");
     put_ticks(plot);
     put(plot, "<path class=\"axis\" d=\"M%s %sV%sH%s\"/>", at(plot->area.left).text, at(plot->area.top).text, at(plot->area.bottom).text,
         at(plot->area.right).text);
-    put(plot, "<text class=\"name\" text-anchor=\"middle\" x=\"%s\" y=\"%d\">", at((plot->area.left + plot->area.right) / 2).text, HEIGHT - 10);
+    put(plot, "<text class=\"name\" text-anchor=\"middle\" x=\"%s\" y=\"%d\">", at((plot->area.left + plot->area.right) / 2).text, height - 10);
     put_text(plot, x->label, 60);
     put(plot, "</text><text class=\"name\" text-anchor=\"middle\" transform=\"translate(12 %s) rotate(-90)\">",
         at((plot->area.top + plot->area.bottom) / 2).text);
     put_text(plot, y->label, 44);
     put(plot, "</text>");
 }
+
+void nigh_plot_begin(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y) { begin(plot, html, title, x, y, HEIGHT); }
+
+void nigh_plot_begin_low(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y) { begin(plot, html, title, x, y, LOW_HEIGHT); }
 
 nigh_status nigh_plot_end(nigh_plot *plot)
 {

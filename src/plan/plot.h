@@ -54,6 +54,7 @@ typedef struct nigh_plot {
 
 /* Frame, grid, ticks, axis labels. The axes should be rounded. `title` is what a screen reader says. */
 void nigh_plot_begin(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y);
+void nigh_plot_begin_low(nigh_plot *plot, nigh_buffer *html, const char *title, const nigh_axis *x, const nigh_axis *y); /* little more than half as high */
 void nigh_plot_line(nigh_plot *plot, const char *classes, int64_t n, const double *x, const double *y, const char *title);
 void nigh_plot_steps(nigh_plot *plot, const char *classes, int64_t n, const double *x, const double *y, const char *title); /* right, then down */
 void nigh_plot_band(nigh_plot *plot, const char *classes, int64_t n, const double *x, const double *low, const double *high);
@@ -85,8 +86,8 @@ nigh_status nigh_plot_reliability(nigh_buffer *html, const char *title, int bins
 /* A field of rows x columns (C order, row 0 on top), drawn with at most 64 x 64 cells; low == high: from the values. */
 nigh_status nigh_plot_heat(nigh_buffer *html, const char *title, int64_t rows, int64_t columns, const double *values, double low, double high);
 
-/* Truth and answer on one scale, and their difference on its own. */
-nigh_status nigh_plot_fields(nigh_buffer *html, const char *title, int64_t rows, int64_t columns, const double *truth, const double *answer);
+/* Input (NULL: none), truth and answer, these two on one scale, and their difference on its own, the same to both sides of zero. */
+nigh_status nigh_plot_fields(nigh_buffer *html, const char *title, int64_t rows, int64_t columns, const double *input, const double *truth, const double *answer);
 
 /* Text into HTML: & < > " ' are escaped, control characters become spaces. At most `room` characters, then an ellipsis. */
 nigh_status nigh_html_text(nigh_buffer *html, const char *text, size_t room);

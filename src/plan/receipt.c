@@ -7,6 +7,7 @@
 #include "plan/figures.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 nigh_status nigh_receipt_new(nigh_context *ctx, nigh_receipt **out)
@@ -74,6 +75,13 @@ nigh_receipt nigh_receipt_shown(const nigh_receipt *receipt)
     shown.worst = bound_shown(receipt->worst, receipt->error);
     shown.worst_share = bound_shown(receipt->worst_share, 1);
     return shown;
+}
+
+void nigh_grid_text(const nigh_grid_error *grid, char out[64])
+{
+    bool square = grid->size[1] == 0 || grid->size[1] == grid->size[0];
+    if (square) snprintf(out, 64, "%lld", (long long)grid->size[0]);
+    else snprintf(out, 64, "%lldx%lld", (long long)grid->size[0], (long long)grid->size[1]);
 }
 
 double nigh_receipt_break_even(double fit_seconds, double exact_seconds, double plan_seconds)

@@ -34,6 +34,9 @@ double nigh_receipt_break_even(double fit_seconds, double exact_seconds, double 
  */
 double nigh_receipt_decides(const nigh_receipt *receipt, nigh_statistic *which);
 
+/* "64" or "32x64". */
+void nigh_grid_text(const nigh_grid_error *grid, char out[64]);
+
 /* The facts of a receipt in order, as words without control characters: a key ("" continues the one before), a value. */
 typedef nigh_status nigh_receipt_row_fn(void *user, const char *key, const char *value);
 nigh_status nigh_receipt_rows(nigh_context *ctx, const nigh_receipt *receipt, nigh_receipt_row_fn *add, void *user);

@@ -127,6 +127,38 @@ static nigh_status set_certificate(nigh_context *ctx, json_t *parent, const nigh
     return s;
 }
 
+static nigh_status set_refinement(nigh_context *ctx, json_t *parent, const nigh_refinement *r)
+{
+    if (r->n < 1 && !r->why) return nj_set(ctx, parent, "refinement", json_null());
+    json_t *object = NULL;
+    nigh_status s = nigh_json_set_object(ctx, parent, "refinement", &object);
+    if (!s) s = nj_set_int(ctx, object, "n", r->n);
+    if (!s) s = nj_set_real(ctx, object, "mean", r->mean);
+    if (!s) s = nj_set_real(ctx, object, "worst", r->worst);
+    return s ? s : nigh_json_set_words(ctx, object, "why", r->why);
+}
+
+static nigh_status set_grid(nigh_context *ctx, json_t *list, const nigh_grid_error *g)
+{
+    json_t *object = json_object();
+    if (json_array_append_new(list, object)) return nigh_fail(ctx, NIGH_MEMORY, "out of memory for JSON");
+    json_t *size = json_array();
+    nigh_status s = nj_set(ctx, object, "size", size);
+    for (int k = 0; !s && k < 2 && g->size[k] > 0; k++)
+        if (json_array_append_new(size, json_integer(g->size[k]))) s = nigh_fail(ctx, NIGH_MEMORY, "out of memory for JSON");
+    if (!s) s = nj_set_int(ctx, object, "n", g->n);
+    if (!s) s = nj_set_real(ctx, object, "mean", g->mean);
+    return s ? s : nj_set_bool(ctx, object, "own", g->own);
+}
+
+static nigh_status set_grids(nigh_context *ctx, json_t *parent, const nigh_receipt *r)
+{
+    json_t *list = json_array();
+    nigh_status s = nj_set(ctx, parent, "grids", list);
+    for (int i = 0; !s && i < r->grids; i++) s = set_grid(ctx, list, &r->grid[i]);
+    return s;
+}
+
 static nigh_status fill(nigh_context *ctx, const nigh_receipt *r, json_t *object)
 {
     nigh_status s = nj_set_int(ctx, object, "format", FORMAT);
@@ -140,6 +172,8 @@ static nigh_status fill(nigh_context *ctx, const nigh_receipt *r, json_t *object
     if (!s) s = nj_set_text(ctx, object, "statistic", nigh_statistic_name(r->statistic));
     if (!s) s = nj_set_text(ctx, object, "label", nigh_label_name(r->label));
     if (!s) s = set_certificate(ctx, object, &r->certificate);
+    if (!s) s = set_refinement(ctx, object, &r->refinement);
+    if (!s) s = set_grids(ctx, object, r);
     if (!s) s = nj_set_int(ctx, object, "threads", r->threads);
     if (!s) s = nj_set(ctx, object, "seed", json_sprintf("%llu", (unsigned long long)r->seed));
     return s;
@@ -264,6 +298,43 @@ static nigh_status get_certificate(const nj *parent, nigh_arena *arena, nigh_cer
     return s;
 }
 
+/* Receipts of before there were these figures lack them. */
+static nigh_status get_refinement(const nj *parent, nigh_arena *arena, nigh_refinement *r)
+{
+    if (!nj_has(parent, "refinement") || json_is_null(json_object_get(parent->json, "refinement"))) return NIGH_OK;
+    nj object = {0};
+    nigh_status s = nj_get_object(parent, "refinement", &object);
+    if (!s) s = nj_get_int(&object, "n", 0, INT64_MAX, &r->n);
+    if (!s) s = get_amount(&object, "mean", INFINITY, &r->mean);
+    if (!s) s = get_amount(&object, "worst", INFINITY, &r->worst);
+    return s ? s : nigh_json_get_words(&object, "why", TEXT_ROOM, arena, &r->why);
+}
+
+static nigh_status get_grid(const nj *list, size_t i, nigh_grid_error *g)
+{
+    nj object = {0}, size = {0};
+    size_t dims = 0;
+    nigh_status s = nj_at(list, i, JSON_OBJECT, &object);
+    if (!s) s = nj_get_array(&object, "size", &size, &dims);
+    if (!s && (dims < 1 || dims > 2)) s = nj_fail(&object, NIGH_FORMAT, "size", "has %zu numbers; 1 or 2 are allowed", dims);
+    for (size_t k = 0; !s && k < dims; k++) s = nj_at_int(&size, k, 1, INT32_MAX, &g->size[k]);
+    if (!s) s = nj_get_int(&object, "n", 1, INT64_MAX, &g->n);
+    if (!s) s = get_amount(&object, "mean", INFINITY, &g->mean);
+    return s ? s : nj_get_bool(&object, "own", &g->own);
+}
+
+static nigh_status get_grids(const nj *parent, nigh_receipt *r)
+{
+    if (!nj_has(parent, "grids")) return NIGH_OK;
+    nj list = {0};
+    size_t count = 0;
+    nigh_status s = nj_get_array(parent, "grids", &list, &count);
+    if (!s && count > NIGH_GRIDS) s = nj_fail(parent, NIGH_FORMAT, "grids", "has %zu elements; at most %d are allowed", count, NIGH_GRIDS);
+    for (size_t i = 0; !s && i < count; i++) s = get_grid(&list, i, &r->grid[i]);
+    if (!s) r->grids = (int)count;
+    return s;
+}
+
 static nigh_status get_seed(const nj *object, uint64_t *seed)
 {
     const char *text = NULL;
@@ -319,6 +390,8 @@ static nigh_status read_members(const nj *object, nigh_receipt *r)
     for (size_t i = 0; !s && i < COUNT(timings); i++) s = get_timing(object, timings[i].name, r->arena, field(r, &timings[i]));
     if (!s) s = get_names(object, r);
     if (!s) s = get_certificate(object, r->arena, &r->certificate);
+    if (!s) s = get_refinement(object, r->arena, &r->refinement);
+    if (!s) s = get_grids(object, r);
     if (!s) s = get_int(object, "threads", 1024, &r->threads);
     if (!s) s = get_seed(object, &r->seed);
     return s ? s : check_claims(object, r);

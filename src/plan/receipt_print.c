@@ -177,6 +177,32 @@ static nigh_status print_tests(const view *v)
     return s;
 }
 
+/* How exact the exact computation is, and the plan's error elsewhere: of fields only. */
+static nigh_status print_grids(const view *v)
+{
+    const nigh_receipt *r = v->r;
+    const nigh_refinement *f = &r->refinement;
+    nigh_status s = NIGH_OK;
+    if (f->n > 0)
+        s = row(v, "reference", "the exact computation's own discretisation error: %s in the mean of %lld inputs, %s at most (one refinement) [measured]",
+                error_text(v, f->mean).text, (long long)f->n, error_text(v, f->worst).text);
+    else if (f->why)
+        s = row(v, "reference", "the exact computation's own discretisation error was not measured: %s", f->why);
+    if (!s && f->n > 0 && f->mean > r->error / 3)
+        s = row(v, "", "WARNING: that is more than a third of the %s asked for", asked_text(v).text);
+    if (s || r->grids < 1) return s;
+    char text[NIGH_GRIDS * (FIGURE_ROOM + 64)] = "", number[FIGURE_ROOM], own[96] = "";
+    size_t size = 0;
+    for (int i = 0; i < r->grids; i++) {
+        const nigh_grid_error *g = &r->grid[i];
+        char grid[64];
+        nigh_grid_text(g, grid);
+        if (g->own) snprintf(own, sizeof own, "; the receipt speaks for %s", grid);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s: %s", i ? ", " : "", grid, nigh_figure_number(g->mean, 3, number));
+    }
+    return row(v, "other grids", "%s (mean errors, %lld inputs each%s) [measured]", text, (long long)r->grid[0].n, own);
+}
+
 /* "371x (368 to 375 at 95%, 15 pairs) beside the exact computation" and what to think of it. */
 static nigh_status print_ratio(const view *v, const char *key, const nigh_timing *t, const char *beside, const char *name)
 {
@@ -254,7 +280,7 @@ nigh_status nigh_receipt_rows(nigh_context *ctx, const nigh_receipt *receipt, ni
     nigh_receipt shown = nigh_receipt_shown(receipt);
     view v = {.r = &shown, .ctx = ctx, .add = add, .user = user, .digits = receipt->reads > 0 ? 2 : 3};
     if (receipt->unit && *receipt->unit && strcmp(receipt->unit, "1") != 0) snprintf(v.unit, sizeof v.unit, " %.38s", receipt->unit);
-    static nigh_status (*const parts[])(const view *) = {print_head, print_verdict, print_mean, print_p95, print_worst, print_tests,
+    static nigh_status (*const parts[])(const view *) = {print_head, print_verdict, print_mean, print_p95, print_worst, print_tests, print_grids,
                                                          print_speed, print_shortcut, print_cost, print_foot};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         nigh_status status = parts[i](&v);

@@ -86,11 +86,13 @@ nigh_status nigh_receipt_recheck(nigh_context *ctx, const nigh_plan *plan, const
     run.out_bytes = (size_t)run.out_count * nigh_dtype_size(problem->out.dtype);
     status = recheck_run(&run, plan, r);
     if (!status) status = receipt_fill(ctx, problem, r);
+    if (!status) status = refinement_measure(&run, &run.test, r);
+    if (!status) status = grids_measure(&run, plan, r);
     if (!status) {
         r->as_stated = false;
         r->tests_from = nigh_arena_strdup(r->arena, "drawn anew to recheck");
         r->words = nigh_arena_format(r->arena, "Measured again: the error is %s.", r->met ? "met" : "NOT met");
-        status = r->tests_from && r->words ? NIGH_OK : NIGH_MEMORY;
+        status = r->tests_from && r->words ? refinement_words(r) : NIGH_MEMORY;
     }
     clocklog_close(run.clock, false);
     nigh_arena_free(outcome.arena);

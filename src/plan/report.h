@@ -26,6 +26,7 @@ typedef struct nigh_report_outcome {
     int64_t curve_count, quantiles;
     double *curve_x, *curve_error, *quantile;
     const nigh_chart *chart; /* NULL: none */
+    const nigh_pictures *pictures; /* NULL: none */
     nigh_arena *arena; /* holds all but the receipt, this struct included */
 } nigh_report_outcome;
 
@@ -49,6 +50,15 @@ void nigh_report_envelope(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_errors(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_chart(nigh_page *page, const nigh_report_outcome *outcome);
 void nigh_report_timings(nigh_page *page, const nigh_report_outcome *outcome);
+void nigh_report_fields(nigh_page *page, const nigh_report_outcome *outcome); /* samples of fields, their spectrum, errors on other grids */
+
+/* Pieces of figures. heading and caption are our own markup; key: a swatch and any words. */
+void nigh_page_figure(nigh_page *page, const char *heading);
+void nigh_page_figure_end(nigh_page *page, const char *caption);
+void nigh_page_key(nigh_page *page, const char *classes, const char *words);
+void nigh_page_plot_end(nigh_page *page, nigh_plot *plot);
+/* "error, relative-l2 (unit)" */
+const char *nigh_page_error_axis(const nigh_report_outcome *outcome, char *out, size_t room, const char *what);
 
 extern const char nigh_report_style[];
 

@@ -9,9 +9,9 @@
 
 /* ---- figures around plots ---- */
 
-static void begin_figure(nigh_page *page, const char *heading) { nigh_page_raw(page, "<figure><h3>%s</h3>", heading); }
+void nigh_page_figure(nigh_page *page, const char *heading) { nigh_page_raw(page, "<figure><h3>%s</h3>", heading); }
 
-static void end_figure(nigh_page *page, const char *caption)
+void nigh_page_figure_end(nigh_page *page, const char *caption)
 {
     nigh_page_raw(page, "<figcaption>");
     nigh_page_raw(page, "%s", caption);
@@ -23,21 +23,20 @@ static void begin_plot(nigh_page *page, nigh_plot *plot, const char *title, cons
     nigh_plot_begin(plot, page->html, title, x, y);
 }
 
-static void end_plot(nigh_page *page, nigh_plot *plot)
+void nigh_page_plot_end(nigh_page *page, nigh_plot *plot)
 {
     nigh_status status = nigh_plot_end(plot);
     if (!page->status) page->status = status;
 }
 
-/* A key under a plot: one swatch and its words, which may be anyone's. */
-static void key(nigh_page *page, const char *classes, const char *words)
+void nigh_page_key(nigh_page *page, const char *classes, const char *words)
 {
     nigh_page_raw(page, "<span class=\"key\"><i class=\"swatch %s\"></i>", classes);
     nigh_page_words(page, words);
     nigh_page_raw(page, "</span>");
 }
 
-static const char *error_axis(const nigh_report_outcome *o, char *out, size_t room, const char *what)
+const char *nigh_page_error_axis(const nigh_report_outcome *o, char *out, size_t room, const char *what)
 {
     const char *unit = o->unit && *o->unit && strcmp(o->unit, "1") != 0 ? o->unit : NULL;
     snprintf(out, room, "%s%s%.24s%s%.16s%s", what, o->measure ? ", " : "", o->measure ? o->measure : "", unit ? " (" : "", unit ? unit : "", unit ? ")" : "");
@@ -155,17 +154,17 @@ void nigh_report_pareto(nigh_page *page, const nigh_report_outcome *o)
         qsort(sorted, (size_t)n, sizeof *sorted, by_time);
         char label[96];
         nigh_axis x = nigh_axis_new("time per use", true, NIGH_AXIS_SECONDS);
-        nigh_axis y = nigh_axis_new(error_axis(o, label, sizeof label, "screened error"), true, NIGH_AXIS_NUMBER);
+        nigh_axis y = nigh_axis_new(nigh_page_error_axis(o, label, sizeof label, "screened error"), true, NIGH_AXIS_NUMBER);
         pareto_axes(o, n, sorted, &x, &y);
         nigh_plot plot;
-        begin_figure(page, "Error against time");
+        nigh_page_figure(page, "Error against time");
         begin_plot(page, &plot, "Screened error of every candidate against its time per use", &x, &y);
         put_front(page, &plot, n, sorted);
         put_marks(&plot, n, sorted);
         if (o->exact_seconds > 0) nigh_plot_upright(&plot, "quiet dashed", o->exact_seconds, "exact");
         put_names(&plot, n, sorted);
         nigh_plot_level(&plot, "limit", asked(o), "asked");
-        end_plot(page, &plot);
+        nigh_page_plot_end(page, &plot);
         static const struct {
             nigh_candidate_state state;
             const char *classes, *words;
@@ -174,7 +173,7 @@ void nigh_report_pareto(nigh_page *page, const nigh_report_outcome *o)
                     {NIGH_CANDIDATE_MISSED, "quiet cross", "missed"}};
         nigh_page_raw(page, "<figcaption>");
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-            if (seen[keys[i].state] > 0) key(page, keys[i].classes, keys[i].words);
+            if (seen[keys[i].state] > 0) nigh_page_key(page, keys[i].classes, keys[i].words);
         nigh_page_raw(page, "<span>Lower left is better; the step line is the best error for each time.</span></figcaption></figure>\n");
     }
     nigh_free(page->ctx, sorted);
@@ -258,7 +257,7 @@ void nigh_report_envelope(nigh_page *page, const nigh_report_outcome *o)
     }
     nigh_axis_round(&y);
     nigh_plot plot;
-    begin_figure(page, "Cost over the number of uses");
+    nigh_page_figure(page, "Cost over the number of uses");
     begin_plot(page, &plot, "Total cost of the finalists and of the exact computation over the number of uses", &x, &y);
     put_costs(&plot, count, lines, o->chosen);
     if (even > 1 && isfinite(even)) {
@@ -266,11 +265,11 @@ void nigh_report_envelope(nigh_page *page, const nigh_report_outcome *o)
         snprintf(text, sizeof text, "pays off: %s", nigh_figure_count(even, number));
         nigh_plot_upright(&plot, "quiet dashed", even, text);
     }
-    end_plot(page, &plot);
+    nigh_page_plot_end(page, &plot);
     static const char *const swatches[COST_LINES] = {"s1 stroke", "s2 stroke", "s3 stroke", "s4 stroke", "s5 stroke", "s6 stroke"};
     nigh_page_raw(page, "<figcaption>");
-    for (int i = 0; i < count; i++) key(page, swatches[i], lines[i].label);
-    key(page, "envelope stroke", "cheapest");
+    for (int i = 0; i < count; i++) nigh_page_key(page, swatches[i], lines[i].label);
+    nigh_page_key(page, "envelope stroke", "cheapest");
     nigh_page_raw(page, "</figcaption></figure>\n");
 }
 
@@ -291,7 +290,7 @@ static void error_curve(nigh_page *page, const nigh_report_outcome *o)
         if (isfinite(o->curve_error[i])) most = fmax(most, o->curve_error[i]);
     bool log = !(target <= 8 * most);
     nigh_axis x = nigh_axis_new("input", false, NIGH_AXIS_NUMBER);
-    nigh_axis y = nigh_axis_new(error_axis(o, label, sizeof label, "error"), log, NIGH_AXIS_NUMBER);
+    nigh_axis y = nigh_axis_new(nigh_page_error_axis(o, label, sizeof label, "error"), log, NIGH_AXIS_NUMBER);
     nigh_axis_cover(&x, o->curve_count, o->curve_x);
     if (log) {
         double floor_of = most * 1e-4;
@@ -312,12 +311,12 @@ static void error_curve(nigh_page *page, const nigh_report_outcome *o)
     }
     nigh_axis_round(&y);
     nigh_plot plot;
-    begin_figure(page, "Error along the input");
+    nigh_page_figure(page, "Error along the input");
     begin_plot(page, &plot, "Error of the chosen plan along the input", &x, &y);
     nigh_plot_line(&plot, "s1", o->curve_count, o->curve_x, o->curve_error, "error of the chosen plan");
     put_limits(&plot, o);
-    end_plot(page, &plot);
-    end_figure(page, "The error of the chosen plan; of each stretch of inputs the largest is drawn.");
+    nigh_page_plot_end(page, &plot);
+    nigh_page_figure_end(page, "The error of the chosen plan; of each stretch of inputs the largest is drawn.");
 }
 
 void nigh_report_errors(nigh_page *page, const nigh_report_outcome *o)
@@ -329,11 +328,11 @@ void nigh_report_errors(nigh_page *page, const nigh_report_outcome *o)
     }
     if (o->quantiles > 1) {
         char label[96];
-        begin_figure(page, "Errors on the test inputs");
-        nigh_status status = nigh_plot_ecdf(page->html, "Share of test inputs with an error below each value", error_axis(o, label, sizeof label, "error"),
+        nigh_page_figure(page, "Errors on the test inputs");
+        nigh_status status = nigh_plot_ecdf(page->html, "Share of test inputs with an error below each value", nigh_page_error_axis(o, label, sizeof label, "error"),
                                             o->quantiles, o->quantile, asked(o), "asked");
         if (!page->status) page->status = status;
-        end_figure(page, "The errors of the chosen plan on the test inputs; nothing was fitted to them or screened on them.");
+        nigh_page_figure_end(page, "The errors of the chosen plan on the test inputs; nothing was fitted to them or screened on them.");
     } else if (o->receipt && o->receipt->reads > 0) {
         nigh_page_raw(page, "<figure class=\"note\"><h3>Errors on the test rows</h3><p>Not shown. These rows were read %lld time%s; showing "
                       "their errors would tell about them and spoil later tests.</p></figure>\n", (long long)o->receipt->reads,
@@ -403,9 +402,9 @@ void nigh_report_chart(nigh_page *page, const nigh_report_outcome *o)
     nigh_page_raw(page, "</h3>");
     begin_plot(page, &plot, "Error over cost of everything found, beside classical forms", &x, &y);
     for (int i = count - 1; i >= 0 && !page->status; i--) page->status = put_series(page, &plot, chart, names[i], classes[i], i == 0);
-    end_plot(page, &plot);
+    nigh_page_plot_end(page, &plot);
     nigh_page_raw(page, "<figcaption>");
-    for (int i = 0; i < count; i++) key(page, swatches[i], names[i]);
+    for (int i = 0; i < count; i++) nigh_page_key(page, swatches[i], names[i]);
     nigh_page_raw(page, "</figcaption></figure>\n");
 }
 
@@ -424,7 +423,7 @@ static void put_timing(nigh_page *page, const nigh_timing *t, const char *headin
     if (y.high > 5 * t->ratio) y.high = 5 * t->ratio; /* one disturbed pair must not flatten the rest; it stands at the edge */
     nigh_axis_round(&y);
     nigh_plot plot;
-    begin_figure(page, heading);
+    nigh_page_figure(page, heading);
     begin_plot(page, &plot, "Ratio of times, pair by pair, with the 95% interval of the median", &x, &y);
     nigh_plot_band(&plot, "s1", 2, ends, low, high);
     nigh_plot_level(&plot, "s1", t->ratio, NULL);
@@ -434,12 +433,12 @@ static void put_timing(nigh_page *page, const nigh_timing *t, const char *headin
         snprintf(text, sizeof text, "pair %d: %s", i + 1, nigh_figure_number(t->ratios[i], 4, number));
         nigh_plot_mark(&plot, "s1", NIGH_MARK_DISC, i + 1, t->ratios[i], text);
     }
-    end_plot(page, &plot);
+    nigh_page_plot_end(page, &plot);
     char ratio[FIGURE_ROOM], from[FIGURE_ROOM], to[FIGURE_ROOM], caption[256];
     snprintf(caption, sizeof caption, "%s\u00d7, 95%% interval %s to %s from %d pairs.%s%s", nigh_figure_number(t->ratio, 3, ratio),
              nigh_figure_number(t->low, 3, from), nigh_figure_number(t->high, 3, to), t->pairs,
              t->low <= 1 && t->high >= 1 ? " A tie: the interval contains 1." : "", t->busy ? " The machine was busy." : "");
-    end_figure(page, caption);
+    nigh_page_figure_end(page, caption);
 }
 
 /* Time of one use: the exact computation, the best shortcut, the plan. The unit is that of the longest. */
@@ -461,9 +460,9 @@ static void put_speed(nigh_page *page, const nigh_receipt *r)
     for (int i = 0; i < count; i++) seconds[i] *= scale;
     char label[48];
     snprintf(label, sizeof label, "time of one use, %s", units[unit]);
-    begin_figure(page, "Time of one use");
+    nigh_page_figure(page, "Time of one use");
     if (!page->status) page->status = nigh_plot_bars(page->html, "Time of one use of the exact computation, the best shortcut and the plan", label, count, names, seconds);
-    end_figure(page, "Medians of the paired timing; shorter is faster.");
+    nigh_page_figure_end(page, "Medians of the paired timing; shorter is faster.");
 }
 
 void nigh_report_timings(nigh_page *page, const nigh_report_outcome *o)

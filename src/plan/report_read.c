@@ -1,5 +1,6 @@
 /* Outcomes from JSON, for the report. Nothing in the file is trusted. See outcome_json.c for the writer. */
 #include "plan/chart.h"
+#include "plan/pictures_json.h"
 #include "plan/report.h"
 
 #include <limits.h>
@@ -168,6 +169,7 @@ static nigh_status read_members(const nj *root, nigh_report_outcome *o)
     if (!s) s = nj_get_real(root, "deciding_seconds", 0, INFINITY, &o->deciding_seconds);
     if (!s) s = get_curves(root, o);
     if (!s) s = nigh_chart_get(root, o->arena, &o->chart);
+    if (!s) s = nigh_pictures_get(root, o->arena, &o->pictures);
     o->chosen = (int)chosen;
     return s;
 }

@@ -10,6 +10,8 @@
  *   finalists.c  timing of those that may be chosen, their envelope over the number of uses
  *   walk.c       chain, test walk
  *   ledger.c     how often test rows were read
+ *   grids.c      the exact computation's own discretisation error, the plan's error on other grids
+ *   pictures.c   fields to look at, their spectrum
  *   finish.c     timing of the chosen, envelope, words, receipt, record
  */
 #ifndef NIGH_PLAN_RUN_H
@@ -56,6 +58,7 @@ typedef struct plan_run {
     plan_line *lines;
     int line_count, candidate_room;
     double flops_rate, bytes_rate; /* of the host, per second, one core */
+    double draw_seconds;  /* of one input, where that is not nothing */
     double started;
     int64_t walk;         /* names the test walk: drawn inputs come from a stream of their own; of a file, its number */
     int64_t reads;        /* of the test rows of a file; 0: drawn */
@@ -102,6 +105,8 @@ double sets_time(const plan_run *run);
 double sets_seconds(const plan_run *run, double calls);
 nigh_status sets_draw_test(plan_run *run); /* the test set of walk run->walk */
 nigh_status set_errors(plan_run *run, const nigh_plan *plan, const sample_set *set, double *errors);
+/* Errors of n answers beside exact ones, in the problem's measure. */
+nigh_status answer_errors(plan_run *run, int64_t n, const char *in, const char *exact, const char *answer, double *errors);
 
 /* ---- lines.c ---- */
 nigh_status lines_make(plan_run *run);     /* before the sets are made */
@@ -146,6 +151,17 @@ nigh_status test_plan(plan_run *run, const nigh_plan *plan, double *errors, test
 /* ---- ledger.c ---- */
 /* The number of this request among all reads of the test rows of this problem (from 1); the same request keeps its own. */
 nigh_status ledger_read(nigh_context *ctx, const char *state, const char *identity, const char *request_hash, int64_t *k);
+
+/* ---- grids.c ---- */
+/* receipt->refinement from a few inputs of `set`; receipt->grid of the plan that the receipt speaks of. */
+nigh_status refinement_measure(plan_run *run, const sample_set *set, nigh_receipt *receipt);
+nigh_status grids_measure(plan_run *run, const nigh_plan *plan, nigh_receipt *receipt);
+/* Adds a warning to the words when the exact computation is itself too rough for the error asked. */
+nigh_status refinement_words(nigh_receipt *receipt);
+
+/* ---- pictures.c ---- */
+/* Of the plan that the receipt speaks of. errors: its errors on the test set, in the order of the set. */
+nigh_status pictures_take(plan_run *run, const nigh_plan *plan, const double *errors);
 
 /* ---- finish.c ---- */
 nigh_status run_finish(plan_run *run, const test_figures *figures);

@@ -23,7 +23,7 @@ static nigh_status set_room(plan_run *run, int64_t n, sample_set *set)
 /* Exact outputs in parts, so that progress shows and a cancel is heard. */
 static nigh_status set_exact(plan_run *run, const char *what, sample_set *set)
 {
-    int64_t part = run->problem->child ? 8 * nigh_context_threads(run->ctx) : 65536;
+    int64_t part = run->problem->child ? 8 * nigh_context_threads(run->ctx) : run->problem->grid ? 128 : 65536;
     for (int64_t i = 0; i < set->n; i += part) {
         int64_t n = set->n - i < part ? set->n - i : part;
         nigh_status status = nigh_poll(run->ctx);
@@ -92,18 +92,28 @@ static nigh_status deal_rows(plan_run *run)
     return status ? status : set_rows(run, fit, rest + screen, &run->fit);
 }
 
+/* A few inputs for timing; drawing a field may cost more than its answer, so that counts, too. */
+static nigh_status draw_few(plan_run *run, int64_t n, sample_set *few)
+{
+    nigh_status status = set_room(run, n, few);
+    if (status) return status;
+    nigh_rng rng = nigh_rng_new(nigh_context_seed(run->ctx), STREAM_DEAL);
+    double start = nigh_clock_cpu();
+    status = run->problem->ops->draw(run->ctx, run->problem, &rng, n, few->in);
+    run->draw_seconds = (nigh_clock_cpu() - start) / (double)n;
+    return status ? status : clocklog_put_real(run->clock, "draw seconds", run->draw_seconds);
+}
+
 /* Seconds of one exact computation, from a few first ones; logged. */
 static nigh_status exact_cost(plan_run *run)
 {
     double *seconds = &run->outcome->exact_seconds;
     *seconds = run->problem->exact_seconds;
+    clocklog_get_real(run->clock, "draw seconds", &run->draw_seconds);
     if (*seconds > 0 || clocklog_get_real(run->clock, "exact seconds", seconds) || clocklog_frozen(run)) return NIGH_OK;
     sample_set few;
-    int64_t n = run->problem->child ? 4 : 4096;
-    nigh_status status = set_room(run, n, &few);
-    nigh_rng rng = nigh_rng_new(nigh_context_seed(run->ctx), STREAM_DEAL);
-    if (!status) status = run->problem->ops->draw(run->ctx, run->problem, &rng, n, few.in);
     timed_work work;
+    nigh_status status = draw_few(run, run->problem->child ? 4 : run->problem->grid ? 8 : 4096, &few);
     if (!status) status = timed_work_new(run->ctx, run->arena, run->problem, NULL, &few, &work);
     if (!status) status = timed_work_seconds(run->ctx, &work, 5, seconds);
     return status ? status : clocklog_put_real(run->clock, "exact seconds", *seconds);
@@ -113,7 +123,8 @@ double sets_time(const plan_run *run) { return run->request->seconds > 0 ? run->
 
 double sets_seconds(const plan_run *run, double calls)
 {
-    return calls * run->outcome->exact_seconds / (run->problem->child ? nigh_context_threads(run->ctx) : 1);
+    bool many = run->problem->child || run->problem->grid; /* programs, and fields one a thread */
+    return calls * (run->outcome->exact_seconds + run->draw_seconds) / (many ? nigh_context_threads(run->ctx) : 1);
 }
 
 /*
@@ -123,8 +134,8 @@ double sets_seconds(const plan_run *run, double calls)
 static nigh_status choose_sizes(plan_run *run, int64_t *fit, int64_t *screen, int64_t *test)
 {
     const nigh_request *request = run->request;
-    bool slow = run->problem->child || run->outcome->exact_seconds > 1e-4;
-    *fit = !needs_data(run) ? 0 : slow ? 600 : 2000;
+    bool slow = run->problem->child || run->problem->grid || run->outcome->exact_seconds > 1e-4;
+    *fit = !needs_data(run) ? 0 : run->problem->grid ? 1000 : slow ? 600 : 2000;
     *screen = slow ? 300 : 4096;
     *test = slow ? 1000 : 20000;
     double needed = sets_seconds(run, (double)(*fit + *screen + *test)), share = slow && needed > 0 ? sets_time(run) / needed : 1;
@@ -170,28 +181,33 @@ static void to_f64(nigh_dtype dtype, int64_t n, const char *from, double *to)
         memcpy(to, from, (size_t)n * sizeof *to);
 }
 
+nigh_status answer_errors(plan_run *run, int64_t n, const char *in, const char *exact, const char *answer, double *errors)
+{
+    const nigh_problem *problem = run->problem;
+    if (problem->ops->errors) return problem->ops->errors(run->ctx, problem, n, in, exact, answer, errors);
+    double *truth = nigh_alloc(run->ctx, 2 * (size_t)run->out_count * sizeof *truth), *row = truth ? truth + run->out_count : NULL;
+    if (!truth) return NIGH_MEMORY;
+    nigh_dtype dtype = problem->out.dtype;
+    for (int64_t i = 0; i < n; i++) {
+        to_f64(dtype, run->out_count, exact + (size_t)i * run->out_bytes, truth);
+        to_f64(dtype, run->out_count, answer + (size_t)i * run->out_bytes, row);
+        errors[i] = problem->measure->error(run->out_count, truth, row, dtype);
+    }
+    nigh_free(run->ctx, truth);
+    return NIGH_OK;
+}
+
 nigh_status set_errors(plan_run *run, const nigh_plan *plan, const sample_set *set, double *errors)
 {
     nigh_context *ctx = run->ctx;
     size_t bytes = nigh_plan_workspace(plan);
     char *answer = nigh_alloc(ctx, (size_t)(set->n ? set->n : 1) * run->out_bytes);
     void *workspace = nigh_alloc(ctx, bytes);
-    double *exact = nigh_alloc(ctx, 2 * (size_t)run->out_count * sizeof *exact), *row = exact ? exact + run->out_count : NULL;
-    nigh_status status = answer && workspace && exact ? nigh_poll(ctx) : NIGH_MEMORY;
-    if (status) goto done;
-    nigh_plan_apply(plan, set->n, set->in, answer, workspace, bytes);
-    if (run->problem->ops->errors) {
-        status = run->problem->ops->errors(ctx, run->problem, set->n, set->in, set->out, answer, errors);
-        goto done;
+    nigh_status status = answer && workspace ? nigh_poll(ctx) : NIGH_MEMORY;
+    if (!status) {
+        nigh_plan_apply(plan, set->n, set->in, answer, workspace, bytes);
+        status = answer_errors(run, set->n, set->in, set->out, answer, errors);
     }
-    nigh_dtype dtype = run->problem->out.dtype;
-    for (int64_t i = 0; i < set->n; i++) {
-        to_f64(dtype, run->out_count, set->out + (size_t)i * run->out_bytes, exact);
-        to_f64(dtype, run->out_count, answer + (size_t)i * run->out_bytes, row);
-        errors[i] = run->problem->measure->error(run->out_count, exact, row, dtype);
-    }
-done:
-    nigh_free(ctx, exact);
     nigh_free(ctx, workspace);
     nigh_free(ctx, answer);
     return status;

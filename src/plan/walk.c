@@ -262,6 +262,7 @@ nigh_status chain_walk(plan_run *run)
     run->shown = walk_result(run);
     test_figures figures = {0};
     if ((status = walk_link(run, run->shown, errors, &figures))) return status; /* its figures once more: certificates are in the log */
+    if ((status = pictures_take(run, run->outcome->candidates[run->shown].plan, errors))) return status;
     qsort(errors, n, sizeof *errors, by_value);
     run->outcome->histogram = errors;
     return run_finish(run, &figures);

@@ -23,6 +23,7 @@ typedef struct program_state {
     pthread_mutex_t guard; /* of cache and home */
     nigh_limits limits;
     int64_t d, m, rows;
+    nigh_shape in;         /* of one input */
     double *inputs; /* [rows, d] */
     char content[65];
     char *knob;     /* its name, NULL: none */
@@ -82,7 +83,7 @@ static nigh_status fill_slots(void *user, int64_t run, nigh_slot *slots)
     if (s->in_place) {
         nigh_buffer *bytes = &b->bytes[run];
         bytes->ctx = b->ctx;
-        nigh_status status = program_text_write(b->ctx, s->in_place, s->d, x, bytes);
+        nigh_status status = program_text_write(b->ctx, s->in_place, &s->in, x, bytes);
         if (status) return status;
         slots[count++] = (nigh_slot){s->in_place, NIGH_SLOT_INPUT, NULL, bytes->data, bytes->size};
     }
@@ -287,6 +288,11 @@ static nigh_status copy_inputs(nigh_context *ctx, program_state *s, const nigh_p
         if (s->rows < 20) return nigh_fail(ctx, NIGH_INVALID, "the inputs have %lld rows; at least 20 are needed", (long long)s->rows);
     }
     if (s->d < 1) return nigh_fail(ctx, NIGH_INVALID, "an input of the program has no numbers");
+    s->in = (nigh_shape){NIGH_F64, 1, {s->d}};
+    if (spec->inputs && spec->inputs->shape.ndim > 2) { /* fields stay fields */
+        s->in.ndim = spec->inputs->shape.ndim - 1;
+        memcpy(s->in.dim, spec->inputs->shape.dim + 1, (size_t)s->in.ndim * sizeof *s->in.dim);
+    }
     double *box = nigh_arena_alloc(s->arena, 2 * (size_t)s->d * sizeof *box);
     if (!box) return NIGH_MEMORY;
     s->problem.low = box, s->problem.high = box + s->d;
@@ -391,7 +397,7 @@ nigh_status nigh_program_problem_new(nigh_context *ctx, const nigh_program_probl
         return status;
     }
     s->problem.rows = s->rows;
-    s->problem.in = (nigh_shape){NIGH_F64, 1, {s->d}}, s->problem.out = (nigh_shape){NIGH_F64, 1, {s->m}};
+    s->problem.in = s->in, s->problem.out = s->m == s->d ? s->in : (nigh_shape){NIGH_F64, 1, {s->m}};
     *out = &s->problem;
     return NIGH_OK;
 }

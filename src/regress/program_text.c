@@ -10,9 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-nigh_status program_text_write(nigh_context *ctx, const char *place, int64_t d, const double *x, nigh_buffer *bytes)
+nigh_status program_text_write(nigh_context *ctx, const char *place, const nigh_shape *shape, const double *x, nigh_buffer *bytes)
 {
-    if (strcmp(place, "in.npy") == 0) return nigh_npy_format(ctx, &(nigh_array){{NIGH_F64, 1, {d}}, (void *)x}, bytes);
+    int64_t d = nigh_shape_count(shape);
+    if (strcmp(place, "in.npy") == 0) return nigh_npy_format(ctx, &(nigh_array){*shape, (void *)x}, bytes);
     char between = strcmp(place, "in.csv") == 0 ? ',' : '\n';
     nigh_status status = NIGH_OK;
     for (int64_t i = 0; i < d && !status; i++) status = nigh_buffer_print(bytes, "%.17g%c", x[i], i + 1 < d ? between : '\n');

@@ -3,8 +3,8 @@
 #define NIGH_REGRESS_PROGRAM_TEXT_H
 #include "nigh/core.h"
 
-/* The input file of a place: "in" (a number a line), "in.npy", "in.csv" (one row). */
-nigh_status program_text_write(nigh_context *ctx, const char *place, int64_t d, const double *x, nigh_buffer *bytes);
+/* The input file of a place: "in" (a number a line), "in.npy" (of this shape), "in.csv" (one row). */
+nigh_status program_text_write(nigh_context *ctx, const char *place, const nigh_shape *shape, const double *x, nigh_buffer *bytes);
 
 /* The numbers of an output file: "out.npy", else text with blanks, commas, semicolons or line ends between; place NULL is
  * standard output. NIGH_FAILED names the first word that is no number. *values is freed with nigh_free. */

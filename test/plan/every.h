@@ -8,6 +8,7 @@
 #include "support.h"
 
 #include "nigh/function.h"
+#include "nigh/pde.h"
 #include "nigh/regress.h"
 
 #include <math.h>
@@ -17,7 +18,7 @@
 
 typedef struct every_case {
     const char *kind, *method, *settings;
-    const char *function; /* NULL: the pairs; "": what is behind them; "field": pairs of fields */
+    const char *function; /* NULL: the pairs; "": what is behind them; "field": pairs of fields; "equation": a computation on fields */
     double low, high;
     nigh_dtype type;
 } every_case;
@@ -47,8 +48,10 @@ static const every_case every_cases[] = {
     {"map", "weighted-least-squares-dpp", "degree=1,basis=fourier", "", 0, 0, NIGH_F64},
     {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
     {"map", "fno", "width=4,modes=4,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
+    {"map", "mgno", "width=2,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "latent-spectral-models", "width=4,scales=1,heads=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "unet", "base=4,scales=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
+    {"map", "coarse-grid", "effort=0", "equation", 0, 0, NIGH_F64},
     {"map", "rbf", "", NULL, 0, 0, NIGH_F64}, /* the last is one of pairs */
 };
 enum { EVERY = sizeof every_cases / sizeof *every_cases, EVERY_ROWS = 40, EVERY_IN = 3, EVERY_OUT = 2, EVERY_FIELD = 8, EVERY_MOST = 8 };
@@ -89,7 +92,8 @@ static inline void every_pairs(double *x, double *y)
     every_exact(NULL, NULL, EVERY_ROWS, x, y);
 }
 
-static inline bool every_is_field(const every_case *c) { return c->function && !strcmp(c->function, "field"); }
+static inline bool every_is_equation(const every_case *c) { return c->function && !strcmp(c->function, "equation"); }
+static inline bool every_is_field(const every_case *c) { return c->function && (!strcmp(c->function, "field") || every_is_equation(c)); }
 
 static inline void every_fields(double *x, double *y)
 {
@@ -102,6 +106,10 @@ static inline nigh_problem *every_problem(nigh_context *ctx, const every_case *c
 {
     nigh_problem *problem = NULL;
     if (c->function && !*c->function) return every_drawn();
+    if (every_is_equation(c)) {
+        assert_ok(ctx, nigh_pde_problem_new(ctx, &(nigh_pde){.equation = "burgers", .grid = EVERY_FIELD}, &problem));
+        return problem;
+    }
     if (every_is_field(c)) {
         double u[EVERY_ROWS * EVERY_FIELD], v[EVERY_ROWS * EVERY_FIELD];
         every_fields(u, v);

@@ -175,7 +175,7 @@ static nigh_status all_charts(nigh_context *ctx, nigh_buffer *html)
     if (!s) s = nigh_plot_roc(html, "r", 3, rates, hits);
     if (!s) s = nigh_plot_reliability(html, "p", 3, rates, hits, counts);
     if (!s) s = nigh_plot_heat(html, "f", 1, 1, field, 0, 0);
-    if (!s) s = nigh_plot_fields(html, "fields", 70, 80, field, other);
+    if (!s) s = nigh_plot_fields(html, "fields", 70, 80, other, field, other);
     (void)ctx;
     return s;
 }
