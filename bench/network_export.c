@@ -1,13 +1,18 @@
-/* Exported networks beside the library's own apply, one thread: a perceptron 784-256-256-10 of 1 and 128 rows, a Fourier operator on 64 x 64. */
+/*
+ * Exported networks beside the library's own apply, one thread: a perceptron 784-256-256-10 of 1 and 128 rows, a Fourier operator, a U-Net of base 16, a cycle of
+ * transposed convolutions and attention of 4 x 4 patches, each on 64 x 64. An argument: only networks whose name begins so.
+ */
 #include "nigh/fields.h"
+#include "nigh/layers.h"
 #include "nigh/network.h"
 
 #include <dlfcn.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { ROUNDS = 200, ROOM = 1 << 24 };
+enum { ROUNDS = 100, ROOM = 1 << 24 };
 
 typedef void network_fn(const float *x, float *y, float *s);
 
@@ -28,12 +33,15 @@ static network_fn *compile(nigh_network *net, const nigh_shape *shape, const cha
     return fn;
 }
 
+static const char *chosen = "";
+
 static int measure(const char *name, nigh_network *net, const nigh_shape *shape, const char *compiler)
 {
     static float x[ROOM / 16], y[ROOM / 16], z[ROOM / 16], s[ROOM];
     nigh_network_runner *runner;
     int64_t sizes[2] = {shape->dim[0], 1}, samples = shape->dim[0];
     double best[2] = {1e9, 1e9}, far = 0;
+    if (strncmp(name, chosen, strlen(chosen))) return 0;
     network_fn *fn = compile(net, shape, compiler);
     if (!fn || nigh_network_runner_new(net, shape, samples > 1 ? 2 : 1, samples > 1 ? sizes : sizes + 1, 1, &runner)) return 1;
     void *room = malloc(nigh_network_runner_workspace(runner));
@@ -68,22 +76,87 @@ static nigh_network *perceptron(nigh_context *ctx)
     return net;
 }
 
-int main(void)
+static int named(nigh_network *net, const char *kind, int inputs, const int *x, int n, const nigh_attribute *attribute)
+{
+    char name[32];
+    snprintf(name, sizeof name, "layer%d", nigh_network_layers(net));
+    return nigh_network_add(net, kind, name, inputs, x, 0, NULL, n, attribute);
+}
+
+/* Patches of 4 x 4 points as 256 tokens of 64 channels, two layers of attention of 4 heads with a perceptron behind each, and back. */
+static nigh_network *attention(nigh_context *ctx)
+{
+    nigh_network *net;
+    char name[2][32];
+    if (nigh_network_new(ctx, NIGH_F32, &net)) return NULL;
+    int h = nigh_network_input(net, "x", 4, (int64_t[]){-1, 64, 64, 1});
+    h = nigh_network_conv(net, "patches", h, 1, 64, 2, (int64_t[]){4, 4}, &(nigh_convolution){.stride = {4, 4}}, true);
+    h = named(net, "reshape", 1, &h, 1, (nigh_attribute[]){{"shape", 0, "0,256,64"}});
+    for (int i = 0; i < 2; i++) {
+        snprintf(name[0], sizeof name[0], "qkv%d", i), snprintf(name[1], sizeof name[1], "join%d", i);
+        int in[3], normed = named(net, "layer-norm", 1, &h, 0, NULL), qkv = nigh_network_linear(net, name[0], normed, 64, 192, true);
+        for (int k = 0; k < 3; k++) in[k] = named(net, "heads", 1, &qkv, 3, (nigh_attribute[]){{"first", 4 * k, NULL}, {"heads", 4, NULL}, {"size", 16, NULL}});
+        int a = named(net, "attention", 3, in, 0, NULL);
+        a = named(net, "join-heads", 1, &a, 0, NULL);
+        a = nigh_network_linear(net, name[1], a, 64, 64, true);
+        h = named(net, "add", 2, (int[]){h, a}, 0, NULL);
+        snprintf(name[0], sizeof name[0], "up%d", i), snprintf(name[1], sizeof name[1], "down%d", i);
+        a = nigh_network_linear(net, name[0], named(net, "layer-norm", 1, &h, 0, NULL), 64, 256, true);
+        a = nigh_network_linear(net, name[1], named(net, "gelu", 1, &a, 0, NULL), 256, 64, true);
+        h = named(net, "add", 2, (int[]){h, a}, 0, NULL);
+    }
+    h = named(net, "reshape", 1, &h, 1, (nigh_attribute[]){{"shape", 0, "0,16,16,64"}});
+    nigh_network_output(net, nigh_network_conv_transpose(net, "back", h, 64, 1, 2, (int64_t[]){4, 4}, &(nigh_convolution){.stride = {4, 4}}, true));
+    nigh_parameters_draw(nigh_network_parameters(net), 1);
+    return net;
+}
+
+/* Down three scales by strided convolutions of 24 channels and up again by transposed ones. */
+static nigh_network *cycle(nigh_context *ctx)
+{
+    static const char *const names[][2] = {{"down0", "up0"}, {"down1", "up1"}, {"down2", "up2"}};
+    nigh_network *net;
+    nigh_convolution half = {.stride = {2, 2}, .low = {1, 1}, .high = {1, 1}};
+    int there[3];
+    if (nigh_network_new(ctx, NIGH_F32, &net)) return NULL;
+    int h = nigh_network_conv_same(net, "in", nigh_network_input(net, "x", 4, (int64_t[]){-1, 64, 64, 1}), 1, 24, 2, 3, NIGH_PAD_ZERO, true);
+    for (int i = 0; i < 3; i++) there[i] = h, h = nigh_network_conv(net, names[i][0], h, 24, 24, 2, (int64_t[]){3, 3}, &half, false);
+    for (int i = 2; i >= 0; i--) {
+        h = nigh_network_conv_transpose(net, names[i][1], h, 24, 24, 2, (int64_t[]){4, 4}, &half, false);
+        h = named(net, "add", 2, (int[]){there[i], h}, 0, NULL);
+    }
+    nigh_network_output(net, nigh_network_conv_same(net, "out", named(net, "gelu", 1, &h, 0, NULL), 24, 1, 2, 3, NIGH_PAD_ZERO, true));
+    nigh_parameters_draw(nigh_network_parameters(net), 1);
+    return net;
+}
+
+int main(int argc, char **argv)
 {
     static const char *const compilers[] = {"gcc", "clang"};
     nigh_context *ctx;
-    nigh_network *fno, *mlp;
+    nigh_network *fno, *mlp, *unet, *patches, *multi;
     nigh_fno_spec spec = {.dims = 2, .in = 1, .out = 1, .width = 32, .modes = {12, 12}, .layers = 4};
-    if (nigh_context_new(&ctx) || !(mlp = perceptron(ctx)) || nigh_fno_new(ctx, NIGH_F32, &spec, &fno)) return 1;
+    nigh_unet_spec pyramid = {.dims = 2, .in = 1, .out = 1, .base = 16, .scales = 4};
+    const nigh_shape field = {.dtype = NIGH_F32, .ndim = 4, .dim = {1, 64, 64, 1}};
+    if (argc > 1) chosen = argv[1];
+    if (nigh_context_new(&ctx) || !(mlp = perceptron(ctx)) || nigh_fno_new(ctx, NIGH_F32, &spec, &fno) || nigh_unet_new(ctx, NIGH_F32, &pyramid, &unet)) return 1;
+    if (!(patches = attention(ctx)) || !(multi = cycle(ctx))) return 1;
     nigh_parameters_draw(nigh_network_parameters(fno), 1);
+    nigh_parameters_draw(nigh_network_parameters(unet), 1);
     int failed = 0;
     for (int c = 0; c < 2; c++) {
         failed |= measure("perceptron, 1 row", mlp, &(nigh_shape){.dtype = NIGH_F32, .ndim = 2, .dim = {1, 784}}, compilers[c]);
         failed |= measure("perceptron, 128 rows", mlp, &(nigh_shape){.dtype = NIGH_F32, .ndim = 2, .dim = {128, 784}}, compilers[c]);
-        failed |= measure("Fourier operator, 64 x 64", fno, &(nigh_shape){.dtype = NIGH_F32, .ndim = 4, .dim = {1, 64, 64, 1}}, compilers[c]);
+        failed |= measure("Fourier operator, 64 x 64", fno, &field, compilers[c]);
+        failed |= measure("U-Net, 64 x 64", unet, &field, compilers[c]);
+        failed |= measure("transposed cycle, 64 x 64", multi, &field, compilers[c]);
+        failed |= measure("attention, 64 x 64", patches, &field, compilers[c]);
     }
     nigh_network_free(mlp);
     nigh_network_free(fno);
+    nigh_network_free(unet);
+    nigh_network_free(multi);
+    nigh_network_free(patches);
     nigh_context_free(ctx);
     return failed;
 }

@@ -20,6 +20,7 @@
 #include "nigh/linalg.h"
 #include "nigh/linear.h"
 #include "nigh/minimise.h"
+#include "nigh/multigrid.h"
 #include "nigh/network.h"
 #include "nigh/ode.h"
 #include "nigh/onnx.h"

@@ -1,24 +1,11 @@
 /* Attention on the tape: fused, with a fused gradient. Declared in nigh/operators_sequences.h. */
 #include "nigh/attention.h"
 
-#include "grad/tape.h"
+#include "grad/attention.h"
 #include "nigh/operators_sequences.h"
 
 #include <string.h>
 
-enum { HAS_LENGTHS = 1, HAS_SEGMENTS = 2, HAS_BIAS = 4, HAS_SLOPES = 8, MOST_OPTIONS = 5 };
-
-typedef struct attention_attributes {
-    double scale;
-    int64_t cosine, causal, window, first, ragged;
-    int64_t heads, kv_heads, packed, options; /* packed: one input holds q, k and v */
-    int64_t d_lse, d_bias;                    /* backward: the gradient of lse comes in, that of the bias is wanted */
-} attention_attributes;
-
-/*
- * Inputs: q, k, v (or all in one), the options in the order of the bits (segments are two), and backwards o, lse, d_o and d_lse.
- * Outputs: o, lse; backwards d_q, d_k, d_v (or all in one), d_bias.
- */
 typedef struct attention_state {
     nigh_attention *attention;
     bool copied[3];   /* q, k, v whose rows do not lie as the kernel needs them */
@@ -29,12 +16,12 @@ static int arrays(const attention_attributes *a) { return a->packed ? 1 : 3; }
 
 static int options(const attention_attributes *a)
 {
-    return !!(a->options & HAS_LENGTHS) + 2 * !!(a->options & HAS_SEGMENTS) + !!(a->options & HAS_BIAS) + !!(a->options & HAS_SLOPES);
+    return !!(a->options & ATTENTION_HAS_LENGTHS) + 2 * !!(a->options & ATTENTION_HAS_SEGMENTS) + !!(a->options & ATTENTION_HAS_BIAS) + !!(a->options & ATTENTION_HAS_SLOPES);
 }
 
 static int bias_input(const attention_attributes *a)
 {
-    return arrays(a) + !!(a->options & HAS_LENGTHS) + 2 * !!(a->options & HAS_SEGMENTS);
+    return arrays(a) + !!(a->options & ATTENTION_HAS_LENGTHS) + 2 * !!(a->options & ATTENTION_HAS_SEGMENTS);
 }
 
 /* ---- the kernel's spec -------------------------------------------------------------------------------- */
@@ -46,8 +33,8 @@ static nigh_attention_spec spec_of(const tape_call *call, const nigh_attention_s
     nigh_attention_spec spec = {.dtype = q->dtype, .kv_dtype = q->dtype, .batch = q->dim[0], .heads = a->heads, .kv_heads = a->kv_heads, .queries = q->dim[1],
                                 .keys = k->dim[1], .width = q->dim[3], .value_width = v->dim[3], .q = stride[0], .k = stride[1], .v = stride[2],
                                 .scale = a->scale, .cosine = a->cosine, .causal = a->causal, .window = a->window, .first = a->first, .ragged = a->ragged,
-                                .lengths = a->options & HAS_LENGTHS, .segments = a->options & HAS_SEGMENTS, .bias = a->options & HAS_BIAS,
-                                .slopes = a->options & HAS_SLOPES, .backward = backward};
+                                .lengths = a->options & ATTENTION_HAS_LENGTHS, .segments = a->options & ATTENTION_HAS_SEGMENTS, .bias = a->options & ATTENTION_HAS_BIAS,
+                                .slopes = a->options & ATTENTION_HAS_SLOPES, .backward = backward};
     spec.o = (nigh_attention_strides){spec.queries * spec.heads * spec.value_width, spec.value_width, spec.heads * spec.value_width};
     if (spec.bias) {
         const tape_operand *bias = &call->in[bias_input(a)];
@@ -146,10 +133,10 @@ static nigh_attention_data data_of(const tape_call *call, const char *const arra
     const attention_attributes *a = call->node->attributes;
     const tape_operand *in = call->in + arrays(a);
     nigh_attention_data data = {.q = array[0], .k = array[1], .v = array[2]};
-    if (a->options & HAS_LENGTHS) data.lengths = (in++)->data;
-    if (a->options & HAS_SEGMENTS) data.q_segment = (in++)->data, data.k_segment = (in++)->data;
-    if (a->options & HAS_BIAS) data.bias = (in++)->data;
-    if (a->options & HAS_SLOPES) data.slopes = in->data;
+    if (a->options & ATTENTION_HAS_LENGTHS) data.lengths = (in++)->data;
+    if (a->options & ATTENTION_HAS_SEGMENTS) data.q_segment = (in++)->data, data.k_segment = (in++)->data;
+    if (a->options & ATTENTION_HAS_BIAS) data.bias = (in++)->data;
+    if (a->options & ATTENTION_HAS_SLOPES) data.slopes = in->data;
     return data;
 }
 
@@ -213,7 +200,7 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
 {
     const tape_node node = *tape_at(t, self);
     attention_attributes a = *(const attention_attributes *)node.attributes;
-    nigh_node input[3 + MOST_OPTIONS + 4], d_o = grad_out[0];
+    nigh_node input[3 + ATTENTION_MOST_OPTIONS + 4], d_o = grad_out[0];
     nigh_shape shape[4];
     if (d_o == NIGH_NONE) d_o = nigh_tape_fill(t, node.shape.dtype, node.shape.ndim, node.shape.dim, 0);
     memcpy(input, node.input, (size_t)node.inputs * sizeof *input);
@@ -223,7 +210,7 @@ static void gradient(nigh_tape *t, nigh_node self, const nigh_node *grad_out, co
     input[n++] = d_o;
     if (grad_out[1] != NIGH_NONE) input[n++] = grad_out[1];
     a.d_lse = grad_out[1] != NIGH_NONE;
-    a.d_bias = a.options & HAS_BIAS && wanted[bias];
+    a.d_bias = a.options & ATTENTION_HAS_BIAS && wanted[bias];
     for (int i = 0; i < results; i++) shape[i] = *tape_shape(t, node.input[i]);
     if (a.d_bias) shape[results] = *tape_shape(t, node.input[bias]);
     nigh_node d = tape_record(t, &op_backward, results + (int)a.d_bias, shape, n, input, &a, sizeof a, false);
@@ -268,14 +255,14 @@ static bool take_options(nigh_tape *t, const nigh_attention_how *how, const int6
     a->scale = how->scale, a->cosine = how->cosine, a->causal = how->causal, a->window = how->window, a->first = how->first, a->ragged = how->ragged;
     if (how->lengths != NIGH_NONE) {
         if (!check_option(t, "lengths", how->lengths, NIGH_I32, 1, &b, false, q)) return false;
-        a->options |= HAS_LENGTHS;
+        a->options |= ATTENTION_HAS_LENGTHS;
         input[(*n)++] = how->lengths;
     }
     if (how->q_segment != NIGH_NONE) {
         if (!check_option(t, "q_segment", how->q_segment, NIGH_I32, 2, (int64_t[]){b, queries}, false, q) ||
             !check_option(t, "k_segment", how->k_segment, NIGH_I32, 2, (int64_t[]){b, keys}, false, q))
             return false;
-        a->options |= HAS_SEGMENTS;
+        a->options |= ATTENTION_HAS_SEGMENTS;
         input[(*n)++] = how->q_segment;
         input[(*n)++] = how->k_segment;
     }
@@ -283,12 +270,12 @@ static bool take_options(nigh_tape *t, const nigh_attention_how *how, const int6
         if (!check_option(t, "bias", how->bias, dtype, 4, (int64_t[]){b, h, queries, keys}, true, q)) return false;
         if (nigh_shape_count(tape_shape(t, how->bias)) == 1 && b * h * queries * keys != 1)
             return tape_fail(t, "attention", "the bias is one number for q %s: it changes nothing", q), false;
-        a->options |= HAS_BIAS;
+        a->options |= ATTENTION_HAS_BIAS;
         input[(*n)++] = how->bias;
     }
     if (how->slopes != NIGH_NONE) {
         if (!check_option(t, "slopes", how->slopes, dtype, 1, &h, false, q)) return false;
-        a->options |= HAS_SLOPES;
+        a->options |= ATTENTION_HAS_SLOPES;
         input[(*n)++] = how->slopes;
     }
     return true;
@@ -306,7 +293,7 @@ static nigh_node record(nigh_tape *t, const tape_operator *op, const attention_a
 
 nigh_node nigh_tape_attention(nigh_tape *t, nigh_node q, nigh_node k, nigh_node v, const nigh_attention_how *how, nigh_node *lse)
 {
-    nigh_node input[3 + MOST_OPTIONS] = {q, k, v};
+    nigh_node input[3 + ATTENTION_MOST_OPTIONS] = {q, k, v};
     char sq[TAPE_SHAPE_TEXT], sk[TAPE_SHAPE_TEXT], sv[TAPE_SHAPE_TEXT];
     if (lse) *lse = NIGH_NONE;
     if (!tape_check(t, "attention", 3, input)) return NIGH_NONE;
@@ -324,7 +311,7 @@ nigh_node nigh_tape_attention(nigh_tape *t, nigh_node q, nigh_node k, nigh_node 
 
 nigh_node nigh_tape_attention_packed(nigh_tape *t, nigh_node qkv, int64_t heads, const nigh_attention_how *how, nigh_node *lse)
 {
-    nigh_node input[3 + MOST_OPTIONS] = {qkv};
+    nigh_node input[3 + ATTENTION_MOST_OPTIONS] = {qkv};
     char text[TAPE_SHAPE_TEXT];
     if (lse) *lse = NIGH_NONE;
     if (!tape_check(t, "attention", 1, input)) return NIGH_NONE;

@@ -17,6 +17,20 @@ typedef struct fourier_attributes {
     double scale;
 } fourier_attributes;
 
+/* A coefficient array of n points along `axis` becomes one of m. */
+typedef struct resize_attributes {
+    int64_t axis, n, m, half, adjoint;
+} resize_attributes;
+
+/* Coefficient i of those that pass: from where, to where, times what. Several may go to one place. */
+typedef struct spectrum_pass {
+    int64_t from, to;
+    double factor;
+} spectrum_pass;
+
+int64_t spectrum_passing(const resize_attributes *attributes);
+spectrum_pass spectrum_passing_at(const resize_attributes *attributes, int64_t i);
+
 /* Records it; x and the attributes are right. */
 nigh_node fourier_record(nigh_tape *tape, nigh_node x, const fourier_attributes *attributes);
 #endif

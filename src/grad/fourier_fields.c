@@ -30,31 +30,21 @@ nigh_node nigh_tape_mode_product(nigh_tape *t, nigh_node x, nigh_node w)
 
 /* ---- spectra of other sizes --------------------------------------------------------------------------- */
 
-typedef struct resize_attributes {
-    int64_t axis, n, m, half, adjoint;
-} resize_attributes;
-
-/* Coefficient i of those that pass: from where, to where, times what. The coefficient of the smaller size's half comes last. */
-typedef struct passing {
-    int64_t from, to;
-    double factor;
-} passing;
-
-static int64_t passing_count(const resize_attributes *a)
+int64_t spectrum_passing(const resize_attributes *a)
 {
     int64_t small = a->n < a->m ? a->n : a->m, odd = (small - 1) / 2;
     return a->half ? odd + 1 + (small % 2 == 0) : 2 * odd + 1 + 2 * (small % 2 == 0);
 }
 
-static passing passing_at(const resize_attributes *a, int64_t i)
+spectrum_pass spectrum_passing_at(const resize_attributes *a, int64_t i)
 {
     int64_t small = a->n < a->m ? a->n : a->m, odd = (small - 1) / 2, middle = small / 2;
-    passing p = {i, i, 1};
-    if (i > odd && a->half) p = (passing){middle, middle, a->n < a->m ? 0.5 : 2};
-    else if (i > odd && i <= 2 * odd) p = (passing){a->n - (i - odd), a->m - (i - odd), 1};
-    else if (i == 2 * odd + 1) p = (passing){middle, middle, a->n < a->m ? 0.5 : 1};
-    else if (i == 2 * odd + 2) p = a->n < a->m ? (passing){middle, a->m - middle, 0.5} : (passing){a->n - middle, middle, 1};
-    if (a->adjoint) p = (passing){p.to, p.from, p.factor};
+    spectrum_pass p = {i, i, 1};
+    if (i > odd && a->half) p = (spectrum_pass){middle, middle, a->n < a->m ? 0.5 : 2};
+    else if (i > odd && i <= 2 * odd) p = (spectrum_pass){a->n - (i - odd), a->m - (i - odd), 1};
+    else if (i == 2 * odd + 1) p = (spectrum_pass){middle, middle, a->n < a->m ? 0.5 : 1};
+    else if (i == 2 * odd + 2) p = a->n < a->m ? (spectrum_pass){middle, a->m - middle, 0.5} : (spectrum_pass){a->n - middle, middle, 1};
+    if (a->adjoint) p = (spectrum_pass){p.to, p.from, p.factor};
     return p;
 }
 
@@ -70,7 +60,7 @@ static void resize_run(const void *state, const tape_call *call)
 {
     const resize_attributes *a = call->node->attributes;
     const nigh_shape *in = call->in->shape, *out = call->out->shape;
-    int64_t outer = 1, inner = 1, count = passing_count(a);
+    int64_t outer = 1, inner = 1, count = spectrum_passing(a);
     for (int i = 0; i < in->ndim; i++)
         if (i != a->axis) *(i < a->axis ? &outer : &inner) *= in->dim[i];
     size_t row = (size_t)inner * nigh_dtype_size(in->dtype);
@@ -82,7 +72,7 @@ static void resize_run(const void *state, const tape_call *call)
         char *to = (char *)call->out->data + (size_t)(o * out->dim[a->axis]) * row;
         memset(to, 0, (size_t)out->dim[a->axis] * row);
         for (int64_t i = 0; i < count; i++) {
-            passing p = passing_at(a, i);
+            spectrum_pass p = spectrum_passing_at(a, i);
             add_rows(in->dtype, inner, p.factor, from + (size_t)p.from * row, to + (size_t)p.to * row);
         }
     }

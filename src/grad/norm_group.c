@@ -7,12 +7,6 @@
 #include "grad/fused.h"
 #include "tensor/rows.h"
 
-/* x is [samples, space, channels]; gamma and beta follow where `affine`. */
-typedef struct group_attributes {
-    double eps;
-    int64_t groups, affine;
-} group_attributes;
-
 static rows_group group_of(const tape_call *call)
 {
     const group_attributes *a = call->node->attributes;

@@ -1,14 +1,8 @@
 /* Nearest and linear resampling on the tape. Declared in nigh/operators_fields.h. */
-#include "tensor/resample.h"
-
-#include "grad/tape.h"
+#include "grad/windows.h"
 #include "nigh/operators_fields.h"
 
 #include <string.h>
-
-typedef struct resample_attributes {
-    int64_t dims, x[RESAMPLE_DIMS + 2], out[RESAMPLE_DIMS], linear, align_corners;
-} resample_attributes;
 
 static nigh_status prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)
 {

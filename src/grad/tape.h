@@ -179,6 +179,17 @@ typedef struct matmul_attributes {
     int64_t flags;
 } matmul_attributes;
 
+/* Of group norms; inputs: x [samples, space, channels], then gamma and beta where `affine`. */
+typedef struct group_attributes {
+    double eps;
+    int64_t groups, affine;
+} group_attributes;
+
+/* Of what is taken or put along an axis by an index. */
+typedef struct along_attributes {
+    int64_t axis;
+} along_attributes;
+
 /* Of layer and RMS norms; inputs: x, then gamma and beta where they say so. */
 typedef struct norm_attributes {
     double eps;

@@ -1,10 +1,11 @@
 /* The functions that exported steps call. Declared in nn/network_export.h. */
 #include "nn/network_export.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Writes a text in which @ stands for the file's name and $ for the type. */
-static void put(export_writer *w, const char *text)
+void export_put(export_writer *w, const char *text)
 {
     for (size_t n; *text && !w->status; text += n) {
         n = strcspn(text, "@$");
@@ -13,7 +14,7 @@ static void put(export_writer *w, const char *text)
     }
 }
 
-static const char vectors[] =
+static const char vectors_code[] =
     "#if defined(__GNUC__)\n#define @_FN static inline __attribute__((unused))\n#else\n#define @_FN static\n#endif\n"
     "#if defined(__GNUC__) && !defined(__clang__)\n#define @_NOALIAS _Pragma(\"GCC ivdep\")\n#else\n#define @_NOALIAS\n#endif\n\n"
     "/* Vectors of @_L numbers; without GNU C they are of one. */\n"
@@ -47,103 +48,149 @@ static const char math_single[] =
     "@_FN float @_gelu(float x) { return .5f * x * (1 + @_erf(x * 0x1.6a09e6p-1f)); }\n\n"
     "@_FN float @_softplus(float x) { return (x > 0 ? x : 0) + @_log1p_unit(@_exp(-fabsf(x))); }\n\n";
 
+/*
+ * sin(pi / 2 (n + r)), |r| <= 1/2: n and r by doubles, whose product with 2 / pi is right to 2^-22 of r up to |x| = 2^30; Taylor series of the sine to r^9 and of
+ * the cosine to r^10.
+ */
+static const char sines_single[] =
+    "@_FN float @_quarter(float x, int32_t turn)\n{\n    double y = (double)x * 0x1.45f306dc9c883p-1, s = y + 0x1.8p52, n = s - 0x1.8p52;\n    int64_t bits;\n    memcpy(&bits, &s, sizeof bits);\n"
+    "    float r = (float)((y - n) * 0x1.921fb54442d18p0), q = r * r;\n    int32_t k = (int32_t)bits + turn;\n"
+    "    float odd = r * (1.f + q * (-0x1.555556p-3f + q * (0x1.111112p-7f + q * (-0x1.a01a02p-13f + q * 0x1.71de3ap-19f))));\n"
+    "    float even = 1.f + q * (-.5f + q * (0x1.555556p-5f + q * (-0x1.6c16c2p-10f + q * (0x1.a01a02p-16f - q * 0x1.27e4fcp-22f))));\n"
+    "    float v = k & 1 ? even : odd;\n    return k & 2 ? -v : v;\n}\n\n"
+    "@_FN float @_sin(float x) { return @_quarter(x, 0); }\n@_FN float @_cos(float x) { return @_quarter(x, 1); }\n\n";
+
+static const char sines_double[] = "@_FN double @_sin(double x) { return sin(x); }\n@_FN double @_cos(double x) { return cos(x); }\n\n";
+
 static const char math_double[] =
     "@_FN double @_exp(double x) { return exp(x); }\n@_FN double @_tanh(double x) { return tanh(x); }\n"
     "@_FN double @_erf(double x) { return erf(x); }\n@_FN double @_gelu(double x) { return x / 2 * (1 + erf(x * 0x1.6a09e667f3bcdp-1)); }\n"
     "@_FN double @_softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }\n\n";
 
-/* R rows by two vectors; for one row, k in four parts, so that sums do not wait for each other. */
-static void put_rows(export_writer *w, int rows)
+static void put_line(export_writer *w, const char *format, ...) NIGH_PRINTF(2, 3);
+static void put_line(export_writer *w, const char *format, ...)
 {
-    export_print(w, "%s_FN void %s_rows%d(long k, const %s *a, long ar, long ac, const %s *b, long step, const %s *start, %s *c, long cr)\n{\n", w->name, w->name, rows, w->real,
-                 w->real, w->real, w->real);
-    export_print(w, "    const %s_v first = %s_load(start), second = %s_load(start + %s_L);\n", w->name, w->name, w->name, w->name);
-    for (int r = 0; r < rows; r++) export_print(w, "    %s_v p%d = first, q%d = second;\n", w->name, r, r);
-    export_print(w, "    for (long i = 0; i < k; i++, a += ac, b += step) {\n        const %s_v u = %s_load(b), v = %s_load(b + %s_L);\n", w->name, w->name, w->name, w->name);
-    for (int r = 0; r < rows; r++) export_print(w, "        p%d += a[%d * ar] * u, q%d += a[%d * ar] * v;\n", r, r, r, r);
-    export_print(w, "    }\n");
-    for (int r = 0; r < rows; r++) export_print(w, "    %s_store(c + %d * cr, p%d), %s_store(c + %d * cr + %s_L, q%d);\n", w->name, r, r, w->name, r, w->name, r);
-    export_print(w, "}\n\n");
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    export_put(w, line);
 }
 
+/* R rows by one vector or two, of sums over segments of a: what a convolution reads of each row of its input. */
+static void put_rows(export_writer *w, int rows, int vectors)
+{
+    put_line(w, "@_FN void @_rows%dx%d(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n", rows,
+             vectors);
+    put_line(w, "    @_v p0 = @_load(start)%s", vectors == 2 ? ", q0 = @_load(start + @_L)" : "");
+    for (int r = 1; r < rows; r++) put_line(w, vectors == 2 ? ", p%d = p0, q%d = q0" : ", p%d = p0", r, r);
+    put_line(w, ";\n    for (long s = 0; s < segments; s++) {\n        const $ *from = a + segment[s];\n        for (long i = 0; i < k; i++, from += ac, b += step) {\n");
+    put_line(w, "            const @_v u = @_load(b)%s;\n", vectors == 2 ? ", v = @_load(b + @_L)" : "");
+    for (int r = 0; r < rows; r++) {
+        put_line(w, "            p%d += from[%d * ar] * u", r, r);
+        put_line(w, vectors == 2 ? ", q%d += from[%d * ar] * v;\n" : ";\n", r, r);
+    }
+    put_line(w, "        }\n    }\n");
+    for (int r = 0; r < rows; r++) {
+        put_line(w, "    @_store(c + %d * cr, p%d)", r, r);
+        put_line(w, vectors == 2 ? ", @_store(c + %d * cr + @_L, q%d);\n" : ";\n", r, r);
+    }
+    put_line(w, "}\n\n");
+}
+
+/* One row: k in four parts, so that sums do not wait for each other. */
 static const char one_row[] =
-    "@_FN void @_rows1(long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
-    "    @_v p0 = @_load(start), q0 = @_load(start + @_L), p1 = p0 - p0, q1 = p1, p2 = p1, q2 = p1, p3 = p1, q3 = p1;\n    long i = 0;\n    (void)ar, (void)cr;\n"
-    "    for (; i + 4 <= k; i += 4, a += 4 * ac, b += 4 * step) {\n"
-    "        p0 += a[0] * @_load(b), q0 += a[0] * @_load(b + @_L);\n"
-    "        p1 += a[ac] * @_load(b + step), q1 += a[ac] * @_load(b + step + @_L);\n"
-    "        p2 += a[2 * ac] * @_load(b + 2 * step), q2 += a[2 * ac] * @_load(b + 2 * step + @_L);\n"
-    "        p3 += a[3 * ac] * @_load(b + 3 * step), q3 += a[3 * ac] * @_load(b + 3 * step + @_L);\n    }\n"
-    "    for (; i < k; i++, a += ac, b += step) p0 += a[0] * @_load(b), q0 += a[0] * @_load(b + @_L);\n"
-    "    @_store(c, (p0 + p1) + (p2 + p3)), @_store(c + @_L, (q0 + q1) + (q2 + q3));\n}\n\n";
+    "@_FN void @_rows1x2(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
+    "    @_v p0 = @_load(start), q0 = @_load(start + @_L), p1 = p0 - p0, q1 = p1, p2 = p1, q2 = p1, p3 = p1, q3 = p1;\n    (void)ar, (void)cr;\n"
+    "    for (long s = 0; s < segments; s++) {\n        const $ *from = a + segment[s];\n        long i = 0;\n"
+    "        for (; i + 4 <= k; i += 4, from += 4 * ac, b += 4 * step) {\n"
+    "            p0 += from[0] * @_load(b), q0 += from[0] * @_load(b + @_L);\n"
+    "            p1 += from[ac] * @_load(b + step), q1 += from[ac] * @_load(b + step + @_L);\n"
+    "            p2 += from[2 * ac] * @_load(b + 2 * step), q2 += from[2 * ac] * @_load(b + 2 * step + @_L);\n"
+    "            p3 += from[3 * ac] * @_load(b + 3 * step), q3 += from[3 * ac] * @_load(b + 3 * step + @_L);\n        }\n"
+    "        for (; i < k; i++, from += ac, b += step) p0 += from[0] * @_load(b), q0 += from[0] * @_load(b + @_L);\n    }\n"
+    "    @_store(c, (p0 + p1) + (p2 + p3)), @_store(c + @_L, (q0 + q1) + (q2 + q3));\n}\n\n"
+    "@_FN void @_rows1x1(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
+    "    @_v p0 = @_load(start), p1 = p0 - p0, p2 = p1, p3 = p1;\n    (void)ar, (void)cr;\n"
+    "    for (long s = 0; s < segments; s++) {\n        const $ *from = a + segment[s];\n        long i = 0;\n"
+    "        for (; i + 4 <= k; i += 4, from += 4 * ac, b += 4 * step) {\n"
+    "            p0 += from[0] * @_load(b), p1 += from[ac] * @_load(b + step);\n"
+    "            p2 += from[2 * ac] * @_load(b + 2 * step), p3 += from[3 * ac] * @_load(b + 3 * step);\n        }\n"
+    "        for (; i < k; i++, from += ac, b += step) p0 += from[0] * @_load(b);\n    }\n"
+    "    @_store(c, (p0 + p1) + (p2 + p3));\n}\n\n";
 
 static const char product[] =
-    "/* c [m, n] = a b + bias; b in panels of 32 columns, `panel` apart, whose rows are `step` apart. */\n"
-    "@_FN void @_block(long rows, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
-    "    if (rows == 8) @_rows8(k, a, ar, ac, b, step, start, c, cr);\n    else if (rows == 4) @_rows4(k, a, ar, ac, b, step, start, c, cr);\n"
-    "    else @_rows1(k, a, ar, ac, b, step, start, c, cr);\n}\n\n"
-    "@_FN void @_product(long m, long n, long k, const $ *a, long ar, long ac, const $ *b, long step, long panel, const $ *bias, $ *c, long cr)\n{\n"
+    "/* c [m, n] = bias + the sum over segments of a and k of a b; b in panels, `panel` apart, whose rows are `step` apart. */\n"
+    "@_FN void @_segments(long m, long n, long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, long panel, const $ *bias, $ *c, long cr)\n{\n"
     "    for (long j = 0; j < n; j += 32, b += panel) {\n        $ start[32], edge[8 * 32];\n"
     "        for (long l = 0; l < 32; l++) start[l] = bias && j + l < n ? bias[j + l] : 0;\n"
     "        for (long h = 0; h < 32 && j + h < n; h += 2 * @_L) {\n            long cols = n - j - h < 2 * @_L ? n - j - h : 2 * @_L;\n"
-    "            for (long i = 0, rows; i < m; i += rows) {\n                rows = m - i >= 8 && @_L * sizeof($) == 64 ? 8 : m - i >= 4 ? 4 : 1;\n"
-    "                if (cols == 2 * @_L) {\n                    @_block(rows, k, a + i * ar, ar, ac, b + h, step, start + h, c + i * cr + j + h, cr);\n"
-    "                    continue;\n                }\n"
-    "                @_block(rows, k, a + i * ar, ar, ac, b + h, step, start + h, edge, 32);\n"
-    "                for (long r = 0; r < rows; r++)\n                    for (long l = 0; l < cols; l++) c[(i + r) * cr + j + h + l] = edge[r * 32 + l];\n"
+    "            int one = cols <= @_L, whole = cols == (one ? @_L : 2 * @_L);\n"
+    "            for (long i = 0, rows; i < m; i += rows) {\n                rows = m - i >= 8 && (one || @_L * sizeof($) == 64) ? 8 : m - i >= 4 ? 4 : 1;\n"
+    "                const $ *from = a + i * ar;\n                $ *to = whole ? c + i * cr + j + h : edge;\n                long apart = whole ? cr : 32;\n"
+    "                if (one && rows == 8) @_rows8x1(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                else if (rows == 8) @_rows8x2(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                else if (one && rows == 4) @_rows4x1(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                else if (rows == 4) @_rows4x2(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                else if (one) @_rows1x1(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                else @_rows1x2(segments, segment, k, from, ar, ac, b + h, step, start + h, to, apart);\n"
+    "                for (long r = 0; r < rows && !whole; r++)\n                    for (long l = 0; l < cols; l++) c[(i + r) * cr + j + h + l] = edge[r * 32 + l];\n"
     "            }\n        }\n    }\n}\n\n"
-    "@_FN void @_pack(long k, long n, const $ *b, long row, long column, $ *to)\n{\n    for (long j = 0; j < n; j += 32)\n        for (long i = 0; i < k; i++, to += 32)\n"
-    "            for (long l = 0; l < 32; l++) to[l] = j + l < n ? b[i * row + (j + l) * column] : 0;\n}\n\n";
+    "@_FN void @_product(long m, long n, long k, const $ *a, long ar, long ac, const $ *b, long step, long panel, const $ *bias, $ *c, long cr)\n{\n"
+    "    const long all[1] = {0};\n    @_segments(m, n, 1, all, k, a, ar, ac, b, step, panel, bias, c, cr);\n}\n\n"
+    "@_FN void @_pack(long k, long n, const $ *b, long row, long column, $ *to)\n{\n    const long width = n <= 16 ? 16 : 32;\n    for (long j = 0; j < n; j += width)\n"
+    "        for (long i = 0; i < k; i++, to += width)\n            for (long l = 0; l < width; l++) to[l] = j + l < n ? b[i * row + (j + l) * column] : 0;\n}\n\n";
+
+/* Sums and largest in 16 parts, which vectors take side by side. */
+static const char parts_code[] =
+    "@_FN $ @_sum(long n, const $ *x)\n{\n    $ part[16] = {0}, sum = 0;\n    const long whole = n / 16 * 16;\n    for (long i = 0; i < whole; i += 16)\n        for (int l = 0; l < 16; l++) part[l] += x[i + l];\n"
+    "    for (long i = whole; i < n; i++) sum += x[i];\n    for (int l = 0; l < 16; l++) sum += part[l];\n    return sum;\n}\n\n"
+    "@_FN $ @_spread(long n, const $ *x, $ mean)\n{\n    $ part[16] = {0}, sum = 0;\n    const long whole = n / 16 * 16;\n    for (long i = 0; i < whole; i += 16)\n"
+    "        for (int l = 0; l < 16; l++) part[l] += (x[i + l] - mean) * (x[i + l] - mean);\n    for (long i = whole; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);\n"
+    "    for (int l = 0; l < 16; l++) sum += part[l];\n    return sum;\n}\n\n"
+    "@_FN $ @_top(long n, const $ *x)\n{\n    $ part[16], top = x[0];\n    const long whole = n / 16 * 16;\n    for (int l = 0; l < 16; l++) part[l] = x[0];\n    for (long i = 0; i < whole; i += 16)\n"
+    "        for (int l = 0; l < 16; l++) part[l] = x[i + l] > part[l] ? x[i + l] : part[l];\n    for (long i = whole; i < n; i++) top = x[i] > top ? x[i] : top;\n"
+    "    for (int l = 0; l < 16; l++) top = part[l] > top ? part[l] : top;\n    return top;\n}\n\n";
 
 static const char rows_code[] =
     "/* 0: sum, 1: largest, 2: smallest of [outer, n, inner] along n. */\n"
     "@_FN void @_reduce(int which, long outer, long n, long inner, const $ *x, $ *y)\n{\n"
-    "    for (long o = 0; o < outer; o++, x += n * inner, y += inner) {\n        if (inner == 1 && which == 0) {\n            $ part[16] = {0}, sum = 0;\n            long i = 0;\n"
-    "            for (; i + 16 <= n; i += 16)\n                for (int l = 0; l < 16; l++) part[l] += x[i + l];\n            for (; i < n; i++) sum += x[i];\n"
-    "            for (int l = 0; l < 16; l++) sum += part[l];\n            y[0] = sum;\n            continue;\n        }\n"
+    "    for (long o = 0; o < outer; o++, x += n * inner, y += inner) {\n        if (inner == 1 && which == 0) {\n            y[0] = @_sum(n, x);\n            continue;\n        }\n"
     "        for (long j = 0; j < inner; j++) y[j] = which == 0 ? 0 : x[j];\n        for (long i = 0; i < n; i++)\n            for (long j = 0; j < inner; j++) {\n"
     "                $ v = x[i * inner + j];\n                y[j] = which == 0 ? y[j] + v : (which == 1 ? v > y[j] : v < y[j]) || v != v ? v : y[j];\n            }\n    }\n}\n\n"
-    "@_FN void @_softmax(long rows, long n, const $ *x, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n        $ top = x[0], sum = 0;\n"
-    "        for (long i = 1; i < n; i++) top = x[i] > top ? x[i] : top;\n        for (long i = 0; i < n; i++) y[i] = @_exp(x[i] - top);\n"
-    "        for (long i = 0; i < n; i++) sum += y[i];\n        for (long i = 0; i < n; i++) y[i] /= sum;\n    }\n}\n\n"
-    "@_FN void @_log_softmax(long rows, long n, const $ *x, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n        $ top = x[0], sum = 0;\n"
-    "        for (long i = 1; i < n; i++) top = x[i] > top ? x[i] : top;\n        for (long i = 0; i < n; i++) sum += @_exp(x[i] - top);\n"
+    "@_FN void @_softmax(long rows, long n, const $ *x, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n        $ top = @_top(n, x);\n"
+    "        @_NOALIAS\n        for (long i = 0; i < n; i++) y[i] = @_exp(x[i] - top);\n        $ share = 1 / @_sum(n, y);\n        for (long i = 0; i < n; i++) y[i] *= share;\n    }\n}\n\n"
+    "@_FN void @_log_softmax(long rows, long n, const $ *x, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n        $ top = @_top(n, x), sum = 0;\n"
+    "        for (long i = 0; i < n; i++) sum += @_exp(x[i] - top);\n"
     "        sum = ($)log(sum) + top;\n        for (long i = 0; i < n; i++) y[i] = x[i] - sum;\n    }\n}\n\n"
     "@_FN void @_norm(long rows, long n, const $ *x, const $ *gamma, const $ *beta, $ eps, int rms, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n"
-    "        $ mean = 0, square = 0;\n        if (!rms)\n            for (long i = 0; i < n; i++) mean += x[i];\n        mean /= ($)n;\n"
-    "        for (long i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);\n        square = 1 / ($)sqrt(square / ($)n + eps);\n"
-    "        for (long i = 0; i < n; i++) y[i] = (x[i] - mean) * square * (gamma ? gamma[i] : 1) + (beta ? beta[i] : 0);\n    }\n}\n\n";
-
-static const char windows[] =
-    "/* g: sizes in, out, of the window; stride, dilation, padding before; how it is padded, channels, channels that are read. */\n"
-    "@_FN long @_inside(long p, long n, long padding)\n{\n    if (p >= 0 && p < n) return p;\n"
-    "    return padding == 0 ? -1 : padding == 1 ? (p % n + n) % n : p < 0 ? -p : 2 * n - 2 - p;\n}\n\n"
-    "@_FN void @_patches(const long *g, const $ *x, long o0, long o1, $ *to)\n{\n    const long channels = g[19], per = g[20];\n"
-    "    for (long o2 = 0; o2 < g[5]; o2++)\n        for (long k0 = 0; k0 < g[6]; k0++)\n            for (long k1 = 0; k1 < g[7]; k1++)\n"
-    "                for (long k2 = 0; k2 < g[8]; k2++, to += per) {\n                    long p0 = @_inside(o0 * g[9] + k0 * g[12] - g[15], g[0], g[18]);\n"
-    "                    long p1 = @_inside(o1 * g[10] + k1 * g[13] - g[16], g[1], g[18]), p2 = @_inside(o2 * g[11] + k2 * g[14] - g[17], g[2], g[18]);\n"
-    "                    if (p0 < 0 || p1 < 0 || p2 < 0) memset(to, 0, (size_t)per * sizeof *to);\n"
-    "                    else memcpy(to, x + ((p0 * g[1] + p1) * g[2] + p2) * channels, (size_t)per * sizeof *to);\n                }\n}\n\n"
-    "/* 0: largest, 1: mean of what lies inside, 2: sum over the window's size. */\n"
-    "@_FN void @_pool(int which, const long *g, const $ *x, $ *y)\n{\n    const long channels = g[19];\n    for (long o0 = 0; o0 < g[3]; o0++)\n"
-    "        for (long o1 = 0; o1 < g[4]; o1++)\n            for (long o2 = 0; o2 < g[5]; o2++, y += channels) {\n                $ count = 0;\n"
-    "                for (long c = 0; c < channels; c++) y[c] = which ? 0 : -($)INFINITY;\n                for (long k0 = 0; k0 < g[6]; k0++)\n"
-    "                    for (long k1 = 0; k1 < g[7]; k1++)\n                        for (long k2 = 0; k2 < g[8]; k2++) {\n"
-    "                            long p0 = @_inside(o0 * g[9] + k0 - g[15], g[0], 0), p1 = @_inside(o1 * g[10] + k1 - g[16], g[1], 0);\n"
-    "                            long p2 = @_inside(o2 * g[11] + k2 - g[17], g[2], 0);\n                            if (p0 < 0 || p1 < 0 || p2 < 0) continue;\n"
-    "                            const $ *from = x + ((p0 * g[1] + p1) * g[2] + p2) * channels;\n                            count += 1;\n"
-    "                            for (long c = 0; c < channels; c++) y[c] = which ? y[c] + from[c] : from[c] > y[c] || from[c] != from[c] ? from[c] : y[c];\n"
-    "                        }\n                if (which == 2) count = ($)(g[6] * g[7] * g[8]);\n                for (long c = 0; which && c < channels; c++) y[c] /= count;\n"
-    "            }\n}\n\n";
+    "        $ mean = rms ? 0 : @_sum(n, x) / ($)n, scale = 1 / ($)sqrt(@_spread(n, x, mean) / ($)n + eps);\n"
+    "        @_NOALIAS\n        for (long i = 0; i < n; i++) y[i] = (x[i] - mean) * scale * (gamma ? gamma[i] : 1) + (beta ? beta[i] : 0);\n    }\n}\n\n"
+    "/* Rows by their length, which counts as eps where it is less. */\n"
+    "@_FN void @_normalise(long rows, long n, const $ *x, $ eps, $ *y)\n{\n    for (long r = 0; r < rows; r++, x += n, y += n) {\n        $ length = ($)sqrt(@_spread(n, x, 0));\n"
+    "        if (length < eps) length = eps;\n        for (long i = 0; i < n; i++) y[i] = x[i] / length;\n    }\n}\n\n"
+    "/* Rows of x [rows, width] by number; zeros for numbers that there are none of. */\n"
+    "@_FN void @_gather(long n, long rows, long width, const $ *x, const int32_t *index, $ *y)\n{\n    for (long i = 0; i < n; i++, y += width) {\n"
+    "        if (index[i] < 0 || index[i] >= rows) memset(y, 0, (size_t)width * sizeof *y);\n        else memcpy(y, x + index[i] * width, (size_t)width * sizeof *y);\n    }\n}\n\n"
+    "/* y [outer, count, inner] by an index of that shape along the middle of x [outer, size, inner]. */\n"
+    "@_FN void @_take(long outer, long size, long count, long inner, const $ *x, const int32_t *index, $ *y)\n{\n    for (long o = 0; o < outer; o++, x += size * inner)\n"
+    "        for (long i = 0; i < count * inner; i++, index++, y++) *y = *index < 0 || *index >= size ? 0 : x[*index * inner + i % inner];\n}\n\n";
 
 void export_code(export_writer *w)
 {
-    put(w, vectors);
-    put(w, w->dtype == NIGH_F32 ? math_single : math_double);
-    put(w, one_row);
-    put_rows(w, 4);
-    put_rows(w, 8);
-    put(w, product);
-    put(w, rows_code);
-    put(w, windows);
+    static const struct { unsigned part; const char *text; } parts[] = {{EXPORT_ROWS, rows_code}, {EXPORT_GROUPS, export_code_groups}, {EXPORT_WINDOWS, export_code_windows},
+        {EXPORT_POOLS, export_code_pools}, {EXPORT_FOURIER, export_code_fourier}, {EXPORT_ATTENTION, export_code_attention}};
+    bool single = w->dtype == NIGH_F32;
+    export_put(w, vectors_code);
+    export_put(w, single ? math_single : math_double);
+    if (w->parts & (EXPORT_ROWS | EXPORT_ATTENTION)) export_put(w, parts_code);
+    if (w->parts & EXPORT_SINES) export_put(w, single ? sines_single : sines_double);
+    if (w->parts & EXPORT_PRODUCTS) {
+        export_put(w, one_row);
+        for (int i = 0; i < 4; i++) put_rows(w, i < 2 ? 4 : 8, i % 2 + 1);
+        export_put(w, product);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (w->parts & parts[i].part) export_put(w, parts[i].text);
 }

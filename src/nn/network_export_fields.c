@@ -1,87 +1,113 @@
-/* Convolutions and pools as C: patches of one row of results, and a product. Declared in nn/network_export.h. */
+/* Pools, resampling and halos as C. Declared in nn/network_export.h. */
 #include "nn/network_export.h"
 
 #include "grad/windows.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { DIMS = 3 };
 
-/* Three spatial dimensions, those that are not there of size 1. */
-typedef struct geometry {
-    int64_t samples, channels, in[DIMS], out[DIMS], window[DIMS], stride[DIMS], dilation[DIMS], low[DIMS];
-} geometry;
-
-static void put_geometry(export_writer *w, const geometry *g, int64_t padding, int64_t per)
+static int64_t span(const int64_t *dim, int from, int to)
 {
-    const int64_t *const lists[] = {g->in, g->out, g->window, g->stride, g->dilation, g->low};
-    export_print(w, "    static const long g[] = {");
-    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
-        for (int i = 0; i < DIMS; i++) export_print(w, "%lld, ", (long long)lists[l][i]);
-    export_print(w, "%lld, %lld, %lld};\n", (long long)padding, (long long)g->channels, (long long)per);
+    int64_t n = 1;
+    for (int i = from; i < to; i++) n *= dim[i];
+    return n;
 }
 
-static geometry geometry_of(int dims, const int64_t *x, const nigh_shape *y, const int64_t *window, const int64_t *stride, const int64_t *dilation, const int64_t *low)
-{
-    geometry g = {.samples = x[0], .channels = x[dims + 1]};
-    for (int i = 0; i < DIMS; i++) {
-        int from = i - (DIMS - dims);
-        bool there = from >= 0;
-        g.in[i] = there ? x[from + 1] : 1;
-        g.out[i] = there ? y->dim[from + 1] : 1;
-        g.window[i] = there ? window[from] : 1;
-        g.stride[i] = there ? stride[from] : 1;
-        g.dilation[i] = there && dilation ? dilation[from] : 1;
-        g.low[i] = there ? low[from] : 0;
-    }
-    return g;
-}
-
-static int64_t volume(const int64_t *dim) { return dim[0] * dim[1] * dim[2]; }
-
-void export_convolution(export_writer *w, const exec_step *step)
-{
-    const convolution_attributes *a = step->node.attributes;
-    const operand *x = &step->operand[0], *k = &step->operand[1], *y = &step->operand[step->inputs];
-    int dims = (int)a->dims;
-    const geometry g = geometry_of(dims, a->x, &y->shape, a->w, a->stride, a->dilation, a->low);
-    int64_t per = a->w[dims], cout = a->w[dims + 1], each = cout / a->groups, taps = volume(g.window) * per;
-    char place[EXPORT_PLACE];
-    export_array array;
-    memset(&array, 0, sizeof array); /* compared as bytes */
-    if (!(array.data = export_fixed(w, k))) {
-        export_fail(w, "a convolution with computed weights has no form in C here");
-        return;
-    }
-    array.packed = true, array.offset = k->offset / (int64_t)nigh_dtype_size(w->dtype), array.k = taps, array.n = each, array.row = cout, array.column = 1;
-    array.batch_dims = 1, array.batch[0] = a->groups, array.stride[0] = each;
-    if (g.out[2] * taps > w->packing) w->packing = g.out[2] * taps;
-    long long size = (long long)((each + EXPORT_PANEL - 1) / EXPORT_PANEL * EXPORT_PANEL * taps), row = (long long)(g.out[2] * cout);
-    export_print(w, "    {\n");
-    put_geometry(w, &g, a->padding, per);
-    export_print(w, "    for (long b = 0; b < %lld; b++)\n    for (long q = 0; q < %lld; q++)\n", (long long)g.samples, (long long)a->groups);
-    export_print(w, "    for (long i = 0; i < %lld; i++)\n    for (long j = 0; j < %lld; j++) {\n", (long long)g.out[0], (long long)g.out[1]);
-    export_print(w, "        %s *t = s + %lld;\n", w->real, (long long)w->scratch);
-    export_print(w, "        %s_patches(g, %s + b * %lld + q * %lld, i, j, t);\n", w->name, export_place(w, x, place), (long long)(volume(g.in) * g.channels), (long long)per);
-    export_print(w, "        %s_product(%lld, %lld, %lld, t, %lld, 1, ", w->name, (long long)g.out[2], (long long)each, (long long)taps, (long long)taps);
-    export_print(w, "%s_array%d.at + q * %lld, %d, %lld, ", w->name, export_add_array(w, &array), size, EXPORT_PANEL, (long long)(taps * EXPORT_PANEL));
-    if (step->inputs > 2) export_print(w, "%s + q * %lld, ", export_place(w, &step->operand[2], place), (long long)each);
-    else export_print(w, "0, ");
-    export_print(w, "%s + ((b * %lld + i) * %lld + j) * %lld + q * %lld, %lld);\n    }}\n", export_place(w, y, place), (long long)g.out[0], (long long)g.out[1], row, (long long)each,
-                 (long long)cout);
-}
+/* ---- pools -------------------------------------------------------------------------------------------- */
 
 void export_pool(export_writer *w, const exec_step *step)
 {
     const pool_attributes *a = step->node.attributes;
     const operand *x = &step->operand[0], *y = &step->operand[step->inputs];
-    int dims = (int)a->dims;
-    const geometry g = geometry_of(dims, a->x, &y->shape, a->window, a->stride, NULL, a->low);
+    int dims = (int)a->dims, lead = DIMS - dims;
+    int64_t g[5 * DIMS + 1], channels = a->x[dims + 1];
     char place[EXPORT_PLACE];
+    for (int i = 0; i < 5 * DIMS; i++) g[i] = i < 4 * DIMS;
+    for (int i = 0; i < dims; i++) {
+        const int64_t all[] = {a->x[i + 1], y->shape.dim[i + 1], a->window[i], a->stride[i], a->low[i]};
+        for (int l = 0; l < 5; l++) g[l * DIMS + lead + i] = all[l];
+    }
+    g[5 * DIMS] = channels;
     int which = !strcmp(step->node.op->name, "max-pool") ? 0 : a->count_padding ? 2 : 1;
+    export_need(w, EXPORT_POOLS);
     export_print(w, "    {\n");
-    put_geometry(w, &g, 0, g.channels);
-    export_print(w, "    for (long b = 0; b < %lld; b++)\n", (long long)g.samples);
-    export_print(w, "        %s_pool(%d, g, %s + b * %lld, ", w->name, which, export_place(w, x, place), (long long)(volume(g.in) * g.channels));
-    export_print(w, "%s + b * %lld);\n    }\n", export_place(w, y, place), (long long)(volume(g.out) * g.channels));
+    export_list(w, "g", 5 * DIMS + 1, g);
+    export_print(w, "    for (long b = 0; b < %lld; b++)\n", (long long)a->x[0]);
+    export_print(w, "        %s_pool(%d, g, %s + b * %lld, ", w->name, which, export_place(w, x, place), (long long)(span(a->x, 1, dims + 1) * channels));
+    export_print(w, "%s + b * %lld);\n    }\n", export_place(w, y, place), (long long)(span(y->shape.dim, 1, dims + 1) * channels));
+}
+
+/* ---- resampling --------------------------------------------------------------------------------------- */
+
+/* Position o of `out` reads between low[o] and the next. */
+static void put_axis(export_writer *w, const resample_attributes *a, int64_t in, int64_t out)
+{
+    double *high = export_numbers(w, NIGH_F64, out);
+    int64_t *low = export_numbers(w, NIGH_I64, out);
+    for (int64_t o = 0; o < out && high && low; o++) resample_position(a->linear ? RESAMPLE_LINEAR : RESAMPLE_NEAREST, a->align_corners, in, out, o, &low[o], &high[o]);
+    if (high && low) export_print(w, "%s_array%d.at, %s_array%d.at", w->name, export_own_integers(w, out, low), w->name, export_own(w, out, high));
+}
+
+/* One dimension after another, the last first, by two places behind the results in turn. */
+void export_resample(export_writer *w, const exec_step *step)
+{
+    const resample_attributes *a = step->node.attributes;
+    int dims = (int)a->dims, left = 0;
+    int64_t size[NIGH_MAX_DIMS], room = 0;
+    char from[EXPORT_PLACE + 32], to[EXPORT_PLACE + 32], place[EXPORT_PLACE];
+    memcpy(size, a->x, (size_t)(dims + 2) * sizeof *size);
+    for (int i = dims; i >= 1; i--)
+        if (a->out[i - 1] != a->x[i]) {
+            left++;
+            size[i] = a->out[i - 1];
+            if (span(size, 0, dims + 2) > room) room = span(size, 0, dims + 2);
+        }
+    if (left > 1) export_extra(w, (left > 2 ? 2 : 1) * room);
+    export_need(w, EXPORT_WINDOWS);
+    memcpy(size, a->x, (size_t)(dims + 2) * sizeof *size);
+    snprintf(from, sizeof from, "%s", export_place(w, &step->operand[0], place));
+    for (int i = dims, turn = 0; i >= 1; i--) {
+        int64_t out = a->out[i - 1];
+        if (out == size[i]) continue;
+        if (--left) snprintf(to, sizeof to, "(s + %s_RESULTS + %lld)", w->name, (long long)(turn * room)), turn = !turn;
+        else snprintf(to, sizeof to, "%s", export_place(w, &step->operand[1], place));
+        export_print(w, "    %s_along(%lld, %lld, %lld, %lld, ", w->name, (long long)span(size, 0, i), (long long)size[i], (long long)out, (long long)span(size, i + 1, dims + 2));
+        put_axis(w, a, size[i], out);
+        export_print(w, ", %s, %s);\n", from, to);
+        size[i] = out;
+        memcpy(from, to, sizeof from);
+    }
+}
+
+/* ---- halos -------------------------------------------------------------------------------------------- */
+
+void export_halo(export_writer *w, const exec_step *step)
+{
+    const halo_attributes *a = step->node.attributes;
+    const nigh_shape *x = &step->operand[0].shape;
+    int first = x->ndim, last = -1;
+    char place[EXPORT_PLACE];
+    int64_t n[DIMS] = {1, 1, 1}, low[DIMS] = {0, 0, 0}, to[DIMS];
+    for (int i = 0; i < x->ndim; i++)
+        if (a->low[i] || a->high[i]) first = first < i ? first : i, last = i;
+    if (last - first >= DIMS) {
+        export_fail(w, "a halo over %d dimensions", last - first + 1);
+        return;
+    }
+    if (last < 0) first = 0;
+    for (int i = first; i <= last; i++) n[DIMS - 1 - last + i] = x->dim[i], low[DIMS - 1 - last + i] = a->low[i];
+    for (int i = 0; i < DIMS; i++) to[i] = n[i] + low[i] + (i - DIMS + 1 + last >= first ? a->high[i - DIMS + 1 + last] : 0);
+    long long behind = (long long)span(x->dim, last < 0 ? 0 : last + 1, x->ndim);
+    export_need(w, EXPORT_WINDOWS);
+    export_print(w, "    {\n");
+    export_list(w, "n", DIMS, n);
+    export_list(w, "low", DIMS, low);
+    export_list(w, "to", DIMS, to);
+    export_print(w, "    for (long b = 0; b < %lld; b++)\n        %s_pad(%d, n, low, to, %lld, ", (long long)span(x->dim, 0, first), w->name,
+                 a->kind == HALO_ZERO ? 0 : a->kind == HALO_CIRCULAR ? 1 : 2, behind);
+    export_print(w, "%s + b * %lld, ", export_place(w, &step->operand[0], place), (long long)span(n, 0, DIMS) * behind);
+    export_print(w, "%s + b * %lld);\n    }\n", export_place(w, &step->operand[1], place), (long long)span(to, 0, DIMS) * behind);
 }

@@ -6,20 +6,12 @@
 
 /* ---- nested loops over several arrays ----------------------------------------------------------------- */
 
-enum { MOST_ARRAYS = TILE_SLOTS };
-
-typedef struct nest {
-    int arrays, ndim;
-    int64_t dim[NIGH_MAX_DIMS], stride[MOST_ARRAYS][NIGH_MAX_DIMS];
-} nest;
-
-/* Dimensions of 1 left out; neighbours become one where all arrays allow it. Strides of broadcast dimensions are 0. */
-static void nest_build(nest *to, const nigh_shape *space, int arrays, const operand *const *array)
+void export_nest_build(export_nest *to, const nigh_shape *space, int arrays, const operand *const *array)
 {
     to->arrays = arrays;
     to->ndim = 0;
     for (int i = 0; i < space->ndim; i++) {
-        int64_t stride[MOST_ARRAYS];
+        int64_t stride[EXPORT_ARRAYS];
         if (space->dim[i] == 1) continue;
         bool merge = to->ndim > 0;
         for (int a = 0; a < arrays; a++) {
@@ -33,43 +25,58 @@ static void nest_build(nest *to, const nigh_shape *space, int arrays, const oper
     }
 }
 
-static void open_loops(export_writer *w, const nest *n, int from, int to, const char *letter)
+void export_open_loops(export_writer *w, const export_nest *n)
 {
-    for (int i = from; i < to; i++) {
-        if (i == to - 1) export_print(w, "%*s%s_NOALIAS\n", 4, "", w->name);
-        export_print(w, "    for (long %s%d = 0; %s%d < %lld; %s%d++)%s\n", letter, i, letter, i, (long long)n->dim[i], letter, i, i == to - 1 ? " {" : "");
+    for (int i = 0; i < n->ndim; i++) {
+        if (i == n->ndim - 1) export_print(w, "    %s_NOALIAS\n", w->name);
+        export_print(w, "    for (long i%d = 0; i%d < %lld; i%d++)%s\n", i, i, (long long)n->dim[i], i, i == n->ndim - 1 ? " {" : "");
     }
-    if (from == to) export_print(w, "    {\n");
+    if (n->ndim == 0) export_print(w, "    {\n");
 }
 
-/* "i0 * 64 + i1" for an array; "0" when it stands still. */
-static const char *index_text(const nest *n, int array, int to, const char *letter, char *text, size_t room)
+const char *export_index_text(const export_nest *n, int array, int to, char *text, size_t room)
 {
     size_t at = 0;
     snprintf(text, room, "0");
     for (int i = 0; i < to; i++) {
         long long stride = (long long)n->stride[array][i];
         if (!stride || at >= room) continue;
-        at += (size_t)(stride == 1 ? snprintf(text + at, room - at, "%s%s%d", at ? " + " : "", letter, i)
-                                   : snprintf(text + at, room - at, "%s%s%d * (%lld)", at ? " + " : "", letter, i, stride));
+        at += (size_t)(stride == 1 ? snprintf(text + at, room - at, "%si%d", at ? " + " : "", i) : snprintf(text + at, room - at, "%si%d * (%lld)", at ? " + " : "", i, stride));
     }
     return text;
 }
 
 /* ---- copies ------------------------------------------------------------------------------------------- */
 
+/* From p to q, both declared. */
+static void put_copying(export_writer *w, const export_nest *n)
+{
+    char a[256], b[256];
+    if (n->ndim == 1 && n->stride[0][0] == 1 && n->stride[1][0] == 1) export_print(w, "    memcpy(q, p, %lld * sizeof(%s)); }\n", (long long)n->dim[0], w->real);
+    else {
+        export_open_loops(w, n);
+        export_print(w, "        q[%s] = p[%s];\n    }}\n", export_index_text(n, 1, n->ndim, b, sizeof b), export_index_text(n, 0, n->ndim, a, sizeof a));
+    }
+}
+
 static void put_copy(export_writer *w, const operand *from, const operand *to)
 {
-    nest n;
-    char place[EXPORT_PLACE], a[256], b[256];
-    nest_build(&n, &from->shape, 2, (const operand *[]){from, to});
+    export_nest n;
+    char place[EXPORT_PLACE];
+    int64_t planes[2];
+    export_nest_build(&n, &from->shape, 2, (const operand *[]){from, to});
+    if (from->shape.dtype == NIGH_C64 || from->shape.dtype == NIGH_C128) {
+        for (int part = 0; part < 2; part++) {
+            export_print(w, "    { const %s *p = %s", w->real, export_complex(w, from, place, &planes[0]));
+            export_print(w, " + %lld; %s *q = %s", part * (long long)planes[0], w->real, export_complex(w, to, place, &planes[1]));
+            export_print(w, " + %lld;\n", part * (long long)planes[1]);
+            put_copying(w, &n);
+        }
+        return;
+    }
     export_print(w, "    { const %s *p = %s;", w->real, export_place(w, from, place));
     export_print(w, " %s *q = %s;\n", w->real, export_place(w, to, place));
-    if (n.ndim == 1 && n.stride[0][0] == 1 && n.stride[1][0] == 1) export_print(w, "    memcpy(q, p, %lld * sizeof(%s)); }\n", (long long)n.dim[0], w->real);
-    else {
-        open_loops(w, &n, 0, n.ndim, "i");
-        export_print(w, "        q[%s] = p[%s];\n    }}\n", index_text(&n, 1, n.ndim, "i", b, sizeof b), index_text(&n, 0, n.ndim, "i", a, sizeof a));
-    }
+    put_copying(w, &n);
 }
 
 /* The axis along which inputs follow each other is the one where the first is shorter than the result. */
@@ -83,7 +90,7 @@ static void put_concat(export_writer *w, const exec_step *step)
         operand part = to;
         part.shape.dim[axis] = step->operand[i].shape.dim[axis];
         put_copy(w, &step->operand[i], &part);
-        to.offset += part.shape.dim[axis] * to.stride[axis] * (int64_t)nigh_dtype_size(w->dtype);
+        to.offset += part.shape.dim[axis] * to.stride[axis] * (int64_t)nigh_dtype_size(to.shape.dtype);
     }
 }
 
@@ -108,7 +115,7 @@ static const char *const expressions[ELEMENTWISE_COUNT] = {
     [ELEMENTWISE_COPY] = "%1", [ELEMENTWISE_NEG] = "-%1", [ELEMENTWISE_ABS] = "fabs%f(%1)", [ELEMENTWISE_SIGN] = "(%1 > 0 ? 1 : %1 < 0 ? -1 : %1)",
     [ELEMENTWISE_SQUARE] = "%1 * %1", [ELEMENTWISE_SQRT] = "sqrt%f(%1)", [ELEMENTWISE_RSQRT] = "1 / sqrt%f(%1)", [ELEMENTWISE_RECIPROCAL] = "1 / %1",
     [ELEMENTWISE_EXP] = "%n_exp(%1)", [ELEMENTWISE_EXPM1] = "expm1%f(%1)", [ELEMENTWISE_LOG] = "log%f(%1)", [ELEMENTWISE_LOG1P] = "log1p%f(%1)",
-    [ELEMENTWISE_SIN] = "sin%f(%1)", [ELEMENTWISE_COS] = "cos%f(%1)", [ELEMENTWISE_TANH] = "%n_tanh(%1)", [ELEMENTWISE_SIGMOID] = "1 / (1 + %n_exp(-%1))",
+    [ELEMENTWISE_SIN] = "%n_sin(%1)", [ELEMENTWISE_COS] = "%n_cos(%1)", [ELEMENTWISE_TANH] = "%n_tanh(%1)", [ELEMENTWISE_SIGMOID] = "1 / (1 + %n_exp(-%1))",
     [ELEMENTWISE_SOFTPLUS] = "%n_softplus(%1 * %p) / %p", [ELEMENTWISE_SILU] = "%1 / (1 + %n_exp(-%1))", [ELEMENTWISE_GELU] = "%n_gelu(%1)",
     [ELEMENTWISE_ERF] = "%n_erf(%1)", [ELEMENTWISE_RELU] = "(%1 > 0 ? %1 : 0)", [ELEMENTWISE_LEAKY] = "(%1 > 0 ? %1 : %p * %1)",
     [ELEMENTWISE_STEP] = "(%1 > 0 ? 1 : %p)", [ELEMENTWISE_ROUND] = "rint%f(%1)", [ELEMENTWISE_FLOOR] = "floor%f(%1)", [ELEMENTWISE_AFFINE] = "%p * %1 + %q",
@@ -126,6 +133,7 @@ static void put_op(export_writer *w, const tile_op *op)
         export_fail(w, "operator '%s' has no form in C here", elementwise_name(op->id));
         return;
     }
+    if (op->id == ELEMENTWISE_SIN || op->id == ELEMENTWISE_COS) export_need(w, EXPORT_SINES);
     export_number(w, op->p[0], number[0]);
     export_number(w, op->p[1], number[1]);
     export_print(w, "        const %s v%d = ", w->real, op->out);
@@ -140,52 +148,43 @@ static void put_op(export_writer *w, const tile_op *op)
 static void put_chain(export_writer *w, const exec_step *step)
 {
     const tiles *t = step->tiles;
-    const operand *array[MOST_ARRAYS] = {NULL};
-    nest n;
+    const operand *array[EXPORT_ARRAYS] = {NULL};
+    export_nest n;
     char place[EXPORT_PLACE], at[256];
     int arrays = step->inputs + step->outputs;
-    if (arrays > MOST_ARRAYS) {
+    if (arrays > EXPORT_ARRAYS) {
         export_fail(w, "a chain of %d arrays", arrays);
         return;
     }
     for (int i = 0; i < arrays; i++) array[i] = &step->operand[i];
-    nest_build(&n, &step->operand[step->inputs].shape, arrays, array);
+    export_nest_build(&n, &step->operand[step->inputs].shape, arrays, array);
     export_print(w, "    {\n");
     for (int i = 0; i < arrays; i++) export_print(w, "    %s%s *p%d = %s;\n", i < step->inputs ? "const " : "", w->real, i, export_place(w, array[i], place));
-    open_loops(w, &n, 0, n.ndim, "i");
+    export_open_loops(w, &n);
     for (int i = 0; i < t->loads; i++)
-        export_print(w, "        const %s v%d = p%d[%s];\n", w->real, t->load[i].slot, t->load[i].operand, index_text(&n, t->load[i].operand, n.ndim, "i", at, sizeof at));
+        export_print(w, "        const %s v%d = p%d[%s];\n", w->real, t->load[i].slot, t->load[i].operand, export_index_text(&n, t->load[i].operand, n.ndim, at, sizeof at));
     for (int k = 0; k < t->ops; k++) {
         int to = t->slot[t->op[k].out].operand;
         put_op(w, &t->op[k]);
-        if (to >= 0) export_print(w, "        p%d[%s] = v%d;\n", to, index_text(&n, to, n.ndim, "i", at, sizeof at), t->op[k].out);
+        if (to >= 0) export_print(w, "        p%d[%s] = v%d;\n", to, export_index_text(&n, to, n.ndim, at, sizeof at), t->op[k].out);
     }
     export_print(w, "    }}\n");
 }
 
 /* ---- products ----------------------------------------------------------------------------------------- */
 
-const void *export_fixed(const export_writer *w, const operand *o)
-{
-    const storage *s = &w->run->storage[o->storage];
-    if (s->kind != STORAGE_INPUT && s->kind != STORAGE_CONSTANT) return NULL;
-    for (int i = 0; i < w->inputs; i++)
-        if (s->node == w->input[i]) return NULL;
-    return s->base;
-}
-
 /* Where the packed matrix is, and the numbers' distance from batch to batch; packs at the time of writing when it is fixed. */
-static void put_factor(export_writer *w, const operand *b, int64_t k, int64_t n, int64_t row, int64_t column, const nest *batches)
+static void put_factor(export_writer *w, const operand *b, int64_t k, int64_t n, int64_t row, int64_t column, const export_nest *batches)
 {
     char place[EXPORT_PLACE], at[256];
     const void *data = export_fixed(w, b);
-    int64_t panels = (n + EXPORT_PANEL - 1) / EXPORT_PANEL, size = panels * EXPORT_PANEL * k;
+    int64_t width = export_panel(n), size = export_packed_size(k, n);
     if (data) {
         export_array array;
         memset(&array, 0, sizeof array); /* compared as bytes */
-        array.data = data, array.packed = true, array.k = k, array.n = n, array.row = row, array.column = column;
+        array.data = data, array.dtype = w->dtype, array.packed = true, array.k = k, array.n = n, array.row = row, array.column = column;
         array.offset = b->offset / (int64_t)nigh_dtype_size(w->dtype);
-        nest index = *batches;
+        export_nest index = *batches;
         int64_t pace = size;
         for (int i = batches->ndim - 1; i >= 0; i--) { /* dimensions along which it is repeated are not stored */
             index.stride[1][i] = batches->stride[1][i] ? pace : 0;
@@ -193,19 +192,25 @@ static void put_factor(export_writer *w, const operand *b, int64_t k, int64_t n,
         }
         for (int i = 0; i < batches->ndim; i++)
             if (batches->stride[1][i]) array.batch[array.batch_dims] = batches->dim[i], array.stride[array.batch_dims++] = batches->stride[1][i];
-        export_print(w, "        const %s *b = %s_array%d.at + (%s);\n        const long step = %d, panel = %lld;\n", w->real, w->name, export_add_array(w, &array),
-                     index_text(&index, 1, batches->ndim, "i", at, sizeof at), EXPORT_PANEL, (long long)(k * EXPORT_PANEL));
+        export_packed(w, &array, export_index_text(&index, 1, batches->ndim, at, sizeof at));
         return;
     }
     export_place(w, b, place);
-    index_text(batches, 1, batches->ndim, "i", at, sizeof at);
-    if (column == 1 && n % EXPORT_PANEL == 0) {
+    export_index_text(batches, 1, batches->ndim, at, sizeof at);
+    if (column == 1 && (n % EXPORT_PANEL == 0 || n == EXPORT_NARROW)) {
         export_print(w, "        const %s *b = %s + (%s);\n        const long step = %lld, panel = %d;\n", w->real, place, at, (long long)row, EXPORT_PANEL);
         return;
     }
-    if (size > w->packing) w->packing = size;
-    export_print(w, "        %s *b = s + %lld;\n        const long step = %d, panel = %lld;\n", w->real, (long long)w->scratch, EXPORT_PANEL, (long long)(k * EXPORT_PANEL));
+    export_extra(w, size);
+    export_print(w, "        %s *b = s + %s_RESULTS;\n        const long step = %lld, panel = %lld;\n", w->real, w->name, (long long)width, (long long)(k * width));
     export_print(w, "        %s_pack(%lld, %lld, %s + (%s), %lld, %lld, b);\n", w->name, (long long)k, (long long)n, place, at, (long long)row, (long long)column);
+}
+
+void export_packed(export_writer *w, const export_array *array, const char *place)
+{
+    int64_t width = export_panel(array->n);
+    export_print(w, "        const %s *b = %s_array%d.at + (%s);\n        const long step = %lld, panel = %lld;\n", w->real, w->name, export_add_array(w, array), place, (long long)width,
+                 (long long)(array->k * width));
 }
 
 static void put_product(export_writer *w, const exec_step *step)
@@ -217,64 +222,30 @@ static void put_product(export_writer *w, const exec_step *step)
     bool ta = flags & NIGH_TRANSPOSE_A, tb = flags & NIGH_TRANSPOSE_B;
     int64_t m = c->shape.dim[nc - 2], n = c->shape.dim[nc - 1], k = a->shape.dim[ta ? na - 2 : na - 1];
     int64_t ar = a->stride[ta ? na - 1 : na - 2], ac = a->stride[ta ? na - 2 : na - 1], br = b->stride[tb ? nb - 1 : nb - 2], bc = b->stride[tb ? nb - 2 : nb - 1];
-    nest batches;
+    export_nest batches;
     char place[EXPORT_PLACE], at[256];
+    export_need(w, EXPORT_PRODUCTS);
     for (int i = 0; i < 3; i++) lead[i].shape.ndim -= 2;
-    nest_build(&batches, &lead[2].shape, 3, (const operand *const[]){&lead[0], &lead[1], &lead[2]});
+    export_nest_build(&batches, &lead[2].shape, 3, (const operand *const[]){&lead[0], &lead[1], &lead[2]});
     for (int i = 0; i < batches.ndim; i++) export_print(w, "    for (long i%d = 0; i%d < %lld; i%d++)\n", i, i, (long long)batches.dim[i], i);
     export_print(w, "    {\n");
     put_factor(w, b, k, n, br, bc, &batches);
     export_print(w, "        %s_product(%lld, %lld, %lld, ", w->name, (long long)m, (long long)n, (long long)k);
-    export_print(w, "%s + (%s), %lld, %lld, b, step, panel, ", export_place(w, a, place), index_text(&batches, 0, batches.ndim, "i", at, sizeof at), (long long)ar, (long long)ac);
+    export_print(w, "%s + (%s), %lld, %lld, b, step, panel, ", export_place(w, a, place), export_index_text(&batches, 0, batches.ndim, at, sizeof at), (long long)ar, (long long)ac);
     export_print(w, "%s, ", step->inputs == 3 ? export_place(w, &step->operand[2], place) : "0");
-    export_print(w, "%s + (%s), %lld);\n    }\n", export_place(w, c, place), index_text(&batches, 2, batches.ndim, "i", at, sizeof at), (long long)c->stride[nc - 2]);
-}
-
-/* ---- reductions and rows ------------------------------------------------------------------------------ */
-
-/* [outer, n, inner] to [outer, inner]: what the result has of size 1 and the input has not is reduced; it lies together. */
-static void put_reduce(export_writer *w, const exec_step *step)
-{
-    const operand *x = &step->operand[0], *y = &step->operand[1];
-    const char *name = step->node.op->name;
-    int64_t outer = 1, n = 1, inner = 1;
-    char place[EXPORT_PLACE];
-    for (int i = 0; i < x->shape.ndim; i++) {
-        int64_t size = x->shape.dim[i];
-        if (size == 1) continue;
-        if (y->shape.dim[i] == 1) n *= size;
-        else if (n == 1) outer *= size;
-        else inner *= size;
-    }
-    int which = !strcmp(name, "sum") ? 0 : !strcmp(name, "max-over") ? 1 : 2;
-    export_print(w, "    %s_reduce(%d, %lld, %lld, %lld, ", w->name, which, (long long)outer, (long long)n, (long long)inner);
-    export_print(w, "%s, ", export_place(w, x, place));
-    export_print(w, "%s);\n", export_place(w, y, place));
-}
-
-static void put_rows(export_writer *w, const exec_step *step)
-{
-    const operand *x = &step->operand[0], *y = &step->operand[step->inputs];
-    bool softmax = !strcmp(step->node.op->name, "softmax"), log_softmax = !strcmp(step->node.op->name, "log-softmax");
-    int64_t n = x->shape.ndim ? x->shape.dim[x->shape.ndim - 1] : 1, rows = nigh_shape_count(&x->shape) / n;
-    char place[EXPORT_PLACE], number[48];
-    export_print(w, "    %s_%s(%lld, %lld, ", w->name, softmax ? "softmax" : log_softmax ? "log_softmax" : "norm", (long long)rows, (long long)n);
-    export_print(w, "%s, ", export_place(w, x, place));
-    if (!softmax && !log_softmax) {
-        const norm_attributes *a = step->node.attributes;
-        export_print(w, "%s, ", a->gamma ? export_place(w, &step->operand[1], place) : "0");
-        export_print(w, "%s, %s, %d, ", a->beta ? export_place(w, &step->operand[1 + a->gamma], place) : "0", export_number(w, a->eps, number), (int)a->rms);
-    }
-    export_print(w, "%s);\n", export_place(w, y, place));
+    export_print(w, "%s + (%s), %lld);\n    }\n", export_place(w, c, place), export_index_text(&batches, 2, batches.ndim, at, sizeof at), (long long)c->stride[nc - 2]);
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------- */
 
 void export_step(export_writer *w, const exec_step *step)
 {
-    static const struct { const char *name; void (*put)(export_writer *, const exec_step *); } known[] = {{"matmul", put_product}, {"concat", put_concat}, {"place", put_place},
-        {"sum", put_reduce}, {"max-over", put_reduce}, {"min-over", put_reduce}, {"softmax", put_rows}, {"log-softmax", put_rows}, {"layer-norm", put_rows}, {"rms-norm", put_rows},
-        {"convolution", export_convolution}, {"max-pool", export_pool}, {"average-pool", export_pool}};
+    static const struct { const char *name; export_step_fn *put; } known[] = {{"matmul", put_product}, {"concat", put_concat}, {"place", put_place},
+        {"sum", export_reduce}, {"max-over", export_reduce}, {"min-over", export_reduce}, {"softmax", export_rows}, {"log-softmax", export_rows}, {"layer-norm", export_rows},
+        {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather}, {"take-along", export_take},
+        {"convolution", export_convolution}, {"convolution-data", export_convolution_data}, {"max-pool", export_pool}, {"average-pool", export_pool},
+        {"resample", export_resample}, {"halo", export_halo}, {"attention", export_attention}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize},
+        {"complex", export_complex_parts}, {"real", export_complex_parts}, {"imag", export_complex_parts}, {"conj", export_complex_parts}};
     if (step->tiles) put_chain(w, step);
     else if (step->copy) put_copy(w, &step->operand[0], &step->operand[1]);
     else {

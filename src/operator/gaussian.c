@@ -86,7 +86,7 @@ static nigh_status make_transform(nigh_context *ctx, nigh_gaussian_field *f)
     static const nigh_fft_kind kinds[] = {[NIGH_GRID_CELL] = NIGH_FFT_DCT3, [NIGH_GRID_NODE] = NIGH_FFT_DST1, [NIGH_GRID_PERIODIC] = NIGH_FFT_REAL};
     int64_t n[2] = {f->inner, f->inner};
     nigh_fft_spec spec = nigh_fft_channels_last(kinds[f->spec.grid], NIGH_F64, f->spec.grid == NIGH_GRID_PERIODIC, 1, f->spec.dims, n, 1);
-    spec.norm = NIGH_FFT_RAW;
+    spec.norm = NIGH_FFT_RAW, spec.engine = NIGH_FFT_OWN; /* whose bits do not depend on where `out` begins */
     return nigh_fft_new(ctx, &spec, 1, &f->fft);
 }
 

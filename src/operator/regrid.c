@@ -103,6 +103,7 @@ static nigh_status make_transforms(nigh_context *ctx, nigh_regridder *r)
     nigh_fft_spec forward = nigh_fft_channels_last(NIGH_FFT_REAL, NIGH_F64, false, 1, s->dims, from, 1);
     nigh_fft_spec back = nigh_fft_channels_last(NIGH_FFT_REAL, NIGH_F64, true, 1, s->dims, to, 1);
     back.norm = NIGH_FFT_RAW, back.destroy = true;
+    forward.engine = back.engine = NIGH_FFT_OWN; /* whose bits do not depend on where callers' arrays begin */
     r->kept = (small - 1) / 2;
     nigh_status status = nigh_fft_new(ctx, &forward, 1, &r->forward);
     return status ? status : nigh_fft_new(ctx, &back, 1, &r->back);

@@ -256,8 +256,8 @@ static void problem_section(nigh_page *page, int number, const nigh_report_outco
     nigh_report_errors(page, o);
     nigh_report_chart(page, o);
     nigh_report_timings(page, o);
-    nigh_report_fields(page, o);
     nigh_page_raw(page, "</div>\n");
+    nigh_report_fields(page, o);
     if (o->receipt) put_receipt(page, o->receipt);
     put_candidates(page, o);
     nigh_page_raw(page, "</section>\n");

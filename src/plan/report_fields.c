@@ -111,7 +111,7 @@ static void put_profiles(nigh_page *page, const nigh_report_outcome *o, const ni
     heading(page, o, picture, false);
     if (!together) put_one_line(page, "The input over x", "input", "quiet", n, x, picture->input);
     put_lines(page, picture, n, x, together);
-    put_one_line(page, "Difference of answer and truth over x", "answer \u2212 truth", "s2", n, x, apart);
+    put_one_line(page, "Difference of answer and truth over x", "answer \u2212 truth", "s4", n, x, apart);
     nigh_free(page->ctx, x);
     nigh_page_raw(page, "<figcaption>");
     nigh_page_key(page, "quiet stroke", "input");
@@ -151,7 +151,7 @@ static void put_spectrum(nigh_page *page, const nigh_pictures *p)
     const struct {
         const double *power;
         const char *classes, *swatch, *name;
-    } lines[] = {{p->truth, "s1 broad", "s1 stroke", "truth"}, {p->answer, "s2", "s2 stroke", "answer"}, {p->error, "bad", "bad stroke", "error (answer \u2212 truth)"}};
+    } lines[] = {{p->truth, "s1 broad", "s1 stroke", "truth"}, {p->answer, "s2", "s2 stroke", "answer"}, {p->error, "s4", "s4 stroke", "error (answer \u2212 truth)"}};
     for (int i = 0; i < 3; i++) cover_powers(&y, p->waves, lines[i].power, LEAST_POWER * most);
     nigh_axis_round(&y);
     nigh_plot plot;
@@ -164,7 +164,7 @@ static void put_spectrum(nigh_page *page, const nigh_pictures *p)
     for (int i = 0; i < 3; i++) nigh_page_key(page, lines[i].swatch, lines[i].name);
     char number[FIGURE_ROOM];
     if (isfinite(lost)) nigh_page_raw(page, "<span>From |k| = %s on the error is larger than what is there: finer detail of the answers is not to be believed.", nigh_figure_number(lost, 3, number));
-    else nigh_page_raw(page, "<span>At the finest scales of this grid the error stays below the truth.");
+    else nigh_page_raw(page, "<span>%s the finest scales of this grid the error stays below the truth.", p->error[p->waves - 1] >= p->truth[p->waves - 1] ? "Nearly up to" : "Up to");
     nigh_page_raw(page, " Means over %lld %s inputs%s.</span></figcaption></figure>\n", (long long)p->inputs, p->screen ? "screened" : "tested",
                   p->grid == NIGH_GRID_PERIODIC ? "" : "; by cosines, for the fields need not be periodic");
 }
@@ -209,10 +209,14 @@ static void put_grids(nigh_page *page, const nigh_report_outcome *o, const nigh_
 void nigh_report_fields(nigh_page *page, const nigh_report_outcome *o)
 {
     const nigh_pictures *p = o->pictures;
+    bool grids = o->receipt && o->receipt->grids > 1;
+    if (!p && !grids) return;
+    nigh_page_raw(page, "<div class=\"figures\">\n");
     for (int i = 0; p && i < p->count; i++) {
         if (p->dims == 2) put_maps(page, o, p, &p->picture[i]);
         else put_profiles(page, o, p, &p->picture[i]);
     }
     if (p) put_spectrum(page, p);
-    if (o->receipt && o->receipt->grids > 1 && !page->status) put_grids(page, o, o->receipt);
+    if (grids && !page->status) put_grids(page, o, o->receipt);
+    nigh_page_raw(page, "</div>\n");
 }

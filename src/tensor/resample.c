@@ -48,19 +48,22 @@ static nigh_status check(nigh_context *ctx, const resample_spec *s, int threads)
     return NIGH_OK;
 }
 
+void resample_position(resample_kind kind, bool align_corners, int64_t in, int64_t out, int64_t o, int64_t *low, double *high)
+{
+    double at;
+    if (align_corners)
+        at = out > 1 ? (double)o * (double)(in - 1) / (double)(out - 1) : 0;
+    else
+        at = fmax(((double)o + .5) * (double)in / (double)out - .5, 0);
+    if (kind == RESAMPLE_NEAREST) at = align_corners ? floor(at + .5) : (double)(int64_t)((__int128)o * in / out);
+    *low = (int64_t)at < in ? (int64_t)at : in - 1;
+    *high = *low + 1 < in ? at - (double)*low : 0;
+}
+
 static void fill(const resample_spec *s, resample_axis *a)
 {
     a->same = a->in == a->out;
-    for (int64_t o = 0; o < a->out; o++) {
-        double at;
-        if (s->align_corners)
-            at = a->out > 1 ? (double)o * (double)(a->in - 1) / (double)(a->out - 1) : 0;
-        else
-            at = fmax(((double)o + .5) * (double)a->in / (double)a->out - .5, 0);
-        if (s->kind == RESAMPLE_NEAREST) at = s->align_corners ? floor(at + .5) : (double)(int64_t)((__int128)o * a->in / a->out);
-        a->low[o] = (int64_t)at < a->in ? (int64_t)at : a->in - 1;
-        a->high[o] = a->low[o] + 1 < a->in ? at - (double)a->low[o] : 0;
-    }
+    for (int64_t o = 0; o < a->out; o++) resample_position(s->kind, s->align_corners, a->in, a->out, o, &a->low[o], &a->high[o]);
 }
 
 nigh_status resample_new(nigh_context *ctx, const resample_spec *spec, int threads, resample **out)

@@ -30,6 +30,8 @@ typedef struct resample resample;
 /* NIGH_INVALID: a size out of range; NIGH_UNSUPPORTED: another type. `threads`: at most so many. */
 nigh_status resample_new(nigh_context *ctx, const resample_spec *spec, int threads, resample **out);
 void resample_free(resample *r);                  /* NULL is fine */
+/* Position o of a dimension reads low and low + 1 with the weights 1 - high and high (0: low alone). */
+void resample_position(resample_kind kind, bool align_corners, int64_t in, int64_t out, int64_t o, int64_t *low, double *high);
 size_t resample_workspace(const resample *r);     /* bytes, 64-byte aligned */
 
 /* Allocate nothing, re-entrant, each with its own workspace. One dimension after another: two multiply-adds an element and dimension. */

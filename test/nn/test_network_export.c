@@ -1,72 +1,15 @@
 /* Exported networks, compiled by what compilers there are, against the tape. */
+#include "exported.h"
 #include "networks.h"
 #include "support.h"
 
 #include "nigh/layers.h"
 
-#include <dlfcn.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-typedef void one_input(const void *x, void *y, void *s);
+static const exported_way ways[] = {{"gcc", "-std=gnu99 -O3 -march=native"}, {"gcc", "-std=c99 -O1"}, {"clang", "-std=c99 -O2 -march=native"}, {NULL, NULL}};
 
-/* NULL when this compiler is not here. */
-static void *compile(const char *folder, const char *compiler, const char *options)
-{
-    char command[1024], path[512];
-    snprintf(command, sizeof command, "command -v %s >/dev/null 2>&1", compiler);
-    if (system(command)) return NULL;
-    snprintf(path, sizeof path, "%s/net-%s-%zu.so", folder, compiler, strlen(options));
-    snprintf(command, sizeof command, "%s %s -Wall -Wextra -Werror -pedantic -Wno-overlength-strings -shared -fPIC -o %s %s/net.c -lm", compiler, options, path, folder);
-    assert_int_equal(system(command), 0);
-    void *library = dlopen(path, RTLD_NOW);
-    if (!library) fail_msg("%s", dlerror());
-    return library;
-}
-
-static long scratch_of(const nigh_buffer *text)
-{
-    const char *at = strstr(text->data, "#define net_SCRATCH ");
-    assert_non_null(at);
-    return atol(at + strlen("#define net_SCRATCH "));
-}
-
-static void check(nigh_context *ctx, nigh_network *net, const nigh_shape *shape, double tolerance)
-{
-    static const char *const ways[][2] = {{"gcc", "-std=gnu99 -O3 -march=native"}, {"gcc", "-std=c99 -O1"}, {"clang", "-std=c99 -O2 -march=native"}};
-    nigh_buffer text = {.ctx = ctx};
-    nigh_array x = {0}, want = {0};
-    char *folder = test_folder_new(), path[512];
-    assert_ok(ctx, nigh_array_new(ctx, shape, &x));
-    fill_uniform(&x, -1, 1, 11);
-    assert_ok(ctx, nigh_network_export(net, shape, "net", &text));
-    run_on_tape(net, &x, &want);
-    snprintf(path, sizeof path, "%s/net.c", folder);
-    FILE *file = fopen(path, "w");
-    assert_int_equal(fwrite(text.data, 1, text.size, file), text.size);
-    assert_int_equal(fclose(file), 0);
-    size_t size = nigh_dtype_size(shape->dtype), count = (size_t)nigh_shape_count(&want.shape);
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        void *library = compile(folder, ways[i][0], ways[i][1]);
-        if (!library) continue;
-        one_input *net_one;
-        *(void **)&net_one = dlsym(library, "net");
-        assert_non_null(net_one);
-        void *s = malloc((size_t)scratch_of(&text) * size), *y = malloc(count * size + 8);
-        for (int again = 0; again < 2; again++) net_one(x.data, y, s); /* what is left in s must not matter */
-        nigh_array got = {.shape = want.shape, .data = y};
-        for (size_t k = 0; k < count; k++) assert_near(nigh_array_get(&got, (int64_t)k), nigh_array_get(&want, (int64_t)k), tolerance, tolerance);
-        free(s);
-        free(y);
-        dlclose(library);
-    }
-    test_folder_remove(folder);
-    nigh_array_free(ctx, &x);
-    nigh_array_free(ctx, &want);
-    nigh_buffer_free(&text);
-}
+static void check(nigh_network *net, const nigh_shape *shape, double tolerance) { check_exported(net, shape, NULL, NULL, tolerance, ways, NULL); }
 
 static nigh_network *mlp(nigh_context *ctx, nigh_dtype dtype, const char *act)
 {
@@ -90,7 +33,7 @@ static void test_mlp(void **state)
         for (int batch = 1; batch < 14; batch += 6) {
             nigh_dtype dtype = wide ? NIGH_F64 : NIGH_F32;
             nigh_network *net = mlp(ctx, dtype, acts[(batch / 6 + wide) % 4]);
-            check(ctx, net, &(nigh_shape){.dtype = dtype, .ndim = 2, .dim = {batch, 20}}, wide ? 1e-12 : 5e-6);
+            check(net, &(nigh_shape){.dtype = dtype, .ndim = 2, .dim = {batch, 20}}, wide ? 1e-12 : 5e-6);
             nigh_network_free(net);
         }
     test_context_free(ctx);
@@ -137,7 +80,7 @@ static void test_steps(void **state)
     nigh_network_output(net, at);
     assert_ok(ctx, nigh_network_status(net));
     fill_weights(net, -1, 1, 8);
-    check(ctx, net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 3, .dim = {2, 6, 40}}, 1e-5);
+    check(net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 3, .dim = {2, 6, 40}}, 1e-5);
     nigh_network_free(net);
     test_context_free(ctx);
 }
@@ -161,7 +104,7 @@ static void test_fields(void **state)
     nigh_network_output(net, nigh_network_layer(net, "softmax", "chances", 1, &x));
     assert_ok(ctx, nigh_network_status(net));
     fill_weights(net, -0.4, 0.4, 6);
-    check(ctx, net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 4, .dim = {2, 11, 10, 4}}, 1e-5);
+    check(net, &(nigh_shape){.dtype = NIGH_F32, .ndim = 4, .dim = {2, 11, 10, 4}}, 1e-5);
     nigh_network_free(net);
     test_context_free(ctx);
 }

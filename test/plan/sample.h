@@ -21,6 +21,8 @@ static nigh_receipt sample_receipt(void)
         .outliers = {0, 0, 0.00993, 0.95, 300, "Clopper-Pearson"},
         .p95 = {0.0151, 0, 0.0177, 0.95, 300, "order statistics"},
         .worst = 0.0312, .worst_share = 0.00994,
+        .refinement = {8, 0.00213, 0.00431, NULL}, .grids = 3,
+        .grid = {{{32, 32}, 16, 0.031, false}, {{64, 64}, 16, 0.0071, true}, {{128, 96}, 16, 0.0083, false}},
         .fit_seconds = 3.4, .exact_calls = 800, .exact_seconds = 4.56e-3, .plan_seconds = 12.3e-6,
         .beside_exact = {4.56e-3, 12.3e-6, 371.2, 368.2, 374.9, 15, 2, 2, false, sample_ratios},
         .beside_shortcut = {19.9e-6, 12.3e-6, 1.62, 1.57, 1.68, 15, 0, 2, false, NULL},
@@ -115,6 +117,8 @@ static void sample_make(sample *s, int which)
                         .exact_seconds = function ? 2.3e-8 : 4.56e-3, .deciding_seconds = 21.4, .n_fit = 500, .n_screen = 200, .n_test = SAMPLE_TESTS};
     s->receipt = sample_receipt();
     nigh_receipt *r = &s->receipt;
+    if (which == 0 || which == 2) r->refinement = (nigh_refinement){0}, r->grids = 0;
+    if (which == 3) r->refinement = (nigh_refinement){.why = (char *)"8 refined runs would take some 240 s, and 30 s are given to them"}, r->grids = 0;
     r->problem = (char *)names[which], r->kind = (char *)s->problem.kind, r->error = target;
     if (which == 3) {
         for (int i = 0; i < SAMPLE_CANDIDATES - 1; i++) s->candidates[i].decides *= 50, s->candidates[i].state = NIGH_CANDIDATE_MISSED;

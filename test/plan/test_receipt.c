@@ -302,6 +302,30 @@ static void hostile_json_is_refused_with_the_key(void **state)
     test_context_free(ctx);
 }
 
+/* Receipts of before there were figures of grids. */
+static void old_receipts_are_read(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    nigh_receipt r = sample_receipt(), *back = NULL;
+    nigh_buffer json = {.ctx = ctx};
+    assert_ok(ctx, nigh_receipt_json(ctx, &r, &json));
+    assert_ok(ctx, nigh_receipt_parse(ctx, json.data, &back));
+    assert_true(back->refinement.n == 8 && back->refinement.mean == 0.00213 && back->refinement.worst == 0.00431 && !back->refinement.why);
+    assert_true(back->grids == 3 && back->grid[2].size[1] == 96 && back->grid[1].own && !back->grid[0].own && back->grid[0].mean == 0.031);
+    nigh_receipt_free(back);
+    char *renamed = replaced(json.data, "\"refinement\"", "\"unknown\""), *old = replaced(renamed, "\"grids\"", "\"unknown2\"");
+    assert_ok(ctx, nigh_receipt_parse(ctx, old, &back));
+    assert_true(back->refinement.n == 0 && !back->refinement.why && back->grids == 0);
+    nigh_receipt_free(back);
+    free(renamed), free(old);
+    char *many = replaced(json.data, "\"size\": [", "\"size\": [1, ");
+    assert_fails(ctx, nigh_receipt_parse(ctx, many, &back), NIGH_FORMAT, "size");
+    free(many);
+    nigh_buffer_free(&json);
+    test_context_free(ctx);
+}
+
 static void memory_may_run_out_anywhere(void **state)
 {
     (void)state;
@@ -345,6 +369,7 @@ int main(int argc, char **argv)
         return 0;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(old_receipts_are_read),
         cmocka_unit_test(numbers_have_the_digits_asked), cmocka_unit_test(two_digits_round_outwards_and_stay),
         cmocka_unit_test(read_rows_show_two_digits),     cmocka_unit_test(break_even_is_where_costs_cross),
         cmocka_unit_test(the_text_has_every_figure),     cmocka_unit_test(the_text_says_what_is_missing),

@@ -1,5 +1,5 @@
-/* Tables of the vorticity equation and the way from fields to modes and back; see vorticity.h. */
-#include "operator/vorticity.h"
+/* Tables of the vorticity equation and the way from fields to modes and back; see pde_vorticity.h. */
+#include "operator/pde_vorticity.h"
 
 #include "nigh/ode.h"
 

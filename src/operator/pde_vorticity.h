@@ -7,8 +7,8 @@
  *     w_t = (d_yy - d_xx) (u v) + d_xy (u^2 - v^2) + nu Laplace w + f.
  * Transforms leave out lines that are zero or not wanted; real and imaginary parts lie in planes of their own, lanes of one cache line side by side.
  */
-#ifndef NIGH_OPERATOR_VORTICITY_H
-#define NIGH_OPERATOR_VORTICITY_H
+#ifndef NIGH_OPERATOR_PDE_VORTICITY_H
+#define NIGH_OPERATOR_PDE_VORTICITY_H
 #include "nigh/fft.h"
 
 #include "tensor/fft_own.h"

@@ -1,5 +1,5 @@
-/* Tables of one-dimensional periodic equations; see spectral.h. */
-#include "operator/spectral.h"
+/* Tables of one-dimensional periodic equations; see pde_spectral.h. */
+#include "operator/pde_spectral.h"
 
 #include "nigh/ode.h"
 

@@ -4,8 +4,8 @@
  * n points, even; modes |k| <= (n - 1) / (d + 1) are kept, so that products have no alias among them. A real transform is a complex one of half the length, done as m1 x m2
  * with the lines side by side as lanes (Van Loan, "Computational frameworks for the fast Fourier transform", 3.3 and 4.3). Modes are planes of real and imaginary parts.
  */
-#ifndef NIGH_OPERATOR_SPECTRAL_H
-#define NIGH_OPERATOR_SPECTRAL_H
+#ifndef NIGH_OPERATOR_PDE_SPECTRAL_H
+#define NIGH_OPERATOR_PDE_SPECTRAL_H
 #include "nigh/fft.h"
 
 #include "tensor/fft_own.h"
