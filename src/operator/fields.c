@@ -2,6 +2,7 @@
 #include "operator/fields.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { LEAST_ROWS = 10, LEAST_SIZE = 8, PART_BYTES = 3 << 20 };
@@ -273,10 +274,20 @@ void fields_abandon(nigh_context *ctx, void *state)
     nigh_arena_free(fit->arena);
 }
 
-static nigh_status check_finite(nigh_context *ctx, const char *what, int64_t n, const double *x)
+static nigh_status refuse_number(nigh_context *ctx, const char *what, const nigh_shape *shape, int64_t at, double value)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(x[i]) || fabs(x[i]) > 1e30) return nigh_fail(ctx, NIGH_INVALID, "number %lld of the %s is %g; at most 1e30 is allowed", (long long)i, what, x[i]);
+    int64_t width = nigh_shape_count(shape), rest = at % width, place[NIGH_MAX_DIMS];
+    char text[NIGH_MAX_DIMS * 24];
+    int length = 0;
+    for (int k = shape->ndim - 1; k >= 0; k--) place[k] = rest % shape->dim[k], rest /= shape->dim[k];
+    for (int k = 0; k < shape->ndim; k++) length += snprintf(text + length, sizeof text - (size_t)length, "%s%lld", k ? "," : "", (long long)place[k]);
+    return nigh_fail(ctx, NIGH_INVALID, "%g at [%s] of row %lld of the %s; numbers of at most 1e30 are allowed", value, text, (long long)(at / width), what);
+}
+
+static nigh_status check_finite(nigh_context *ctx, const char *what, const nigh_shape *shape, int64_t n, const double *x)
+{
+    for (int64_t i = 0; i < n * nigh_shape_count(shape); i++)
+        if (!isfinite(x[i]) || fabs(x[i]) > 1e30) return refuse_number(ctx, what, shape, i, x[i]);
     return NIGH_OK;
 }
 
@@ -287,8 +298,8 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
     if (status) return status;
     if (!samples || samples->n < LEAST_ROWS)
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s was given %lld samples to fit; at least %d are needed", method->name, (long long)(samples ? samples->n : 0), LEAST_ROWS);
-    status = check_finite(ctx, "inputs", samples->n * nigh_shape_count(&problem->in), samples->in);
-    if (!status) status = check_finite(ctx, "outputs", samples->n * nigh_shape_count(&problem->out), samples->out);
+    status = check_finite(ctx, "inputs", &problem->in, samples->n, samples->in);
+    if (!status) status = check_finite(ctx, "outputs", &problem->out, samples->n, samples->out);
     nigh_arena *arena = NULL;
     if (!status) status = nigh_arena_new(ctx, &arena);
     if (status) return status;
@@ -354,6 +365,8 @@ nigh_status fields_finish(nigh_context *ctx, void *state, nigh_plan **out)
     if (!nigh_training_step(fit->training)) return nigh_fail(ctx, NIGH_INVALID, "%s was not fitted yet; advance it", fit->method->name);
     nigh_status status = field_plan_new(ctx, fit->method, &fit->settings, &fit->in, &fit->out, &plan);
     if (!status) status = give_box(fit, plan);
+    const field_family *family = fit->method->family;
+    if (!status && family->note) status = family->note(fit->method, &fit->settings, &fit->shape, plan->arena, &plan->note);
     if (!status) {
         field_plan *self = plan->state;
         nigh_parameters *from = nigh_network_parameters(fit->net), *to = nigh_network_parameters(self->net);

@@ -33,6 +33,7 @@ typedef struct field_family {
     nigh_status (*build)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net);
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
     void (*recipe)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe); /* NULL: all as in brackets */
+    nigh_status (*note)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **note); /* what plans tell; NULL: nothing */
     bool any_grid;     /* its networks mean the same on other grids */
 } field_family;
 

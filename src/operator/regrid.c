@@ -4,6 +4,7 @@
  */
 #include "nigh/fft.h"
 #include "nigh/pde.h"
+#include "tensor/elementwise.h"
 
 #include <math.h>
 #include <string.h>
@@ -147,6 +148,13 @@ void nigh_regridder_free(nigh_regridder *r)
 
 static int64_t spectrum_count(const nigh_regrid *s, int64_t n) { return 2 * (n / 2 + 1) * (s->dims == 2 ? n : 1); }
 
+/* Of an array that is on one grid in one dimension and on the other, or on the coarser one, in the other. */
+static size_t half_bytes(const nigh_regrid *s)
+{
+    int64_t small = s->from < s->to ? s->from : s->to;
+    return (size_t)(s->dims == 2 ? (s->from * s->to > small * small ? s->from * s->to : small * small) : 0) * sizeof(double);
+}
+
 size_t nigh_regridder_workspace(const nigh_regridder *r)
 {
     const nigh_regrid *s = &r->spec;
@@ -155,7 +163,7 @@ size_t nigh_regridder_workspace(const nigh_regridder *r)
         size_t one = nigh_fft_workspace(r->forward), two = nigh_fft_workspace(r->back);
         return aligned((size_t)spectrum_count(s, s->from) * sizeof(double)) + aligned((size_t)spectrum_count(s, s->to) * sizeof(double)) + aligned(one > two ? one : two);
     }
-    return aligned((size_t)square(s, s->from) * sizeof(double)) + aligned((size_t)(s->from * s->to) * sizeof(double));
+    return aligned((size_t)square(s, s->from) * sizeof(double)) + 2 * aligned(half_bytes(s));
 }
 
 static void run_circles(const nigh_regridder *r, const double *in, double *out, void *workspace)
@@ -179,40 +187,56 @@ static void run_circles(const nigh_regridder *r, const double *in, double *out, 
 static void run_first(const table *t, int64_t to, int64_t width, const double *in, double *out)
 {
     for (int64_t i = 0; i < to; i++, out += width) {
-        memset(out, 0, (size_t)width * sizeof *out);
-        for (int64_t j = t->first[i]; j < t->first[i + 1]; j++) {
-            const double *row = in + t->source[j] * width;
-            double weight = t->weight[j];
-            for (int64_t k = 0; k < width; k++) out[k] = fma(weight, row[k], out[k]);
+        const double *row = in + t->source[t->first[i]] * width;
+        double weight = t->weight[t->first[i]];
+        for (int64_t k = 0; k < width; k++) out[k] = weight * row[k];
+        for (int64_t j = t->first[i] + 1; j < t->first[i + 1]; j++) {
+            row = in + t->source[j] * width, weight = t->weight[j];
+            for (int64_t k = 0; k < width; k++) out[k] += weight * row[k];
         }
     }
 }
 
-/* The last dimension of [rows, from] to [rows, to]. */
-static void run_last(const table *t, int64_t rows, int64_t from, int64_t to, const double *in, double *out)
+static void transpose(int64_t rows, int64_t columns, const double *in, double *out)
 {
-    for (int64_t r = 0; r < rows; r++, in += from, out += to)
-        for (int64_t i = 0; i < to; i++) {
-            double sum = 0;
-            for (int64_t j = t->first[i]; j < t->first[i + 1]; j++) sum = fma(t->weight[j], in[t->source[j]], sum);
-            out[i] = sum;
-        }
+    for (int64_t i = 0; i < columns; i++)
+        for (int64_t j = 0; j < rows; j++) out[i * rows + j] = in[j * columns + i];
 }
 
-static double into_mean(nigh_regrid_mean mean, double x) { return mean == NIGH_MEAN_HARMONIC ? 1 / x : log(x); }
-static double out_of_mean(nigh_regrid_mean mean, double x) { return mean == NIGH_MEAN_HARMONIC ? 1 / x : exp(x); }
+/* What is averaged in place of the cells themselves, and back. */
+static void change(nigh_regrid_mean mean, bool back, int64_t n, const double *in, double *out)
+{
+    elementwise_id id = mean == NIGH_MEAN_HARMONIC ? ELEMENTWISE_RECIPROCAL : back ? ELEMENTWISE_EXP : ELEMENTWISE_LOG;
+    elementwise_find(NIGH_F64, id)(n, (const void *[]){in}, NULL, out);
+}
+
+/* Both dimensions are taken as the first one, which vectorises: what is transposed in between are the smaller arrays. */
+static void run_plane(const table *t, int64_t n, int64_t m, const double *in, double *out, double *a, double *b)
+{
+    if (m < n) {
+        run_first(t, m, n, in, a);
+        transpose(m, n, a, b);
+        run_first(t, m, m, b, a);
+        transpose(m, m, a, out);
+        return;
+    }
+    transpose(n, n, in, a);
+    run_first(t, m, n, a, b);
+    transpose(m, n, b, a);
+    run_first(t, m, m, a, out);
+}
 
 static void run_tables(const nigh_regridder *r, const double *in, double *out, void *workspace)
 {
     const nigh_regrid *s = &r->spec;
     int64_t n = s->from, m = s->to;
-    double *changed = workspace, *half = (double *)((char *)workspace + aligned((size_t)square(s, n) * sizeof(double)));
+    double *changed = workspace, *a = (double *)((char *)workspace + aligned((size_t)square(s, n) * sizeof(double))), *b = (double *)((char *)a + aligned(half_bytes(s)));
     bool means = s->grid == NIGH_GRID_CELL && m < n && s->mean != NIGH_MEAN_ARITHMETIC;
-    for (int64_t i = 0; means && i < square(s, n); i++) changed[i] = into_mean(s->mean, in[i]);
+    if (means) change(s->mean, false, square(s, n), in, changed);
     const double *x = means ? changed : in;
-    if (s->dims == 1) run_last(&r->table, 1, n, m, x, out);
-    else run_first(&r->table, m, n, x, half), run_last(&r->table, m, n, m, half, out);
-    for (int64_t i = 0; means && i < square(s, m); i++) out[i] = out_of_mean(s->mean, out[i]);
+    if (s->dims == 1) run_first(&r->table, m, 1, x, out);
+    else run_plane(&r->table, n, m, x, out, a, b);
+    if (means) change(s->mean, true, square(s, m), out, out);
 }
 
 void nigh_regridder_run(const nigh_regridder *r, const double *in, double *out, void *workspace)

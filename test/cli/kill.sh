@@ -35,7 +35,7 @@ words_of() { # NAME OUT: the command of one plan, in words
     function) words=("$nigh" plan 'exp(-x*x)*cos(3*x)' --on 0.5:4 --error 3e-6) ;;
     program) words=("$nigh" plan --exact "$program" --box 0:1,1:2 --error 0.01 --fit 40 --screen 24 --test 59) ;;
     file) words=("$nigh" plan table.csv --outputs y,z --error 0.02) ;;
-    fields) words=("$nigh" plan fields.csv --outputs "$outputs" --measure relative-l2 --error 0.9 --methods fno --settings modes=8,epochs=60,layers=2 --threads 1) ;;
+    fields) words=("$nigh" plan fields.csv --outputs "$outputs" --measure relative-l2 --error 0.9 --methods fno --settings modes=8,epochs=200,layers=2 --threads 1) ;;
     esac
     words+=(--no-clock --quiet -o "$2")
 }

@@ -254,7 +254,7 @@ static void test_refused(void **state)
     void *fit = NULL;
     assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = 5, .in = s.x, .out = s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
     s.x[7] = NAN;
-    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, &fit), NIGH_INVALID, "number 7 of the inputs");
+    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
     s.x[7] = 1;
     fit = start(ctx, &s, "width=4,modes=4,layers=1");
     assert_fails(ctx, nigh_method_fno.finish(ctx, fit, &plan), NIGH_INVALID, "not fitted yet");
