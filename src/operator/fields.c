@@ -82,7 +82,7 @@ typedef struct field_fit {
     nigh_shape in, out;
     field_shape shape;
     nigh_arena *arena;
-    int64_t n;
+    int64_t n, units;      /* samples; steps at most, 0: any */
     field_recipe recipe;
     int64_t in_count, out_count; /* means and deviations */
     float *x, *y, *weight; /* scaled inputs and outputs; 1 / |output| of each sample */
@@ -261,6 +261,7 @@ static nigh_status make_training(nigh_context *ctx, field_fit *fit)
     int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
     if (batch > fit->n) batch = fit->n;
     int64_t steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    if (fit->units > 0 && steps > fit->units) steps = fit->units; /* the schedules are as long */
     field_recipe_of(fit->method, &fit->settings, &fit->shape, steps, fit->n / batch, &fit->recipe);
     int64_t part = fit->recipe.whole ? batch : part_of(fit, batch);
     nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
@@ -323,7 +324,7 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
         nigh_arena_free(arena);
         return NIGH_MEMORY;
     }
-    *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n};
+    *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n, .units = samples->units};
     field_shape_of(&problem->in, &problem->out, &fit->shape);
     settle(method, problem, &fit->settings);
     field_recipe_of(method, &fit->settings, &fit->shape, 1, 1, &fit->recipe);
