@@ -30,7 +30,7 @@ static int64_t steps(const double *value, int64_t n)
     return pde_evolution_power(fmax(64, value[TIME] * 4 * fmax(1, wave)));
 }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 typedef struct sampler {
