@@ -62,7 +62,7 @@ static double one_cycle(const schedule *s, int64_t t)
     double first = s->base / s->divide, last = first / s->divide_last;
     double top = s->rise * (double)s->total - 1, end = (double)s->total - 1, at = (double)t;
     if (at >= end) return top < end ? last : s->base;
-    if (at <= top) return cosine(first, s->base, at / top);
+    if (at <= top) return top > 0 ? cosine(first, s->base, at / top) : s->base;
     return top >= 0 || at > 0 ? cosine(s->base, last, (at - top) / (end - top)) : first;
 }
 

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { MOST_EFFORTS = 16 };
+
 static const nigh_option options[] = {
     {.name = "coarsen", .type = NIGH_OPTION_REAL, .low = 1, .high = 64, .value = 1, .grid = "1,1.3333,1.6,2,2.6667,4,8", .help = "how many times fewer points there are in each dimension, about: an even number is taken"},
     {.name = "effort", .type = NIGH_OPTION_INT, .low = 0, .high = 15, .value = 0, .grid = "0:15", .order = NIGH_ORDER_REFINES, .help = "0 is the least that the equation's solver has"},
@@ -60,7 +62,8 @@ static nigh_status estimate(nigh_context *ctx, const nigh_method *method, const 
 typedef struct coarse_plan {
     nigh_problem *problem;  /* of its own, so that a loaded plan is as good as a new one */
     int64_t fine, coarse;
-    nigh_pde_solver *solver;
+    nigh_pde_solver *solver[MOST_EFFORTS]; /* the effort asked for, and those above it for answers that blow up */
+    int solvers;
     nigh_regridder *there, *back;
 } coarse_plan;
 
@@ -76,7 +79,26 @@ static size_t regrid_bytes(const coarse_plan *p)
 static size_t workspace(const nigh_plan *plan, int64_t block)
 {
     const coarse_plan *p = plan->state;
-    return 2 * aligned((size_t)points_of(p, p->coarse) * sizeof(double)) + regrid_bytes(p) + nigh_pde_solver_workspace(p->solver) + 64;
+    size_t solve = 0;
+    for (int i = 0; i < p->solvers; i++)
+        if (nigh_pde_solver_workspace(p->solver[i]) > solve) solve = nigh_pde_solver_workspace(p->solver[i]);
+    return 2 * aligned((size_t)points_of(p, p->coarse) * sizeof(double)) + regrid_bytes(p) + solve + 64;
+}
+
+static bool is_answer(int64_t n, const double *y)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += 0 * y[i];
+    return sum == 0;
+}
+
+/* Too large a step shows: the answer is not finite. Then the next effort is made, and so on. */
+static void solve(const coarse_plan *p, const double *x, double *y, void *room)
+{
+    for (int i = 0; i < p->solvers; i++) {
+        nigh_pde_solve(p->solver[i], x, y, room);
+        if (is_answer(points_of(p, p->coarse), y)) return;
+    }
 }
 
 static void apply(const nigh_plan *plan, int64_t n, const void *in, void *out, void *room)
@@ -86,16 +108,16 @@ static void apply(const nigh_plan *plan, int64_t n, const void *in, void *out, v
     char *at = (char *)(((uintptr_t)room + 63) / 64 * 64);
     size_t one = aligned((size_t)points_of(p, p->coarse) * sizeof(double));
     double *x = (double *)at, *y = (double *)(at + one);
-    char *regrid = at + 2 * one, *solve = regrid + regrid_bytes(p);
+    char *regrid = at + 2 * one, *rest = regrid + regrid_bytes(p);
     for (int64_t i = 0; i < n; i++) {
         const double *from = (const double *)in + i * fine;
         double *to = (double *)out + i * fine;
         if (p->coarse == p->fine) {
-            nigh_pde_solve(p->solver, from, to, solve);
+            solve(p, from, to, rest);
             continue;
         }
         nigh_regridder_run(p->there, from, x, regrid);
-        nigh_pde_solve(p->solver, x, y, solve);
+        solve(p, x, y, rest);
         nigh_regridder_run(p->back, y, to, regrid);
     }
 }
@@ -106,7 +128,7 @@ static void plan_free(nigh_context *ctx, nigh_plan *plan)
     if (!p) return;
     nigh_regridder_free(p->back);
     nigh_regridder_free(p->there);
-    nigh_pde_solver_free(p->solver);
+    for (int i = 0; i < p->solvers; i++) nigh_pde_solver_free(p->solver[i]);
     nigh_problem_free(ctx, p->problem);
 }
 
@@ -135,13 +157,16 @@ static nigh_status fill(nigh_context *ctx, nigh_plan *plan, const nigh_pde *spec
     const pde_equation *e = pde_problem_equation(pde);
     int effort = (int)plan->settings.value[1];
     p->fine = spec->grid, p->coarse = coarse_size(p->fine, plan->settings.value[0]);
-    status = pde_solver_at(ctx, pde, p->coarse, effort, &p->solver);
+    for (int i = effort; i < e->info.efforts && !status; i++) {
+        status = pde_solver_at(ctx, pde, p->coarse, i, &p->solver[p->solvers]);
+        p->solvers += !status;
+    }
     if (!status) status = pde_regridder(ctx, e, true, p->fine, p->coarse, &p->there);
     if (!status) status = pde_regridder(ctx, e, false, p->coarse, p->fine, &p->back);
     if (status) return status;
     plan->work = work_of(e, pde_problem_values(pde), p->fine, p->coarse, effort);
     plan->bytes = (double)workspace(plan, 1);
-    plan->note = nigh_arena_format(plan->arena, "%s on %lld%s points: %s", e->info.name, (long long)p->coarse, e->info.dims == 2 ? " x as many" : "", nigh_pde_effort(p->solver));
+    plan->note = nigh_arena_format(plan->arena, "%s on %lld%s points: %s", e->info.name, (long long)p->coarse, e->info.dims == 2 ? " x as many" : "", nigh_pde_effort(p->solver[0]));
     return plan->note ? NIGH_OK : NIGH_MEMORY;
 }
 

@@ -7,10 +7,12 @@ const pde_equation *const pde_equations[] = {
     &pde_advection_diffusion,
     &pde_allen_cahn,
     &pde_burgers,
+    &pde_darcy,
     &pde_fisher_kpp,
     &pde_korteweg_de_vries,
     &pde_kuramoto_sivashinsky,
     &pde_navier_stokes,
+    &pde_poisson,
     NULL,
 };
 

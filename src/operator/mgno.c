@@ -18,9 +18,9 @@ static const nigh_option options[] = {
     {.name = "cycle", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "plain,textbook,norm", .help = "what goes to the coarser grid: the right side, or what is left to solve; norm: the first, and fields are normed on the way up"},
     FIELD_BOUNDARY,
     {.name = "answer", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "whole,change", .help = "what is learnt: the output, or the output less the input (one step of time)"},
-    {.name = "loss", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "l2,h1", .help = "relative distance of fields, or of fields and their slopes"},
-    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 50, .help = "passes over the fit set"},
-    {.name = "batch", .type = NIGH_OPTION_INT, .low = 1, .high = 4096, .value = 8, .unit = "samples", .help = "samples of a step"},
+    {.name = "loss", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "h1,l2", .help = "relative distance of fields and their slopes, or of fields alone"},
+    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 30, .help = "passes over the fit set"},
+    {.name = "batch", .type = NIGH_OPTION_INT, .low = 1, .high = 4096, .value = 4, .unit = "samples", .help = "samples of a step"},
     {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 2e-3, .help = "largest step of Adam; it rises in the first fifth and falls along a cosine"},
     {.name = NULL}};
 
@@ -83,10 +83,21 @@ static void recipe(const nigh_method *method, const nigh_settings *settings, con
     r->clip = 1;
     r->out = FIELD_BY_POINT;
     r->residual = nigh_setting(method, settings, "answer") > 0;
-    r->h1 = nigh_setting(method, settings, "loss") > 0;
+    r->h1 = nigh_setting(method, settings, "loss") == 0;
 }
 
-static const field_family family = {.build = build, .flops = flops, .recipe = recipe};
+/* Levels that were asked for and that the grid has not. */
+static nigh_status note(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **text)
+{
+    design d;
+    design_of(method, settings, shape, &d);
+    int64_t asked = whole(method, settings, "levels");
+    if (asked <= d.spec.levels) return NIGH_OK;
+    *text = nigh_arena_format(arena, "%d levels of the %lld asked for: the grid has no more", d.spec.levels, (long long)asked);
+    return *text ? NIGH_OK : NIGH_MEMORY;
+}
+
+static const field_family family = {.build = build, .flops = flops, .recipe = recipe, .note = note};
 
 const nigh_method nigh_method_mgno = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

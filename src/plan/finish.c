@@ -209,6 +209,24 @@ static nigh_status words_unmet(const nigh_receipt *shown, const char *label, con
     return *words ? NIGH_OK : NIGH_MEMORY;
 }
 
+/* "fno, unet", of the methods that must be trained and were left out for their expected cost; false: none, or one was trained. */
+static bool untrained(const plan_run *run, char *names, size_t size)
+{
+    const nigh_method *last = NULL;
+    *names = 0;
+    for (int i = 0; i < run->outcome->count; i++) {
+        const nigh_candidate *c = &run->outcome->candidates[i];
+        if (!(c->method->flags & NIGH_METHOD_TRAINED)) continue;
+        if (c->state != NIGH_CANDIDATE_SKIPPED && c->state != NIGH_CANDIDATE_UNSUPPORTED) return false;
+        size_t used = strlen(names);
+        if (c->state == NIGH_CANDIDATE_SKIPPED && c->method != last && used + strlen(c->method->name) + 3 < size) {
+            snprintf(names + used, size - used, "%s%s", used ? ", " : "", c->method->name);
+            last = c->method;
+        }
+    }
+    return *names;
+}
+
 static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_receipt *r)
 {
     int proved = 1;
@@ -228,9 +246,11 @@ static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_re
         snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation", gain);
     else if (gain > 0)
         snprintf(speed, sizeof speed, ". The exact computation is cheaper (%.3g of the plan's time): use that", gain);
-    r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s", c->label,
+    char names[200], trained[260] = "";
+    if (untrained(run, names, sizeof names)) snprintf(trained, sizeof trained, " Nothing was trained: %s would cost more by their own estimate.", names);
+    r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s%s", c->label,
                                  proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test",
-                                 run->request->uses > 0 ? "" : " (10^6 uses assumed)", figure, decides, speed, outliers);
+                                 run->request->uses > 0 ? "" : " (10^6 uses assumed)", figure, decides, speed, trained, outliers);
     return r->words ? NIGH_OK : NIGH_MEMORY;
 }
 
@@ -307,6 +327,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
     if (!status) status = grids_measure(run, c->plan, r);
     if (!status) status = receipt_words(run, c, r);
     if (!status) status = refinement_words(r);
+    if (!status && c->units && !(r->words = nigh_arena_format(r->arena, "%s Its training was cut to %.2g%% of its steps to keep to the time.", r->words, 100 * c->trained))) status = NIGH_MEMORY;
     if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     outcome->chart = chart_of(outcome, c);

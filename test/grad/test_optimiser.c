@@ -181,6 +181,9 @@ static void schedules(void **state)
         assert_near(schedule_at(&s, &plateau, t), value[t], 1e-15, 0);
     }
 
+    s = (schedule){.kind = SCHEDULE_ONE_CYCLE, .base = 0.2, .total = 5, .rise = 0.2};
+    assert_ok(ctx, schedule_check(ctx, &s));
+    assert_near(schedule_at(&s, NULL, 0), 0.2, 0, 0); /* a rise of one step starts at its end */
     assert_true(schedule_named("one-cycle") == SCHEDULE_ONE_CYCLE && schedule_named("none") == SCHEDULE_KINDS && !schedule_name(SCHEDULE_KINDS));
     s = (schedule){.kind = SCHEDULE_COSINE, .base = 1, .warm_up = 5, .total = 5};
     assert_fails(ctx, schedule_check(ctx, &s), NIGH_INVALID, "total of a cosine schedule is 5");

@@ -2,9 +2,11 @@
 #include "support.h"
 
 #include "nigh/fields.h"
+#include "nigh/operators_rows.h"
 #include "nigh/train.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,6 +3,7 @@
 
 #include "nigh/fields.h"
 #include "nigh/regress.h"
+#include "operator/fields.h"
 #include "operator/methods.h"
 
 #include <math.h>
@@ -10,6 +11,14 @@
 #include <string.h>
 
 enum { ROWS = 40, SIZE = 16, WIDTH = SIZE * SIZE };
+
+/* These fields are too small for more than one thread. */
+static nigh_context *context_new(void)
+{
+    nigh_context *ctx = test_context_new();
+    assert_ok(ctx, nigh_context_set_threads(ctx, 1));
+    return ctx;
+}
 
 static nigh_problem *problem_of(nigh_context *ctx, double *x, double *y)
 {
@@ -38,7 +47,7 @@ static nigh_plan *plan_of(nigh_context *ctx, const nigh_problem *problem, const 
 {
     const nigh_method *m = &nigh_method_mgno;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     nigh_progress_point point = {0};
     nigh_plan *plan = NULL;
     void *fit = NULL;
@@ -78,15 +87,15 @@ static double error_of(nigh_context *ctx, const nigh_plan *plan, const double *x
 
 static void test_learns(void **state)
 {
-    static const char *const texts[] = {"width=4,layers=2,epochs=25,rate=0.01", "width=4,layers=2,epochs=25,rate=0.01,loss=l2,answer=change", "width=4,layers=2,epochs=25,rate=0.01,cycle=textbook",
-                                        "width=4,layers=2,epochs=25,rate=0.01,cycle=norm"};
-    nigh_context *ctx = test_context_new();
+    static const char *const more[] = {"", ",loss=l2,answer=change", ",cycle=textbook", ",cycle=norm,behind=1"};
+    nigh_context *ctx = context_new();
     double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        nigh_plan *plan = plan_of(ctx, problem, texts[i], x, y, 1000, false);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        char text[100] = "width=4,layers=2,levels=3,epochs=20,batch=5,rate=0.01";
+        nigh_plan *plan = plan_of(ctx, problem, strcat(text, more[i]), x, y, 1000, false);
         double error = error_of(ctx, plan, x, y);
-        if (!(error < 0.15)) fail_msg("%s: error %g", texts[i], error);
+        if (!(error < 0.4)) fail_msg("%s: error %g", text, error);
         nigh_plan_free(ctx, plan);
     }
     nigh_problem_free(ctx, problem);
@@ -96,11 +105,11 @@ static void test_learns(void **state)
 
 static void test_same_bits(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     size_t bytes = ROWS * WIDTH * sizeof(double);
     double *x = malloc(4 * bytes), *y = x + ROWS * WIDTH, *a = y + ROWS * WIDTH, *b = a + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
-    static const char *const texts[] = {"width=3,layers=1,epochs=1,batch=8", "width=3,layers=1,epochs=1,batch=8,answer=change,boundary=periodic,levels=3,behind=1"};
+    static const char *const texts[] = {"width=3,layers=1,epochs=1,batch=8,loss=l2", "width=3,layers=1,epochs=1,batch=8,answer=change,boundary=periodic,levels=3,behind=1"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         nigh_plan *whole = plan_of(ctx, problem, texts[i], x, y, 100, false), *cut = plan_of(ctx, problem, texts[i], x, y, 1, true), *loaded = NULL;
         nigh_buffer file = {.ctx = ctx};
@@ -124,7 +133,7 @@ static void test_boundary(void **state)
 {
     static const struct { nigh_grid grid; const char *text; nigh_padding padding; } cases[] = {
         {NIGH_GRID_PERIODIC, "", NIGH_PAD_CIRCULAR}, {NIGH_GRID_CELL, "", NIGH_PAD_ZERO}, {NIGH_GRID_UNKNOWN, "", NIGH_PAD_ZERO}, {NIGH_GRID_PERIODIC, ",boundary=neumann", NIGH_PAD_REFLECT}};
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -145,7 +154,7 @@ static void test_boundary(void **state)
 /* Fewer levels than asked for, where the grid has no more: the plan says so. */
 static void test_levels(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
     nigh_plan *plan = plan_of(ctx, problem, "width=2,layers=1,epochs=1,batch=40,levels=9", x, y, 10, false);
@@ -165,12 +174,12 @@ static void test_levels(void **state)
 /* Outputs of nothing but zeros do not count as relative ones; numbers that are none are named. */
 static void test_bad_data(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
     const nigh_method *m = &nigh_method_mgno;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     void *fit = NULL;
     memset(y + 3 * WIDTH, 0, WIDTH * sizeof *y);
     static const char *const losses[] = {"width=2,layers=1,epochs=2,loss=h1", "width=2,layers=1,epochs=2,loss=l2"};
