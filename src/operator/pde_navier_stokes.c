@@ -24,7 +24,7 @@ static const nigh_option options[] = {
     {.name = NULL}};
 
 /* Steps of one unit of time at least, and how many times more than just stable. */
-static const struct { int64_t least; double safety; } effort_of[EFFORTS] = {{1, 1}, {2, 1}, {4, 1}, {4, 1.4}, {8, 2}, {16, 3.5}};
+static const struct { int64_t least; double safety; } effort_of[EFFORTS] = {{1, 1}, {2, 1}, {4, 1}, {4, 1.4}, {8, 2}, {32, 3.5}};
 
 static vorticity_spec flow_of(const double *value, int64_t n, int effort, double unit)
 {

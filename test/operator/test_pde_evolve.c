@@ -184,7 +184,7 @@ static void check_sums(const char *equation, int64_t n, const char *settings, do
     nigh_ode_report report;
     for (int64_t i = 0; i < n; i++) {
         double x = 2 * M_PI * (double)i / (double)n;
-        in[i] = 0.4 + 0.3 * cos(x) - 0.5 * sin(2 * x + 1) + 0.2 * cos(3 * x);
+        in[i] = 1.1 + 0.3 * cos(x) - 0.5 * sin(2 * x + 1) + 0.2 * cos(3 * x);
     }
     to_modes(n, s->most, in, z);
     nigh_ode_spec spec = {.method = NIGH_ODE_DORMAND_PRINCE, .n = 2 * (2 * s->most + 1), .batch = 1, .relative = 1e-10, .absolute = 1e-12, .steps = 1000000};
@@ -197,7 +197,7 @@ static void check_sums(const char *equation, int64_t n, const char *settings, do
     for (int64_t i = 0; i < n; i++) {
         double complex sum = 0;
         for (int k = -s->most; k <= s->most; k++) sum += z[k + s->most] * cexp(2 * M_PI * I * (double)(k * i) / (double)n);
-        assert_near(out[i], creal(sum), tolerance, 0);
+        if (!(fabs(out[i] - creal(sum)) < tolerance)) fail_msg("%s, %lld points: %.10g, not %.10g", equation, (long long)n, out[i], creal(sum));
     }
 }
 
@@ -210,7 +210,7 @@ static void test_sums(void **state)
         for (int k = 0; k <= s.most; k++) s.linear[k] = -0.01 * 4 * M_PI * M_PI * k * k, s.gain[k] = -I * M_PI * k;
         check_sums("burgers", n, NULL, 1, &s, 1e-7);
         for (int k = 0; k <= s.most; k++) s.linear[k] = 3 - 0.01 * 4 * M_PI * M_PI * k * k, s.gain[k] = -3;
-        check_sums("fisher-kpp", n, "diffusion=0.01,rate=3,time=0.5", 0.5, &s, 1e-7);
+        check_sums("fisher-kpp", n, "diffusion=0.01,rate=3,time=0.5", 0.5, &s, 1e-6);
         for (int k = 0; k <= s.most; k++) {
             double wave = 2 * M_PI * k / 20;
             s.linear[k] = I * wave * wave * wave, s.gain[k] = -0.5 * I * wave;
@@ -218,7 +218,7 @@ static void test_sums(void **state)
         check_sums("korteweg-de-vries", n, "length=20,time=5", 5, &s, 1e-6);
         s = (sums){.most = (int)(n - 1) / 4, .degree = 3};
         for (int k = 0; k <= s.most; k++) s.linear[k] = 5 - 0.001 * 4 * M_PI * M_PI * k * k, s.gain[k] = -5;
-        check_sums("allen-cahn", n, "time=0.5", 0.5, &s, 1e-7);
+        check_sums("allen-cahn", n, "time=0.5", 0.5, &s, 1e-6);
     }
     sums s = {.most = 13, .degree = 2};
     for (int k = 0; k <= s.most; k++) {
@@ -288,7 +288,7 @@ static void test_flow_sums(void **state)
         flow_field(n, w);
         for (int k = -m; k <= m; k++)
             for (int l = -m; l <= m; l++) z[(k + m) * size + l + m] = abs(k) > 3 || abs(l) > 3 ? 0 : l > 0 || (l == 0 && k >= 0) ? field_mode(k, l) : conj(field_mode(-k, -l));
-        nigh_ode_spec spec = {.method = NIGH_ODE_RK4, .n = 2 * size * size, .batch = 1, .steps = 40};
+        nigh_ode_spec spec = {.method = NIGH_ODE_RK4, .n = 2 * size * size, .batch = 1, .steps = 300};
         nigh_ode *ode;
         assert_ok(ctx, nigh_ode_new(ctx, &spec, &ode));
         void *work = nigh_alloc(ctx, nigh_ode_workspace(ode));
@@ -302,9 +302,9 @@ static void test_flow_sums(void **state)
                 for (int l = -m; l <= m; l++) sum += z[(k + m) * size + l + m] * cexp(2 * M_PI * I * (double)(k * (p / n) + l * (p % n)) / (double)n);
             error = fmax(error, fabs(out[p] - creal(sum)));
         }
-        assert_true(error < 1e-7);
+        if (!(error < 1e-6)) fail_msg("%lld points: %g", (long long)n, error);
         solve("navier-stokes", n, NULL, 2, w, w);
-        for (int64_t p = 0; p < n * n; p++) assert_near(w[p], out[p], 1e-3, 0);
+        for (int64_t p = 0; p < n * n; p++) assert_near(w[p], out[p], 1e-2, 0);
     }
 }
 
@@ -347,7 +347,6 @@ static void test_levels(void **state)
 {
     enum { N = 40 };
     static const vorticity_kernels *const flows[] = {vorticity_scalar, vorticity_avx2, vorticity_avx512};
-    static const spectral_kernels *const lines[] = {spectral_scalar, spectral_avx2, spectral_avx512};
     static double w[N * N], out[2][N * N];
     flow_field(N, w);
     for (int level = 0; level <= (int)nigh_cpu(); level++)
@@ -444,7 +443,7 @@ static void test_bad(void **state)
     solve("navier-stokes", 16, NULL, 0, w, z);
     assert_true(isnan(out[0]) && isnan(z[0]));
     assert_fails(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "burgers", .grid = 65}, -1, &solver), NIGH_INVALID, "even");
-    assert_fails(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "burgers", .grid = 8}, -1, &solver), NIGH_INVALID, "8 points");
+    assert_fails(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "burgers", .grid = 4}, -1, &solver), NIGH_INVALID, "4 points");
     assert_fails(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "navier-stokes", .settings = "viscosity=-1"}, -1, &solver), NIGH_INVALID, "viscosity");
     static const char *const names[] = {"burgers", "navier-stokes", "korteweg-de-vries", "kuramoto-sivashinsky"};
     nigh_context *kept = ctx;
