@@ -177,10 +177,7 @@ static const char rows_code[] =
     "        if (length < eps) length = eps;\n        for (long i = 0; i < n; i++) y[i] = x[i] / length;\n    }\n}\n\n"
     "/* Rows of x [rows, width] by number; zeros for numbers that there are none of. */\n"
     "@_FN void @_gather(long n, long rows, long width, const $ *x, const int32_t *index, $ *y)\n{\n    for (long i = 0; i < n; i++, y += width) {\n"
-    "        if (index[i] < 0 || index[i] >= rows) memset(y, 0, (size_t)width * sizeof *y);\n        else memcpy(y, x + index[i] * width, (size_t)width * sizeof *y);\n    }\n}\n\n"
-    "/* y [outer, count, inner] by an index of that shape along the middle of x [outer, size, inner]. */\n"
-    "@_FN void @_take(long outer, long size, long count, long inner, const $ *x, const int32_t *index, $ *y)\n{\n    for (long o = 0; o < outer; o++, x += size * inner)\n"
-    "        for (long i = 0; i < count * inner; i++, index++, y++) *y = *index < 0 || *index >= size ? 0 : x[*index * inner + i % inner];\n}\n\n";
+    "        if (index[i] < 0 || index[i] >= rows) memset(y, 0, (size_t)width * sizeof *y);\n        else memcpy(y, x + index[i] * width, (size_t)width * sizeof *y);\n    }\n}\n\n";
 
 void export_code(export_writer *w)
 {

@@ -128,6 +128,27 @@ static void test_between(void **state)
     test_context_free(ctx);
 }
 
+/* To larger and smaller grids of even and odd sizes, whose factors are 2, 3, 4, 5, 7. */
+static void test_fourier(void **state)
+{
+    static const double sizes[][3] = {{14, 9, 6}, {8, 20, 5}, {15, 6, 7}, {12, 10, 4}};
+    nigh_context *ctx = test_context_new();
+    for (int dims = 1; dims <= 3; dims++) {
+        nigh_dtype dtype = dims == 1 ? NIGH_F64 : NIGH_F32;
+        nigh_network *net = new_network(ctx, dtype);
+        nigh_shape shape = {.dtype = dtype, .ndim = dims + 2, .dim = {2, 12, 7, 5}};
+        shape.dim[dims + 1] = 3;
+        int x = nigh_network_input(net, "x", shape.ndim, shape.dim);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            nigh_attribute how[] = {{"method", 0, "fourier"}, {"size_0", sizes[i][0], NULL}, {"size_1", sizes[i][1], NULL}, {"size_2", sizes[i][2], NULL}};
+            x = add(net, "resample", x, 0, NULL, 4, how);
+            x = add(net, "gelu", x, 0, NULL, 0, NULL);
+        }
+        finish(net, x, &shape, 1, dims == 1 ? 1e-12 : 1e-5, dims == 2 ? fast : once);
+    }
+    test_context_free(ctx);
+}
+
 static void test_batch_norm(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -230,7 +251,7 @@ static void test_unets(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between), cmocka_unit_test(test_batch_norm),
-                                       cmocka_unit_test(test_attention),    cmocka_unit_test(test_patches),    cmocka_unit_test(test_unets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between), cmocka_unit_test(test_fourier),
+                                       cmocka_unit_test(test_batch_norm),   cmocka_unit_test(test_attention),  cmocka_unit_test(test_patches), cmocka_unit_test(test_unets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
