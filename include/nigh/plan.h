@@ -203,6 +203,7 @@ typedef struct nigh_estimate {
 typedef struct nigh_samples {
     int64_t n;
     const void *in, *out;
+    int64_t units; /* for methods that train: make at most so many units of work, with schedules of that length; 0: as many as the settings ask for */
 } nigh_samples;
 
 /* One point of the learning curve. */
@@ -522,7 +523,9 @@ typedef struct nigh_candidate {
     nigh_settings settings;
     char *label;              /* "minimax degree=5 reduction=native" */
     nigh_candidate_state state;
-    char *why;                /* unsupported, skipped, failed: the reason in words; missed: the method's note on its fit; else NULL */
+    char *why;                /* unsupported, skipped, failed: the reason in words; missed: the method's note on its fit; a training that was cut short; else NULL */
+    int64_t units;            /* of a training that the time limit cut short; 0: as many as its settings ask for */
+    double trained;           /* what share of its training that is */
     nigh_estimate estimate;
     double fit_seconds;       /* with the exact computations made for it */
     double exact_calls;       /* exact computations made for its fit: the fit set's and its own */

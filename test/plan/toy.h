@@ -38,7 +38,7 @@ typedef struct toy_fit {
     nigh_settings settings;
     nigh_shape shape;
     int terms;
-    int64_t units;
+    int64_t units, total;
     double c[32];
 } toy_fit;
 
@@ -147,6 +147,7 @@ static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method,
     toy_fit *fit = nigh_alloc_zero(ctx, 1, sizeof *fit);
     if (!fit) return NIGH_MEMORY;
     fit->settings = *settings, fit->shape = problem->in, fit->terms = 1;
+    fit->total = samples->units && samples->units < 800 ? samples->units : 800;
     *out = fit;
     return NIGH_OK;
 }
@@ -154,8 +155,8 @@ static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method,
 static nigh_status toy_relax_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
 {
     toy_fit *fit = state;
-    for (int64_t u = 0; u < units && fit->units < 800; u++, fit->units++) fit->c[0] += fit->settings.value[0] * (1.7 - fit->c[0]);
-    *point = (nigh_progress_point){fit->units, 800, fabs(1.7 - fit->c[0]), fit->units >= 800};
+    for (int64_t u = 0; u < units && fit->units < fit->total; u++, fit->units++) fit->c[0] += fit->settings.value[0] * (1.7 - fit->c[0]);
+    *point = (nigh_progress_point){fit->units, fit->total, fabs(1.7 - fit->c[0]), fit->units >= fit->total};
     return NIGH_OK;
 }
 
