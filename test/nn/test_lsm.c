@@ -58,7 +58,7 @@ static nigh_node record_loss(void *user, const nigh_loss_call *call)
     return nigh_tape_relative_l2(call->tape, answer, call->batch[1]);
 }
 
-/* Twenty steps of Adam in f64, and an answer by the running statistics. */
+/* Fifty steps of Adam in f64, and an answer by the running statistics. */
 static void test_beside(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -73,16 +73,16 @@ static void test_beside(void **state)
     const double *losses = nigh_bundle_find(&bundle, "losses")->data;
     assert_ok(ctx, nigh_batches_arrays(ctx, 2, arrays, &(nigh_arrays_options){.batch = 2, .in_order = true}, &rows));
     nigh_training_spec spec = nigh_training_defaults("adam");
-    spec.network = net, spec.record = record_loss, spec.user = net, spec.batches = rows, spec.rate = (nigh_schedule){.base = 1e-3}, spec.steps = 20;
+    spec.network = net, spec.record = record_loss, spec.user = net, spec.batches = rows, spec.rate = (nigh_schedule){.base = 1e-3}, spec.steps = 50;
     assert_ok(ctx, nigh_training_new(ctx, &spec, &training));
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 50; i++) {
         assert_ok(ctx, nigh_training_advance(training, 1));
-        assert_near(nigh_training_loss(training), losses[i], 0, 1e-6);
+        assert_near(nigh_training_loss(training), losses[i], 0, i < 20 ? 1e-7 : 1e-5);
     }
     nigh_array have, *x = (nigh_array *)nigh_bundle_find(&bundle, "xt");
     const nigh_array *want = nigh_bundle_find(&bundle, "answer");
     run_on_tape(net, x, &have);
-    for (int64_t i = 0; i < nigh_shape_count(&want->shape); i++) assert_near(nigh_array_get(&have, i), nigh_array_get(want, i), 1e-6, 1e-5);
+    for (int64_t i = 0; i < nigh_shape_count(&want->shape); i++) assert_near(nigh_array_get(&have, i), nigh_array_get(want, i), 1e-4, 1e-4);
     nigh_array_free(ctx, &have);
     nigh_training_free(training), nigh_batches_free(rows);
     nigh_network_free(net);
