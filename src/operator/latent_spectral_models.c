@@ -8,7 +8,7 @@
 #include "operator/methods.h"
 
 static const nigh_option options[] = {
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels at the finest scale"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "8,16", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels at the finest scale"},
     {.name = "scales", .type = NIGH_OPTION_INT, .low = 1, .high = 6, .value = 3, .help = "scales, each half the size of the one before"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "side of a patch"},
     {.name = "patch-rows", .type = NIGH_OPTION_INT, .low = 0, .high = 64, .value = 0, .unit = "points", .help = "its size in the first of two dimensions; 0: as in the other"},
@@ -16,7 +16,7 @@ static const nigh_option options[] = {
     {.name = "tokens", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .help = "latent tokens of a patch and head"},
     {.name = "basis", .type = NIGH_OPTION_INT, .low = 0, .high = 256, .value = 12, .help = "sines and cosines each of the map of the tokens; 0: they stay"},
     {.name = "normalise", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "channel,point", .help = "means and deviations of fields: of all points together, or at each point"},
-    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 60, .help = "passes over the fit set"},
+    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 20, .help = "passes over the fit set"},
     {.name = "batch", .type = NIGH_OPTION_INT, .low = 2, .high = 4096, .value = 10, .unit = "samples", .help = "samples of a step, and of the statistics of its batch norms"},
     {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 3e-3, .help = "largest step of Adam"},
     {.name = "schedule", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cosine,step", .help = "the rate along a cosine to 0, or halved after each fifth of the steps"},
