@@ -169,12 +169,13 @@ static void put_spectrum(nigh_page *page, const nigh_pictures *p)
     nigh_page_figure(page, "Spectrum");
     nigh_plot_begin(&plot, page->html, "Power over the wave number of exact answers, the plan's answers and their difference", &x, &y);
     for (int i = 0; i < 3; i++) put_power(page, &plot, lines[i].classes, p, lines[i].power, least, lines[i].name);
-    if (isfinite(lost)) nigh_plot_upright(&plot, "quiet dashed", lost, "lost from here on");
+    if (isfinite(lost) && lost > p->k[0]) nigh_plot_upright(&plot, "quiet dashed", lost, "lost from here on");
     nigh_page_plot_end(page, &plot);
     nigh_page_raw(page, "<figcaption>");
     for (int i = 0; i < 3; i++) nigh_page_key(page, lines[i].swatch, lines[i].name);
     char number[FIGURE_ROOM];
-    if (isfinite(lost)) nigh_page_raw(page, "<span>From |k| = %s on the error is about as large as what is there: finer detail of the answers is not to be believed.", nigh_figure_number(lost, 3, number));
+    if (lost <= p->k[0]) nigh_page_raw(page, "<span>At every scale the error is about as large as what is there.");
+    else if (isfinite(lost)) nigh_page_raw(page, "<span>From |k| = %s on the error is about as large as what is there: finer detail of the answers is not to be believed.", nigh_figure_number(lost, 3, number));
     else nigh_page_raw(page, "<span>%s the finest scales of this grid the error stays below the truth.", p->error[p->waves - 1] >= 0.5 * p->truth[p->waves - 1] ? "Nearly up to" : "Up to");
     nigh_page_raw(page, " Means over %lld %s inputs%s.</span></figcaption></figure>\n", (long long)p->inputs, p->screen ? "screened" : "tested",
                   p->grid == NIGH_GRID_PERIODIC ? "" : "; by cosines, for the fields need not be periodic");
@@ -192,9 +193,9 @@ static void put_grids(nigh_page *page, const nigh_report_outcome *o, const nigh_
         if (r->grid[i].own) own = &r->grid[i];
     }
     nigh_axis x = nigh_axis_new("grid points in each dimension", true, NIGH_AXIS_NUMBER), y = nigh_axis_new(nigh_page_error_axis(o, label, sizeof label, "mean error"), true, NIGH_AXIS_NUMBER);
-    ends[0] = points[0] / 1.3, ends[1] = points[r->grids - 1] * 1.3;
+    ends[0] = points[0] / 1.5, ends[1] = points[r->grids - 1] * 1.5;
     nigh_axis_cover(&x, 2, ends);
-    nigh_axis_cover(&y, r->grids, error);
+    for (int i = 0; i < r->grids; i++) nigh_axis_cover(&y, 2, (double[]){error[i], 1.25 * error[i]}); /* the labels stand above */
     nigh_axis_cover(&y, 1, &r->error);
     if (r->refinement.n > 0) nigh_axis_cover(&y, 1, &r->refinement.mean);
     nigh_axis_round(&y);
@@ -202,12 +203,15 @@ static void put_grids(nigh_page *page, const nigh_report_outcome *o, const nigh_
     nigh_page_figure(page, "Error on other grids");
     nigh_plot_begin(&plot, page->html, "Mean error of the plan over the number of grid points", &x, &y);
     nigh_plot_line(&plot, "s1", r->grids, points, error, "mean error");
+    double width = plot.area.right - plot.area.left, height = plot.area.bottom - plot.area.top;
     for (int i = 0; i < r->grids; i++) {
         char grid[64];
         nigh_grid_text(&r->grid[i], grid);
         snprintf(text, sizeof text, "%s: %s", grid, nigh_figure_number(error[i], 3, number));
         nigh_plot_mark(&plot, r->grid[i].own ? "accent" : "s1", r->grid[i].own ? NIGH_MARK_DIAMOND : NIGH_MARK_DISC, points[i], error[i], text);
-        nigh_plot_label(&plot, r->grid[i].own ? "strong" : "", points[i], error[i], text);
+        /* In the middle above its mark: a label stands 8 units right of its point. */
+        double half = (3.2 * (double)strlen(text) + 8) / width, above = 14 / height;
+        nigh_plot_label(&plot, r->grid[i].own ? "strong" : "", points[i] * pow(plot.x.high / plot.x.low, -half), error[i] * pow(plot.y.high / plot.y.low, above), text);
     }
     nigh_plot_level(&plot, "limit", r->error, "asked");
     if (r->refinement.n > 0) nigh_plot_level(&plot, "quiet dashed", r->refinement.mean, "the exact computation's own");
