@@ -112,7 +112,7 @@ typedef struct nigh_consistency {
 } nigh_consistency;
 
 NIGH_API nigh_status nigh_network_consistency(nigh_network *net, const nigh_discretisation *spec, const nigh_consistency_options *options, nigh_consistency *out);
-NIGH_API nigh_status nigh_consistency_print(const nigh_consistency *c, int dims, nigh_network_style style, nigh_buffer *text, nigh_context *ctx);
+NIGH_API nigh_status nigh_consistency_print(const nigh_consistency *c, int dims, nigh_network_style style, nigh_buffer *text);
 
 /* ---- fields from one grid to another ------------------------------------------------------------------ */
 

@@ -74,7 +74,7 @@ static nigh_node regrid(const nigh_layer_call *c)
 static nigh_node coordinates(const nigh_layer_call *c)
 {
     nigh_tape *t = c->tape;
-    char text[TAPE_SHAPE_TEXT], step[16], start[16];
+    char text[TAPE_SHAPE_TEXT], step[24], start[24];
     if (!tape_check(t, "coordinates", 1, c->input)) return NIGH_NONE;
     const nigh_shape s = *tape_shape(t, c->input[0]);
     int dims = s.ndim - 2;

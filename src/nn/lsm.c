@@ -73,6 +73,17 @@ static const char *weight_of(builder *b, const char *part)
     return b->inner;
 }
 
+/* Frozen arrays are not drawn: the running variance begins as 1 here. */
+static void begin_variance(builder *b, int weight, int64_t channels)
+{
+    nigh_parameters *set = nigh_network_parameters(b->net);
+    if (weight < 0) return;
+    for (int64_t c = 0; c < channels; c++) {
+        if (nigh_parameters_dtype(set) == NIGH_F32) ((float *)nigh_parameters_data(set, weight))[c] = 1;
+        else ((double *)nigh_parameters_data(set, weight))[c] = 1;
+    }
+}
+
 static int norm(builder *b, int x, int64_t channels)
 {
     int w[4] = {nigh_network_weight(b->net, weight_of(b, "mean"), 1, &channels, (nigh_init){NIGH_INIT_ZERO, 0}),
@@ -80,6 +91,7 @@ static int norm(builder *b, int x, int64_t channels)
                 nigh_network_weight(b->net, weight_of(b, "weight"), 1, &channels, (nigh_init){NIGH_INIT_ONE, 1}),
                 nigh_network_weight(b->net, weight_of(b, "bias"), 1, &channels, (nigh_init){NIGH_INIT_ZERO, 0})};
     for (int k = 0; k < 2 && w[k] >= 0; k++) nigh_parameters_at(nigh_network_parameters(b->net), w[k])->frozen = true;
+    begin_variance(b, w[1], channels);
     return nigh_network_add(b->net, "batch-norm", b->name, 1, &x, 4, w, 0, NULL);
 }
 

@@ -244,7 +244,7 @@ void export_step(export_writer *w, const exec_step *step)
         {"sum", export_reduce}, {"max-over", export_reduce}, {"min-over", export_reduce}, {"softmax", export_rows}, {"log-softmax", export_rows}, {"layer-norm", export_rows},
         {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather}, {"take-along", export_take},
         {"convolution", export_convolution}, {"convolution-data", export_convolution_data}, {"max-pool", export_pool}, {"average-pool", export_pool},
-        {"resample", export_resample}, {"halo", export_halo}, {"attention", export_attention}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize},
+        {"resample", export_resample}, {"halo", export_halo}, {"attention", export_attention}, {"latent", export_latent}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize},
         {"complex", export_complex_parts}, {"real", export_complex_parts}, {"imag", export_complex_parts}, {"conj", export_complex_parts}};
     if (step->tiles) put_chain(w, step);
     else if (step->copy) put_copy(w, &step->operand[0], &step->operand[1]);

@@ -43,11 +43,27 @@ nigh_padding field_padding(const nigh_method *method, const nigh_settings *setti
     return padding[(int)nigh_setting(method, settings, "boundary")];
 }
 
-/* "auto" in place of a boundary becomes what the problem says. */
-static void settle_boundary(const nigh_method *method, const nigh_problem *problem, nigh_settings *settings)
+nigh_grid field_grid(const nigh_method *method, const nigh_settings *settings)
+{
+    static const nigh_grid grid[] = {NIGH_GRID_CELL, NIGH_GRID_CELL, NIGH_GRID_NODE, NIGH_GRID_PERIODIC};
+    return grid[(int)nigh_setting(method, settings, "grid")];
+}
+
+/* The value of an option of this name; NULL: the method has none. */
+static double *option_of(const nigh_method *method, nigh_settings *settings, const char *name)
 {
     for (int i = 0; method->options && method->options[i].name; i++)
-        if (!strcmp(method->options[i].name, "boundary") && settings->value[i] == 0) settings->value[i] = problem->grid == NIGH_GRID_PERIODIC ? 2 : 1;
+        if (!strcmp(method->options[i].name, name)) return &settings->value[i];
+    return NULL;
+}
+
+/* "auto" in place of a boundary or a grid becomes what the problem says. */
+static void settle(const nigh_method *method, const nigh_problem *problem, nigh_settings *settings)
+{
+    double *boundary = option_of(method, settings, "boundary"), *grid = option_of(method, settings, "grid");
+    if (boundary && *boundary == 0) *boundary = problem->grid == NIGH_GRID_PERIODIC ? 2 : 1;
+    if (grid && *grid == 0 && problem->grid != NIGH_GRID_UNKNOWN) *grid = problem->grid == NIGH_GRID_NODE ? 2 : problem->grid == NIGH_GRID_PERIODIC ? 3 : 1;
+    if (grid && *grid == 0) *grid = boundary && *boundary == 2 ? 3 : 1;
 }
 
 void field_recipe_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
@@ -310,7 +326,7 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
     }
     *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n, .units = samples->units};
     field_shape_of(&problem->in, &problem->out, &fit->shape);
-    settle_boundary(method, problem, &fit->settings);
+    settle(method, problem, &fit->settings);
     field_recipe_of(method, &fit->settings, &fit->shape, 1, 1, &fit->recipe);
     field_counts(&fit->recipe, &fit->shape, &fit->in_count, &fit->out_count);
     status = take_samples(fit, problem, samples);

@@ -42,6 +42,6 @@ const pde_equation pde_burgers = {
              .summary = "waves that steepen into shocks, smoothed by viscosity",
              .text = "u_t + u u_x = nu u_xx on [0, 1), periodic; in: u(0) from N(0, 625 (-d_xx + 25)^-2); out: u(time)",
              .source = "Li et al., Fourier neural operator for parametric partial differential equations, 5.1",
-             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 1024, .grid_low = 16, .grid_high = 16384, .options = options, .efforts = 7},
+             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 1024, .grid_low = 8, .grid_high = 16384, .options = options, .efforts = 7},
     PDE_EVOLUTION_FIELD, PDE_EVOLUTION_ENTRIES,
 };

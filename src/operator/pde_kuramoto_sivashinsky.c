@@ -24,9 +24,9 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
     gain[0] = 0, gain[1] = -0.5 * wave;
 }
 
-static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(32, 24 * value[TIME])); }
+static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(64, 64 * value[TIME])); }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 4};
+static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 8, .growth = 4};
 PDE_EVOLUTION_SOLVER
 
 typedef struct sampler {
@@ -88,7 +88,7 @@ const pde_equation pde_kuramoto_sivashinsky = {
              .summary = "flame fronts, chaotic",
              .text = "u_t + u u_x + u_xx + u_xxxx = 0 on [0, L), periodic; u(0) from N(0, 1e4 (-d_xx + 100)^-2) in units of L, less its mean; in: u(50); out: u(50 + time)",
              .source = "Kassam and Trefethen, Fourth-order time-stepping for stiff PDEs",
-             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 256, .grid_low = 32, .grid_high = 8192, .options = options, .efforts = 6},
+             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 256, .grid_low = 32, .grid_high = 8192, .options = options, .efforts = 8},
     .sampler_new = sampler_new, .sampler_workspace = sampler_workspace, .sample = sample, .sampler_free = sampler_free,
     PDE_EVOLUTION_ENTRIES,
 };

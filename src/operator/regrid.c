@@ -4,23 +4,18 @@
  */
 #include "nigh/fft.h"
 #include "nigh/pde.h"
-#include "tensor/elementwise.h"
+#include "operator/regrid.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { ALIGN = 64, MOST_POINTS = 1 << 20 };
 
-/* Point i of the new grid is the sum of weight[j] times source[j] over j = first[i] .. first[i + 1] - 1. */
-typedef struct table {
-    int64_t *first, *source;
-    double *weight;
-} table;
-
 struct nigh_regridder {
     nigh_context *ctx;
     nigh_regrid spec;
-    table table;
+    const regrid_kernels *kernels;
+    regrid_table table;
     int64_t kept;            /* circles: waves -kept .. kept */
     nigh_fft *forward, *back;
 };
@@ -82,6 +77,7 @@ static void interpolate(nigh_regridder *r)
         }
     }
     r->table.first[m] = at;
+    r->table.each = points;
 }
 
 /* ---- preparing ----------------------------------------------------------------------------------------- */
@@ -113,7 +109,7 @@ static nigh_status make_transforms(nigh_context *ctx, nigh_regridder *r)
 static nigh_status make_table(nigh_context *ctx, nigh_regridder *r)
 {
     int64_t room = room_of(&r->spec);
-    r->table = (table){nigh_alloc(ctx, (size_t)(r->spec.to + 1) * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(double))};
+    r->table = (regrid_table){nigh_alloc(ctx, (size_t)(r->spec.to + 1) * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(double)), 0};
     if (!r->table.first || !r->table.source || !r->table.weight) return NIGH_MEMORY;
     if (r->spec.grid == NIGH_GRID_CELL && r->spec.to < r->spec.from) cover_cells(r);
     else interpolate(r);
@@ -127,6 +123,7 @@ nigh_status nigh_regridder_new(nigh_context *ctx, const nigh_regrid *spec, nigh_
     nigh_regridder *r = nigh_alloc_zero(ctx, 1, sizeof *r);
     if (!r) return NIGH_MEMORY;
     r->ctx = ctx, r->spec = *spec;
+    r->kernels = nigh_cpu() == NIGH_CPU_AVX512 ? &regrid_avx512 : nigh_cpu() == NIGH_CPU_AVX2 ? &regrid_avx2 : &regrid_scalar;
     if (spec->from != spec->to) status = spec->grid == NIGH_GRID_PERIODIC ? make_transforms(ctx, r) : make_table(ctx, r);
     if (status) nigh_regridder_free(r);
     else *out = r;
@@ -148,13 +145,6 @@ void nigh_regridder_free(nigh_regridder *r)
 
 static int64_t spectrum_count(const nigh_regrid *s, int64_t n) { return 2 * (n / 2 + 1) * (s->dims == 2 ? n : 1); }
 
-/* Of an array that is on one grid in one dimension and on the other, or on the coarser one, in the other. */
-static size_t half_bytes(const nigh_regrid *s)
-{
-    int64_t small = s->from < s->to ? s->from : s->to;
-    return (size_t)(s->dims == 2 ? (s->from * s->to > small * small ? s->from * s->to : small * small) : 0) * sizeof(double);
-}
-
 size_t nigh_regridder_workspace(const nigh_regridder *r)
 {
     const nigh_regrid *s = &r->spec;
@@ -163,7 +153,7 @@ size_t nigh_regridder_workspace(const nigh_regridder *r)
         size_t one = nigh_fft_workspace(r->forward), two = nigh_fft_workspace(r->back);
         return aligned((size_t)spectrum_count(s, s->from) * sizeof(double)) + aligned((size_t)spectrum_count(s, s->to) * sizeof(double)) + aligned(one > two ? one : two);
     }
-    return aligned((size_t)square(s, s->from) * sizeof(double)) + 2 * aligned(half_bytes(s));
+    return aligned((size_t)square(s, s->from) * sizeof(double)) + aligned((size_t)(s->from * s->to) * sizeof(double));
 }
 
 static void run_circles(const nigh_regridder *r, const double *in, double *out, void *workspace)
@@ -183,60 +173,21 @@ static void run_circles(const nigh_regridder *r, const double *in, double *out, 
     nigh_fft_run(r->back, to, out, rest);
 }
 
-/* Dimension 0 of [from, width] to [to, width]. */
-static void run_first(const table *t, int64_t to, int64_t width, const double *in, double *out)
-{
-    for (int64_t i = 0; i < to; i++, out += width) {
-        const double *row = in + t->source[t->first[i]] * width;
-        double weight = t->weight[t->first[i]];
-        for (int64_t k = 0; k < width; k++) out[k] = weight * row[k];
-        for (int64_t j = t->first[i] + 1; j < t->first[i + 1]; j++) {
-            row = in + t->source[j] * width, weight = t->weight[j];
-            for (int64_t k = 0; k < width; k++) out[k] += weight * row[k];
-        }
-    }
-}
-
-static void transpose(int64_t rows, int64_t columns, const double *in, double *out)
-{
-    for (int64_t i = 0; i < columns; i++)
-        for (int64_t j = 0; j < rows; j++) out[i * rows + j] = in[j * columns + i];
-}
-
-/* What is averaged in place of the cells themselves, and back. */
-static void change(nigh_regrid_mean mean, bool back, int64_t n, const double *in, double *out)
-{
-    elementwise_id id = mean == NIGH_MEAN_HARMONIC ? ELEMENTWISE_RECIPROCAL : back ? ELEMENTWISE_EXP : ELEMENTWISE_LOG;
-    elementwise_find(NIGH_F64, id)(n, (const void *[]){in}, NULL, out);
-}
-
-/* Both dimensions are taken as the first one, which vectorises: what is transposed in between are the smaller arrays. */
-static void run_plane(const table *t, int64_t n, int64_t m, const double *in, double *out, double *a, double *b)
-{
-    if (m < n) {
-        run_first(t, m, n, in, a);
-        transpose(m, n, a, b);
-        run_first(t, m, m, b, a);
-        transpose(m, m, a, out);
-        return;
-    }
-    transpose(n, n, in, a);
-    run_first(t, m, n, a, b);
-    transpose(m, n, b, a);
-    run_first(t, m, m, a, out);
-}
-
+/* The last dimension, whose points lie side by side, where there are fewer rows: first of all to a finer grid. */
 static void run_tables(const nigh_regridder *r, const double *in, double *out, void *workspace)
 {
     const nigh_regrid *s = &r->spec;
+    const regrid_kernels *k = r->kernels;
     int64_t n = s->from, m = s->to;
-    double *changed = workspace, *a = (double *)((char *)workspace + aligned((size_t)square(s, n) * sizeof(double))), *b = (double *)((char *)a + aligned(half_bytes(s)));
-    bool means = s->grid == NIGH_GRID_CELL && m < n && s->mean != NIGH_MEAN_ARITHMETIC;
-    if (means) change(s->mean, false, square(s, n), in, changed);
-    const double *x = means ? changed : in;
-    if (s->dims == 1) run_first(&r->table, m, 1, x, out);
-    else run_plane(&r->table, n, m, x, out, a, b);
-    if (means) change(s->mean, true, square(s, m), out, out);
+    double *changed = workspace, *half = (double *)((char *)workspace + aligned((size_t)square(s, n) * sizeof(double)));
+    nigh_regrid_mean mean = s->grid == NIGH_GRID_CELL && m < n ? s->mean : NIGH_MEAN_ARITHMETIC;
+    if (mean == NIGH_MEAN_GEOMETRIC) k->log(square(s, n), in, changed);
+    for (int64_t i = 0; mean == NIGH_MEAN_HARMONIC && i < square(s, n); i++) changed[i] = 1 / in[i];
+    const double *x = mean == NIGH_MEAN_ARITHMETIC ? in : changed;
+    if (s->dims == 1) k->last(&r->table, 1, n, m, x, out);
+    else if (m < n) k->first(&r->table, m, n, x, half), k->last(&r->table, m, n, m, half, out);
+    else k->last(&r->table, n, n, m, x, half), k->first(&r->table, m, m, half, out);
+    for (int64_t i = 0; mean != NIGH_MEAN_ARITHMETIC && i < square(s, m); i++) out[i] = mean == NIGH_MEAN_HARMONIC ? 1 / out[i] : exp(out[i]);
 }
 
 void nigh_regridder_run(const nigh_regridder *r, const double *in, double *out, void *workspace)
