@@ -399,7 +399,7 @@ typedef struct nigh_timing {
 
 /*
  * The exact computation's own discretisation error: how far its answers on n inputs are from those on a grid twice as fine (ops->refined), in the problem's measure.
- * One refinement shows what the next one would change, not the distance to the limit.
+ * That is what one refinement changes; for a solver of order p the distance to the limit is 2^p / (2^p - 1) times as much.
  */
 typedef struct nigh_refinement {
     int64_t n;          /* inputs; 0: not measured */
