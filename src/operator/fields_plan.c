@@ -166,6 +166,7 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
 static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const void *in, void *out)
 {
     const field_plan *self = plan->state;
+    const field_family *family = plan->method->family;
     field_shape shape = self->shape;
     for (int k = 0; k < shape.dims; k++) {
         if (size[k] < 2 || size[k] > 1 << 16) return nigh_fail(ctx, NIGH_INVALID, "dimension %d of the grid is %lld; 2 to 65536 are allowed", k, (long long)size[k]);
@@ -174,8 +175,10 @@ static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan
     shape.points = shape.size[0] * shape.size[1];
     nigh_tape *tape = NULL;
     nigh_executor *run = NULL;
+    nigh_network *other = NULL;
     int input, output;
-    nigh_status status = field_executor(ctx, self->net, &shape, &tape, &run, &input, &output);
+    nigh_status status = family->rewrite ? family->rewrite(ctx, plan->method, &plan->settings, &self->shape, self->net, size, &other) : NIGH_OK;
+    if (!status) status = field_executor(ctx, other ? other : self->net, &shape, &tape, &run, &input, &output);
     void *workspace = status ? NULL : nigh_alloc(ctx, field_workspace(run, &shape));
     if (!status && !workspace) status = NIGH_MEMORY;
     for (int64_t i = 0; i < n && !status; i++) {
@@ -185,6 +188,7 @@ static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan
     nigh_free(ctx, workspace);
     nigh_executor_free(run);
     nigh_tape_free(tape);
+    nigh_network_free(other);
     return status;
 }
 

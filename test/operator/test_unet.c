@@ -33,7 +33,7 @@ static nigh_plan *plan_of(nigh_context *ctx, const nigh_problem *problem, const 
 {
     const nigh_method *m = &nigh_method_unet;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     nigh_progress_point point = {0};
     nigh_plan *plan = NULL;
     void *fit = NULL;
