@@ -9,7 +9,7 @@
 
 static const nigh_option options[] = {
     {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "8,16", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels at the finest scale"},
-    {.name = "scales", .type = NIGH_OPTION_INT, .low = 1, .high = 6, .value = 3, .help = "scales, each half the size of the one before"},
+    {.name = "scales", .type = NIGH_OPTION_INT, .low = 0, .high = 6, .value = 0, .help = "each half the size of the one before; 0: as many as have a whole patch, at most 5"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "side of a patch"},
     {.name = "patch-rows", .type = NIGH_OPTION_INT, .low = 0, .high = 64, .value = 0, .unit = "points", .help = "its size in the first of two dimensions; 0: as in the other"},
     {.name = "heads", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .help = "of the attention; a divisor of the width"},
@@ -22,12 +22,22 @@ static const nigh_option options[] = {
     {.name = "schedule", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cosine,step", .help = "the rate along a cosine to 0, or halved after each fifth of the steps"},
     {.name = NULL}};
 
+/* Every scale of so many has a whole patch. */
+static bool fits(const nigh_lsm_spec *spec, const field_shape *shape, int scales)
+{
+    for (int k = 0; k < shape->dims; k++)
+        if (spec->patch[k] > shape->size[k] >> (scales - 1)) return false;
+    return true;
+}
+
 static nigh_lsm_spec spec_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
     int64_t patch = (int64_t)nigh_setting(method, settings, "patch"), rows = (int64_t)nigh_setting(method, settings, "patch-rows"), basis = (int64_t)nigh_setting(method, settings, "basis");
     nigh_lsm_spec spec = {.dims = shape->dims, .in = shape->in, .out = shape->out, .width = (int64_t)nigh_setting(method, settings, "width"),
                           .scales = (int)nigh_setting(method, settings, "scales"), .patch = {rows && shape->dims == 2 ? rows : patch, patch},
                           .heads = (int64_t)nigh_setting(method, settings, "heads"), .tokens = (int64_t)nigh_setting(method, settings, "tokens"), .basis = basis, .identity = !basis};
+    if (!spec.scales)
+        for (spec.scales = 1; spec.scales < 5 && fits(&spec, shape, spec.scales + 1); spec.scales++) continue;
     return spec;
 }
 
@@ -36,11 +46,9 @@ static nigh_status check(nigh_context *ctx, const nigh_method *method, const nig
     nigh_lsm_spec spec = spec_of(method, settings, shape);
     if (spec.width % spec.heads)
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "%lld heads do not divide a width of %lld channels", (long long)spec.heads, (long long)spec.width);
-    for (int k = 0; k < shape->dims; k++)
-        if (spec.patch[k] > shape->size[k] >> (spec.scales - 1))
-            return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d; %d scales of patches of %lld need %lld", (long long)shape->size[k], k, spec.scales,
-                             (long long)spec.patch[k], (long long)(spec.patch[k] << (spec.scales - 1)));
-    return NIGH_OK;
+    if (fits(&spec, shape, spec.scales)) return NIGH_OK;
+    return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld x %lld points; %d scales of patches of %lld x %lld need %lld x %lld", (long long)shape->size[0], (long long)shape->size[1],
+                     spec.scales, (long long)spec.patch[0], (long long)spec.patch[1], (long long)(spec.patch[0] << (spec.scales - 1)), (long long)(spec.patch[1] << (spec.scales - 1)));
 }
 
 static nigh_status build(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net)
