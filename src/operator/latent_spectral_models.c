@@ -54,12 +54,18 @@ static nigh_status check(nigh_context *ctx, const nigh_method *method, const nig
 static nigh_status build(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network **net)
 {
     nigh_lsm_spec spec = spec_of(method, settings, shape);
+    return nigh_lsm_new(ctx, NIGH_F32, &spec, net);
+}
+
+static nigh_status note(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **text)
+{
+    nigh_lsm_spec spec = spec_of(method, settings, shape);
     int64_t padded[2] = {1, 1};
     nigh_lsm_padded(&spec, shape->size, padded);
-    if (padded[0] * padded[1] > shape->points)
-        nigh_log(ctx, NIGH_LOG_NOTE, "latent-spectral-models: a grid of %lld x %lld points is padded to %lld x %lld", (long long)shape->size[0], (long long)shape->size[1], (long long)padded[0],
-                 (long long)padded[1]);
-    return nigh_lsm_new(ctx, NIGH_F32, &spec, net);
+    if (padded[0] * padded[1] == shape->points) return NIGH_OK;
+    *text = nigh_arena_format(arena, "the grid of %lld x %lld points is padded to %lld x %lld, so that patches fit at each of %d scales", (long long)shape->size[0],
+                              (long long)shape->size[1], (long long)padded[0], (long long)padded[1], spec.scales);
+    return *text ? NIGH_OK : NIGH_MEMORY;
 }
 
 static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
@@ -78,7 +84,9 @@ static void recipe(const nigh_method *method, const nigh_settings *settings, con
     recipe->whole = true;
 }
 
-static const field_family family = {.check = check, .build = build, .flops = flops, .recipe = recipe};
+static const field_family family = {
+    .check = check, .build = build, .flops = flops, .recipe = recipe, .note = note, .any_grid = true,
+    .elsewhere = "on another grid than that of the training, patches and the statistics of the batch norms mean something else; its error there is another"};
 
 const nigh_method nigh_method_latent_spectral_models = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,
@@ -86,7 +94,8 @@ const nigh_method nigh_method_latent_spectral_models = {
     .problem = "map",
     .summary = "latent spectral model: a U-Net whose patches go through a few tokens moved by sines and cosines, trained by Adam",
     .source = "Wu, Hu, Luo, Wang and Long, \"Solving High-Dimensional PDEs with Latent Spectral Models\"",
-    .when = "Fields on one grid, rough or smooth, with hundreds of samples or more; the cost is linear in the points of the grid. The fit takes minutes.",
+    .when = "Fields on one grid, rough or smooth, with hundreds of samples or more; the cost is linear in the points of the grid. The fit takes minutes. Plans "
+            "answer on other grids, too, but patches and statistics mean something else there: the error is larger, and has to be measured.",
     .flags = NIGH_METHOD_TRAINED | NIGH_METHOD_NEEDS_DATA,
     .options = options, .family = &family,
     .supports = fields_supports, .estimate = fields_estimate, .start = fields_start, .advance = fields_advance, .finish = fields_finish, .checkpoint = fields_checkpoint,
