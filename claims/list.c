@@ -1,7 +1,7 @@
 /* All claims, one line each. */
 #include "common.h"
 
-extern const nigh_claim claim_adaptive_data_analysis, claim_autonumerics_zero, claim_bandlimited_random_features, claim_log_bessel, claim_nns_to_nos,
+extern const nigh_claim claim_adaptive_data_analysis, claim_autonumerics_zero, claim_bandlimited_random_features, claim_log_bessel, claim_mgno, claim_nns_to_nos,
     claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
@@ -9,6 +9,7 @@ const nigh_claim *const claims_all[] = {
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,
     &claim_log_bessel,
+    &claim_mgno,
     &claim_nns_to_nos,
     &claim_weighted_least_squares_dpp,
     NULL,
