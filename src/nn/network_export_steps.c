@@ -242,10 +242,9 @@ void export_step(export_writer *w, const exec_step *step)
 {
     static const struct { const char *name; export_step_fn *put; } known[] = {{"matmul", put_product}, {"concat", put_concat}, {"place", put_place},
         {"sum", export_reduce}, {"max-over", export_reduce}, {"min-over", export_reduce}, {"softmax", export_rows}, {"log-softmax", export_rows}, {"layer-norm", export_rows},
-        {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather}, {"take-along", export_take},
+        {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather},
         {"convolution", export_convolution}, {"convolution-data", export_convolution_data}, {"max-pool", export_pool}, {"average-pool", export_pool},
-        {"resample", export_resample}, {"halo", export_halo}, {"attention", export_attention}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize},
-        {"complex", export_complex_parts}, {"real", export_complex_parts}, {"imag", export_complex_parts}, {"conj", export_complex_parts}};
+        {"resample", export_resample}, {"attention", export_attention}, {"latent", export_latent}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize}};
     if (step->tiles) put_chain(w, step);
     else if (step->copy) put_copy(w, &step->operand[0], &step->operand[1]);
     else {

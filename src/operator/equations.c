@@ -12,6 +12,7 @@ const pde_equation *const pde_equations[] = {
     &pde_korteweg_de_vries,
     &pde_kuramoto_sivashinsky,
     &pde_navier_stokes,
+    &pde_poisson,
     NULL,
 };
 

@@ -41,7 +41,7 @@ typedef struct field_family {
 
 /*
  * The numbers of a plan. What the network sees: (x - in_mean) / in_deviation; the answer: its result times out_deviation plus out_mean, plus the input if `residual`. Means
- * and deviations are those of channels, or of every point and channel (in_count, out_count numbers).
+ * and deviations are those of channels, or of every point and channel (in_count, out_count numbers). An output that never changed has deviation 0: it is answered by its mean.
  */
 typedef struct field_plan {
     field_shape shape;

@@ -131,8 +131,11 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
     one.dim[s->dims + 1] = s->in;
     char *network = nigh_format(ctx, "%s_network", name);
     if (!network) return NIGH_MEMORY;
+    size_t before = text->size;
     nigh_status status = nigh_network_export(self->net, &one, network, text);
     nigh_free(ctx, network);
+    if (!status && (double)(text->size - before) > MOST_TEXT) /* tables and what is packed may be more than the weights */
+        status = nigh_fail(ctx, NIGH_UNSUPPORTED, "as C this plan is %.0f MB of text; at most %.0f are written", (double)(text->size - before) * 1e-6, MOST_TEXT * 1e-6);
     if (!status) status = nigh_buffer_print(text, "\n#include <stdlib.h>\n\n");
     if (!status) status = put_moments(text, name, "in_mean", self->in_count, self->in_mean);
     if (!status) status = put_moments(text, name, "in_deviation", self->in_count, self->in_deviation);

@@ -8,18 +8,18 @@
 #include "operator/methods.h"
 
 static const nigh_option options[] = {
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels at the finest scale"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "8,16", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels at the finest scale"},
     {.name = "scales", .type = NIGH_OPTION_INT, .low = 1, .high = 6, .value = 3, .help = "scales, each half the size of the one before"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "side of a patch"},
     {.name = "patch-rows", .type = NIGH_OPTION_INT, .low = 0, .high = 64, .value = 0, .unit = "points", .help = "its size in the first of two dimensions; 0: as in the other"},
     {.name = "heads", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .help = "of the attention; a divisor of the width"},
     {.name = "tokens", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .help = "latent tokens of a patch and head"},
     {.name = "basis", .type = NIGH_OPTION_INT, .low = 0, .high = 256, .value = 12, .help = "sines and cosines each of the map of the tokens; 0: they stay"},
-    {.name = "normalise", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "point,channel", .help = "means and deviations of fields: at each point, or of all points together"},
-    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 60, .help = "passes over the fit set"},
+    {.name = "normalise", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "channel,point", .help = "means and deviations of fields: of all points together, or at each point"},
+    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 20, .help = "passes over the fit set"},
     {.name = "batch", .type = NIGH_OPTION_INT, .low = 2, .high = 4096, .value = 10, .unit = "samples", .help = "samples of a step, and of the statistics of its batch norms"},
-    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 2e-3, .help = "first step of Adam"},
-    {.name = "schedule", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "step,cosine", .help = "the rate halved after each fifth of the steps, or along a cosine to 0"},
+    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 3e-3, .help = "largest step of Adam"},
+    {.name = "schedule", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "cosine,step", .help = "the rate along a cosine to 0, or halved after each fifth of the steps"},
     {.name = NULL}};
 
 static nigh_lsm_spec spec_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
@@ -62,11 +62,11 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
 
 static void recipe(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
 {
-    bool channel = nigh_setting(method, settings, "normalise") > 0;
+    bool point = nigh_setting(method, settings, "normalise") > 0;
     recipe->optimiser = "adam";
     recipe->decay = 1e-4 / nigh_setting(method, settings, "batch"); /* the paper's, of a loss that is a sum over the batch where this one is a mean */
-    if (nigh_setting(method, settings, "schedule") < 1) recipe->rate = (nigh_schedule){.kind = "step", .period = steps > 5 ? steps / 5 : 1, .factor = 0.5};
-    recipe->in = recipe->out = channel ? FIELD_BY_CHANNEL : FIELD_BY_POINT;
+    if (nigh_setting(method, settings, "schedule") > 0) recipe->rate = (nigh_schedule){.kind = "step", .period = steps > 5 ? steps / 5 : 1, .factor = 0.5};
+    recipe->in = recipe->out = point ? FIELD_BY_POINT : FIELD_BY_CHANNEL;
     recipe->whole = true;
 }
 

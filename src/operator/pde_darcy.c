@@ -142,5 +142,5 @@ const pde_equation pde_darcy = {
     .sampler_new = sampler_new, .sampler_workspace = sampler_workspace, .sample = sample, .sampler_free = sampler_free,
     .solver_new = solver_new, .solver_workspace = solver_workspace, .solve = solve, .solver_free = solver_free, .work = work, .effort_name = effort_name,
     .in_coarser = {.mean = NIGH_MEAN_GEOMETRIC}, .in_finer = {.edge = NIGH_EDGE_FREE, .order = 0},
-    .out_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .out_finer = {.edge = NIGH_EDGE_ZERO, .order = 3}, .positive = true,
+    .out_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .out_finer = {.edge = NIGH_EDGE_ZERO, .order = 1}, .positive = true,
 };

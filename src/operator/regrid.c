@@ -4,22 +4,18 @@
  */
 #include "nigh/fft.h"
 #include "nigh/pde.h"
+#include "operator/regrid.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { ALIGN = 64, MOST_POINTS = 1 << 20 };
 
-/* Point i of the new grid is the sum of weight[j] times source[j] over j = first[i] .. first[i + 1] - 1. */
-typedef struct table {
-    int64_t *first, *source;
-    double *weight;
-} table;
-
 struct nigh_regridder {
     nigh_context *ctx;
     nigh_regrid spec;
-    table table;
+    const regrid_kernels *kernels;
+    regrid_table table;
     int64_t kept;            /* circles: waves -kept .. kept */
     nigh_fft *forward, *back;
 };
@@ -81,6 +77,7 @@ static void interpolate(nigh_regridder *r)
         }
     }
     r->table.first[m] = at;
+    r->table.each = points;
 }
 
 /* ---- preparing ----------------------------------------------------------------------------------------- */
@@ -112,7 +109,7 @@ static nigh_status make_transforms(nigh_context *ctx, nigh_regridder *r)
 static nigh_status make_table(nigh_context *ctx, nigh_regridder *r)
 {
     int64_t room = room_of(&r->spec);
-    r->table = (table){nigh_alloc(ctx, (size_t)(r->spec.to + 1) * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(double))};
+    r->table = (regrid_table){nigh_alloc(ctx, (size_t)(r->spec.to + 1) * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(int64_t)), nigh_alloc(ctx, (size_t)room * sizeof(double)), 0};
     if (!r->table.first || !r->table.source || !r->table.weight) return NIGH_MEMORY;
     if (r->spec.grid == NIGH_GRID_CELL && r->spec.to < r->spec.from) cover_cells(r);
     else interpolate(r);
@@ -126,6 +123,7 @@ nigh_status nigh_regridder_new(nigh_context *ctx, const nigh_regrid *spec, nigh_
     nigh_regridder *r = nigh_alloc_zero(ctx, 1, sizeof *r);
     if (!r) return NIGH_MEMORY;
     r->ctx = ctx, r->spec = *spec;
+    r->kernels = nigh_cpu() == NIGH_CPU_AVX512 ? &regrid_avx512 : nigh_cpu() == NIGH_CPU_AVX2 ? &regrid_avx2 : &regrid_scalar;
     if (spec->from != spec->to) status = spec->grid == NIGH_GRID_PERIODIC ? make_transforms(ctx, r) : make_table(ctx, r);
     if (status) nigh_regridder_free(r);
     else *out = r;
@@ -175,44 +173,21 @@ static void run_circles(const nigh_regridder *r, const double *in, double *out, 
     nigh_fft_run(r->back, to, out, rest);
 }
 
-/* Dimension 0 of [from, width] to [to, width]. */
-static void run_first(const table *t, int64_t to, int64_t width, const double *in, double *out)
-{
-    for (int64_t i = 0; i < to; i++, out += width) {
-        memset(out, 0, (size_t)width * sizeof *out);
-        for (int64_t j = t->first[i]; j < t->first[i + 1]; j++) {
-            const double *row = in + t->source[j] * width;
-            double weight = t->weight[j];
-            for (int64_t k = 0; k < width; k++) out[k] = fma(weight, row[k], out[k]);
-        }
-    }
-}
-
-/* The last dimension of [rows, from] to [rows, to]. */
-static void run_last(const table *t, int64_t rows, int64_t from, int64_t to, const double *in, double *out)
-{
-    for (int64_t r = 0; r < rows; r++, in += from, out += to)
-        for (int64_t i = 0; i < to; i++) {
-            double sum = 0;
-            for (int64_t j = t->first[i]; j < t->first[i + 1]; j++) sum = fma(t->weight[j], in[t->source[j]], sum);
-            out[i] = sum;
-        }
-}
-
-static double into_mean(nigh_regrid_mean mean, double x) { return mean == NIGH_MEAN_HARMONIC ? 1 / x : log(x); }
-static double out_of_mean(nigh_regrid_mean mean, double x) { return mean == NIGH_MEAN_HARMONIC ? 1 / x : exp(x); }
-
+/* The last dimension, whose points lie side by side, where there are fewer rows: first of all to a finer grid. */
 static void run_tables(const nigh_regridder *r, const double *in, double *out, void *workspace)
 {
     const nigh_regrid *s = &r->spec;
+    const regrid_kernels *k = r->kernels;
     int64_t n = s->from, m = s->to;
     double *changed = workspace, *half = (double *)((char *)workspace + aligned((size_t)square(s, n) * sizeof(double)));
-    bool means = s->grid == NIGH_GRID_CELL && m < n && s->mean != NIGH_MEAN_ARITHMETIC;
-    for (int64_t i = 0; means && i < square(s, n); i++) changed[i] = into_mean(s->mean, in[i]);
-    const double *x = means ? changed : in;
-    if (s->dims == 1) run_last(&r->table, 1, n, m, x, out);
-    else run_first(&r->table, m, n, x, half), run_last(&r->table, m, n, m, half, out);
-    for (int64_t i = 0; means && i < square(s, m); i++) out[i] = out_of_mean(s->mean, out[i]);
+    nigh_regrid_mean mean = s->grid == NIGH_GRID_CELL && m < n ? s->mean : NIGH_MEAN_ARITHMETIC;
+    if (mean == NIGH_MEAN_GEOMETRIC) k->log(square(s, n), in, changed);
+    for (int64_t i = 0; mean == NIGH_MEAN_HARMONIC && i < square(s, n); i++) changed[i] = 1 / in[i];
+    const double *x = mean == NIGH_MEAN_ARITHMETIC ? in : changed;
+    if (s->dims == 1) k->last(&r->table, 1, n, m, x, out);
+    else if (m < n) k->first(&r->table, m, n, x, half), k->last(&r->table, m, n, m, half, out);
+    else k->last(&r->table, n, n, m, x, half), k->first(&r->table, m, m, half, out);
+    for (int64_t i = 0; mean != NIGH_MEAN_ARITHMETIC && i < square(s, m); i++) out[i] = mean == NIGH_MEAN_HARMONIC ? 1 / out[i] : exp(out[i]);
 }
 
 void nigh_regridder_run(const nigh_regridder *r, const double *in, double *out, void *workspace)

@@ -327,6 +327,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
     if (!status) status = grids_measure(run, c->plan, r);
     if (!status) status = receipt_words(run, c, r);
     if (!status) status = refinement_words(r);
+    if (!status && c->units && !(r->words = nigh_arena_format(r->arena, "%s Its training was cut to %.2g%% of its steps to keep to the time.", r->words, 100 * c->trained))) status = NIGH_MEMORY;
     if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     outcome->chart = chart_of(outcome, c);

@@ -14,6 +14,8 @@
 
 /* Of four planes each. P: weights of plane 1 (left, right) and 2 (low, high); Q: of plane 3 (low left, low right, high left, high right). D = 1/C. X: scratch. */
 enum { MG_E, MG_N, MG_C, MG_D, MG_U, MG_B, MG_R, MG_P, MG_Q, MG_X, MG_F, MG_G, MG_ARRAYS };
+/* Conjugate gradients' vectors stand behind level 0's arrays. */
+enum { MG_SOLUTION = MG_ARRAYS, MG_DIRECTION, MG_IMAGE, MG_ARRAYS_FINE };
 enum { MG_MOST_LEVELS = 24, MG_DIRECT = 64 };
 
 typedef struct multigrid_level {
@@ -28,6 +30,8 @@ typedef struct multigrid_level {
 /* All of one precision and CPU level. base: first number of the level's arrays. */
 typedef struct multigrid_kernels {
     size_t size;
+    int64_t (*outside)(int64_t n, const double *x, double low, double high);     /* how many are not within */
+    void (*guards)(const multigrid_level *g, void *base, uint32_t arrays);       /* zeros around the planes of these arrays */
     /* natural order [ny, nx] (row length `stride`) to planes of array k, and back; cells beyond the grid become 0 */
     void (*split_f64)(const multigrid_level *g, void *base, int k, const double *in);
     void (*merge_f64)(const multigrid_level *g, const void *base, int k, double *out);
@@ -64,10 +68,13 @@ struct nigh_multigrid {
     bool singular;               /* the edges allow a constant to be added */
 };
 
-nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh_multigrid_spec *spec, nigh_multigrid **out);
+/* The first 64 bytes of a workspace. */
+typedef struct multigrid_header {
+    bool singular; /* a constant may be added to x */
+    bool holes;    /* there may be cells outside the system: C = 0 */
+} multigrid_header;
 
-/* Conjugate gradients' vectors stand behind level 0's arrays: array numbers that the kernels take. */
-enum { MG_SOLUTION = MG_ARRAYS, MG_DIRECTION, MG_IMAGE, MG_ARRAYS_FINE };
+nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh_multigrid_spec *spec, nigh_multigrid **out);
 
 static inline void *multigrid_base(const nigh_multigrid *mg, int level, void *workspace)
 {

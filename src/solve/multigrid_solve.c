@@ -212,25 +212,28 @@ static void copy(const run *r, int from, int to)
     for (int q = 0; q < 4; q++) memcpy(plane(r, 0, to, q), plane(r, 0, from, q), (size_t)g->count * r->k->size);
 }
 
-/* Takes the mean over the cells that belong to the system off array k. */
-static void centre(const run *r, int k)
+/* Array k becomes 0 outside the system, and of mean 0 inside when that is singular. */
+static void confine(const run *r, int k)
 {
     const multigrid_level *g = &r->mg->level[0];
+    const multigrid_header *header = (const multigrid_header *)r->workspace;
+    if (!header->singular && !header->holes) return;
     double sum = 0, count = 0, mean = 0;
-    for (int again = 0; again < 2; again++) {
+    for (int pass = 0; pass < 2; pass++) {
         for (int q = 0; q < 4; q++) {
             void *x = plane(r, 0, k, q);
             const void *d = plane(r, 0, MG_D, q);
             for (int64_t i = 0; i < g->rows; i++)
                 for (int64_t t = i * g->step; t < i * g->step + g->cols; t++) {
-                    if (!(number(r, d, t) > 0)) continue;
-                    if (again)
-                        more(r, x, t, -mean);
-                    else
-                        sum += number(r, x, t), count++;
+                    const double value = number(r, x, t);
+                    const bool inside = number(r, d, t) > 0;
+                    if (pass)
+                        more(r, x, t, inside ? -mean : -value);
+                    else if (inside)
+                        sum += value, count++;
                 }
         }
-        mean = count > 0 ? sum / count : 0;
+        mean = header->singular && count > 0 ? sum / count : 0;
     }
 }
 
@@ -250,8 +253,8 @@ static void gradients(const run *r, const smoothing *s, double enough, int most,
             report->stop = NIGH_KRYLOV_STALLED;
             return;
         }
-        if (squares <= enough) {
-            report->stop = squares > 0 ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
+        if (squares <= enough || squares == 0) {
+            report->stop = squares <= enough ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
             return;
         }
         if (report->cycles >= most) return;
@@ -292,13 +295,13 @@ static bool cycles(const run *r, const smoothing *s, double enough, int most, ni
             return false;
         }
         if (met) {
-            report->stop = squares > 0 ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
+            report->stop = NIGH_KRYLOV_MET;
             return false;
         }
         report->cycles++;
         slow = squares > 0.25 * before ? slow + 1 : 0;
         before = squares;
-        if (slow == 2 && enough > 0) return true;
+        if (slow == 2 && enough >= 0) return true;
     }
     return false;
 }
@@ -312,15 +315,14 @@ void nigh_multigrid_solve(const nigh_multigrid *mg, const double *b, double *x, 
     void *at = base(&r, 0);
     const smoothing s = {.before = options->before > 0 ? options->before : !options->before, .after = options->after > 0 ? options->after : !options->after, .omega = 1.15};
     const int most = options->most > 0 ? options->most : options->most < 0 ? 0 : 100;
-    const bool singular = *(const double *)workspace != 0;
     nigh_multigrid_report made = {.stop = NIGH_KRYLOV_MOST, .residual = NAN};
     if (options->full < 0) {
         r.k->split_f64(g, at, MG_U, x);
         wrap(&r, 0, MG_U);
     }
     r.k->split_f64(g, at, MG_B, b);
-    if (singular) centre(&r, MG_B);
-    double enough = 0;
+    confine(&r, MG_B);
+    double enough = -1;
     if (options->tolerance > 0) enough = options->tolerance * options->tolerance * r.k->dot(g, at, MG_B, MG_B);
     if (options->full >= 0) start(&r, &s, options->full ? options->full : 1);
     if (!most) smooth(&r, 0, &s, s.after, false, false);
@@ -329,7 +331,7 @@ void nigh_multigrid_solve(const nigh_multigrid *mg, const double *b, double *x, 
         gradients(&r, &s, enough, most, &made);
         solution = MG_SOLUTION;
     }
-    if (singular) centre(&r, solution);
+    confine(&r, solution);
     r.k->merge_f64(g, at, solution, x);
     if (report) *report = made;
 }
@@ -348,9 +350,9 @@ void nigh_multigrid_precondition(const nigh_multigrid *mg, int smoothing_steps, 
     const int steps = smoothing_steps < 1 ? 1 : smoothing_steps;
     const smoothing s = {.before = steps, .after = steps, .omega = 1, .mirrored = true};
     r.k->split_f64(&mg->level[0], base(&r, 0), MG_B, x);
-    if (*(const double *)workspace != 0) centre(&r, MG_B);
+    confine(&r, MG_B);
     cycle(&r, 0, &s, true, -1, NULL);
-    if (*(const double *)workspace != 0) centre(&r, MG_U);
+    confine(&r, MG_U);
     r.k->merge_f64(&mg->level[0], base(&r, 0), MG_U, y);
 }
 

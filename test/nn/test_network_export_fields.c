@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const exported_way fast[] = {{"gcc", "-std=c99 -O3 -march=native"}, {"clang", "-std=c99 -O2"}, {NULL, NULL}}, once[] = {{"gcc", "-std=c99 -O1"}, {NULL, NULL}};
+static const exported_way fast[] = {{"gcc", "-std=c99 -O3 -march=native"}, {"clang", "-std=c99 -O2"}, {NULL, NULL}}, once[] = {{"gcc", "-std=c99 -O0"}, {NULL, NULL}};
 
 static nigh_network *new_network(nigh_context *ctx, nigh_dtype dtype)
 {
@@ -128,6 +128,27 @@ static void test_between(void **state)
     test_context_free(ctx);
 }
 
+/* To larger and smaller grids of even and odd sizes, whose factors are 2, 3, 4, 5, 7. */
+static void test_fourier(void **state)
+{
+    static const double sizes[][3] = {{14, 9, 6}, {8, 20, 5}, {15, 6, 7}, {12, 10, 4}};
+    nigh_context *ctx = test_context_new();
+    for (int dims = 1; dims <= 3; dims++) {
+        nigh_dtype dtype = dims == 1 ? NIGH_F64 : NIGH_F32;
+        nigh_network *net = new_network(ctx, dtype);
+        nigh_shape shape = {.dtype = dtype, .ndim = dims + 2, .dim = {2, 12, 7, 5}};
+        shape.dim[dims + 1] = 3;
+        int x = nigh_network_input(net, "x", shape.ndim, shape.dim);
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            nigh_attribute how[] = {{"method", 0, "fourier"}, {"size_0", sizes[i][0], NULL}, {"size_1", sizes[i][1], NULL}, {"size_2", sizes[i][2], NULL}};
+            x = add(net, "resample", x, 0, NULL, 4, how);
+            x = add(net, "gelu", x, 0, NULL, 0, NULL);
+        }
+        finish(net, x, &shape, 1, dims == 1 ? 1e-12 : 1e-5, dims == 2 ? fast : once);
+    }
+    test_context_free(ctx);
+}
+
 static void test_batch_norm(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -146,29 +167,34 @@ static void test_batch_norm(void **state)
     test_context_free(ctx);
 }
 
-/* q, k, v of [B, T, H, d]: heads that share keys, every mask, biases, the cosine form; and by products of results. */
+/* Rows of q, k or v of [B, T, C]: heads from `first` on. */
+static int heads_of(nigh_network *net, int x, int first, int heads)
+{
+    return add(net, "heads", x, 0, NULL, 3, (nigh_attribute[]){{"first", first, NULL}, {"heads", heads, NULL}, {"size", 9, NULL}});
+}
+
+/* Every mask, heads that share keys, a bias, the cosine form, side by side on the same q, k, v. */
 static void test_attention(void **state)
 {
     nigh_context *ctx = test_context_new();
-    for (int form = 0; form < 6; form++) {
-        nigh_network *net = new_network(ctx, form == 5 ? NIGH_F64 : NIGH_F32);
-        nigh_dtype dtype = form == 5 ? NIGH_F64 : NIGH_F32;
-        int heads = form == 1 ? 2 : 4, bias = -1;
+    for (int wide = 0; wide < 2; wide++) {
+        nigh_dtype dtype = wide ? NIGH_F64 : NIGH_F32;
+        nigh_network *net = new_network(ctx, dtype);
         nigh_shape shapes[3] = {{.dtype = dtype, .ndim = 3, .dim = {2, 37, 24}}, {.dtype = dtype, .ndim = 3, .dim = {2, 41, 24}}, {.dtype = NIGH_I32, .ndim = 1, .dim = {2}}};
-        int x = nigh_network_input(net, "x", 3, shapes[0].dim), y = nigh_network_input(net, "y", 3, shapes[1].dim);
-        int lengths = form == 3 ? nigh_network_tokens(net, "lengths", 1, (int64_t[]){2}) : -1;
-        int q = nigh_network_linear(net, "q", x, 24, 4 * 9, true), kv = nigh_network_linear(net, "kv", y, 24, 2 * heads * 9, true), in[4];
-        q = add(net, "heads", q, 0, NULL, 3, (nigh_attribute[]){{"first", 0, NULL}, {"heads", 4, NULL}, {"size", 9, NULL}});
-        in[0] = q;
-        for (int i = 0; i < 2; i++) in[1 + i] = add(net, "heads", kv, 0, NULL, 3, (nigh_attribute[]){{"first", i * heads, NULL}, {"heads", heads, NULL}, {"size", 9, NULL}});
-        if (lengths >= 0) in[3] = lengths;
-        if (form == 4) bias = nigh_network_weight(net, "bias", 4, (int64_t[]){1, 4, 37, 41}, (nigh_init){0});
-        nigh_attribute how[] = {{"causal", form == 1, NULL}, {"window", form == 2 ? 7 : 0, NULL}, {"first", form == 2 ? 2 : 0, NULL}, {"cosine", form == 4, NULL}};
-        int z = nigh_network_add(net, "cross-attention", "attention", form == 3 ? 4 : 3, in, form == 4, &bias, 4, how);
-        nigh_network_output(net, add(net, "join-heads", z, 0, NULL, 0, NULL));
+        int x = nigh_network_input(net, "x", 3, shapes[0].dim), y = nigh_network_input(net, "y", 3, shapes[1].dim), lengths = nigh_network_tokens(net, "lengths", 1, (int64_t[]){2});
+        int q = nigh_network_linear(net, "q", x, 24, 4 * 9, true), kv = nigh_network_linear(net, "kv", y, 24, 8 * 9, true), out[5];
+        int bias = nigh_network_weight(net, "bias", 4, (int64_t[]){1, 4, 37, 41}, (nigh_init){0});
+        for (int form = 0; form < 5; form++) {
+            int heads = form == 1 ? 2 : 4, in[4] = {heads_of(net, q, 0, 4), heads_of(net, kv, 0, heads), heads_of(net, kv, heads, heads), lengths};
+            nigh_attribute how[] = {{"causal", form == 1, NULL}, {"window", form == 2 ? 7 : 0, NULL}, {"first", form == 2 ? 2 : 0, NULL}, {"cosine", form == 4, NULL}};
+            char name[32];
+            snprintf(name, sizeof name, "attention%d", form);
+            out[form] = nigh_network_add(net, "cross-attention", name, form == 3 ? 4 : 3, in, form == 4, &bias, 4, how);
+        }
+        nigh_network_output(net, nigh_network_add(net, "concat", "all", 5, out, 0, NULL, 1, (nigh_attribute[]){{"axis", 0, NULL}}));
         if (nigh_network_status(net)) fail_msg("%s", nigh_message(ctx));
         fill_weights(net, -0.4, 0.4, 2);
-        check_exported(net, shapes, (double[]){-1, -1, 1}, (double[]){1, 1, 40}, form == 5 ? 1e-12 : 1e-5, form ? once : fast, NULL);
+        check_exported(net, shapes, (double[]){-1, -1, 1}, (double[]){1, 1, 40}, wide ? 1e-12 : 1e-5, wide ? once : fast, NULL);
         nigh_network_free(net);
     }
     test_context_free(ctx);
@@ -204,7 +230,7 @@ static void test_patches(void **state)
 
 static void test_unets(void **state)
 {
-    static const nigh_unet_spec specs[] = {{.dims = 2, .in = 2, .out = 1, .base = 8, .scales = 3, .norm = NIGH_UNET_GROUP},
+    static const nigh_unet_spec specs[] = {{.dims = 2, .in = 2, .out = 1, .base = 4, .scales = 3, .norm = NIGH_UNET_GROUP},
                                            {.dims = 2, .in = 1, .out = 2, .base = 4, .scales = 3, .norm = NIGH_UNET_BATCH, .padding = NIGH_PAD_CIRCULAR, .strided = true, .transposed = true},
                                            {.dims = 1, .in = 1, .out = 1, .base = 4, .scales = 2, .norm = NIGH_UNET_PLAIN, .relu = true}};
     nigh_context *ctx = test_context_new();
@@ -214,6 +240,9 @@ static void test_unets(void **state)
         shape.dim[specs[i].dims + 1] = specs[i].in;
         assert_ok(ctx, nigh_unet_new(ctx, NIGH_F32, &specs[i], &net));
         nigh_parameters_draw(nigh_network_parameters(net), 6);
+        for (int k = 0; k < nigh_parameters_count(nigh_network_parameters(net)); k++) /* running means and variances are not drawn */
+            if (nigh_parameters_at(nigh_network_parameters(net), k)->frozen)
+                for (int64_t c = 0; c < nigh_shape_count(&nigh_parameters_at(nigh_network_parameters(net), k)->shape); c++) ((float *)nigh_parameters_data(nigh_network_parameters(net), k))[c] = 1;
         check_exported(net, &shape, NULL, NULL, 1e-5, i == 0 ? exported_all : once, NULL);
         nigh_network_free(net);
     }
@@ -222,7 +251,7 @@ static void test_unets(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between), cmocka_unit_test(test_batch_norm),
-                                       cmocka_unit_test(test_attention),    cmocka_unit_test(test_patches),    cmocka_unit_test(test_unets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between), cmocka_unit_test(test_fourier),
+                                       cmocka_unit_test(test_batch_norm),   cmocka_unit_test(test_attention),  cmocka_unit_test(test_patches), cmocka_unit_test(test_unets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

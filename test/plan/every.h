@@ -138,7 +138,7 @@ static inline nigh_plan *every_plan(nigh_context *ctx, int i)
     double x[EVERY_ROWS * EVERY_MOST], y[EVERY_ROWS * EVERY_MOST];
     if (every_is_field(c)) every_fields(x, y);
     else every_pairs(x, y);
-    nigh_samples samples = {c->function && !every_is_field(c) ? 0 : EVERY_ROWS, x, y};
+    nigh_samples samples = {.n = c->function && !every_is_field(c) ? 0 : EVERY_ROWS, .in = x, .out = y};
     assert_ok(ctx, nigh_method_find(ctx, c->kind, c->method, &method));
     nigh_settings settings = nigh_settings_default(method);
     assert_ok(ctx, nigh_settings_parse(ctx, method, c->settings, &settings));

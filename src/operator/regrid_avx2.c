@@ -1,0 +1,6 @@
+/* The loops of regrid.inc with this CPU level's flags. */
+#if defined(__x86_64__)
+#define LANES_AVX2
+#define LEVEL regrid_avx2
+#include "operator/regrid.inc"
+#endif
