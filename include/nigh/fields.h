@@ -61,7 +61,8 @@ typedef struct nigh_unet_spec {
 NIGH_API nigh_status nigh_unet_new(nigh_context *ctx, nigh_dtype dtype, const nigh_unet_spec *spec, nigh_network **net);
 
 /*
- * A transformer of patches ("An image is worth 16x16 words: transformers for image recognition at scale"), for fields: coordinates behind the channels, patches by a
+ * A transformer of patches ("An image is worth 16x16 words: transformers for image recognition at scale"), for fields: coordinates (around a circle their
+ * sines and cosines) behind the channels, patches by a
  * convolution of stride `patch`, pre-norm blocks of attention and two linear layers with gelu, patches back to points by a transposed convolution, and, beside
  * the input again, one convolution of 3 (x 3) and a linear layer. Positions are coordinates, not indices.
  */
