@@ -161,6 +161,8 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
         nigh_status shown_status = show(ctx, w, problem, outcome);
         if (!status) status = shown_status;
     }
+    if (status == NIGH_INTERRUPTED && journal && access(journal, F_OK) == 0)
+        nigh_fail(ctx, status, "interrupted; the same command goes on from %s", journal);
     nigh_plan_free(ctx, replay);
     nigh_outcome_free(ctx, outcome);
     nigh_free(ctx, journal);
