@@ -15,7 +15,7 @@ enum { CONV, ATTENTION, FNO };
 
 static const nigh_option options[] = {
     {.name = "network", .type = NIGH_OPTION_CHOICE, .value = CONV, .choices = "conv,attention,fno", .grid = "conv,fno", .help = "a pyramid of convolutions, a transformer of patches, or Fourier modes"},
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
     {.name = "depth", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .help = "scales of conv, blocks of attention, spectral layers of fno"},
     {.name = "modes", .type = NIGH_OPTION_INT, .low = 2, .high = 512, .value = 12, .help = "of fno: Fourier modes kept in each dimension, both signs counted"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "of attention: points along the side of a patch; a divisor of the grid"},
