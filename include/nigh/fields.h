@@ -177,7 +177,7 @@ NIGH_API nigh_node nigh_tape_latent(nigh_tape *tape, nigh_node u, nigh_node x, n
 NIGH_API nigh_node nigh_tape_latent_step(nigh_tape *tape, nigh_node y, nigh_node w);
 
 /*
- * Answers of a plan of method fno on another grid than the one that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
+ * Answers of a plan of a method that takes other grids (fno, latent-spectral-models ...) on another one than that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
  * does not speak for them. Grids are periodic samplings, point i at i / size. Prepares an executor first (milliseconds), then as nigh_plan_apply.
  * NIGH_UNSUPPORTED: a plan of another method. nigh_fields_shape tells the dimensions of its grid and its channels.
  */

@@ -468,8 +468,8 @@ typedef struct nigh_request {
     int64_t fit, screen, test; /* samples of the three sets; 0: nigh chooses */
     const char *methods;       /* only these, comma between; NULL: all */
     const char *settings;      /* options fixed for all methods that have them: "degree=5"; NULL: none */
-    const char *journal;       /* file that keeps finished steps, so that a killed run resumes; NULL: none */
-    bool keep_journal;         /* leave it there when done: for callers that save the plan first and remove it then */
+    const char *journal;       /* file that keeps finished steps, so that a killed run resumes (a long fit at hand: JOURNAL.fit); NULL: none */
+    bool keep_journal;         /* leave both there when done: for callers that save the plan first and remove them then */
     const char *state;         /* folder of ledger and wisdom; NULL: XDG; "": none (ledger then starts anew) */
     bool no_clock;             /* choose by counted cost, time nothing: same bits on every run */
     bool brute;                /* try every setting of every declared grid (for regret) */

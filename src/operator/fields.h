@@ -34,7 +34,8 @@ typedef struct field_family {
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
     void (*recipe)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe); /* NULL: all as in brackets */
     nigh_status (*note)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **note); /* what plans tell; NULL: nothing */
-    bool any_grid;     /* its networks mean the same on other grids */
+    bool any_grid;     /* its networks take other grids */
+    const char *elsewhere; /* what to warn of there; NULL: they mean the same */
     /* The network for another grid, where it takes one of its own; needs any_grid. NULL: the network as it is. */
     nigh_status (*rewrite)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network *net, const int64_t *size, nigh_network **other);
 } field_family;

@@ -112,10 +112,11 @@ static int64_t steps_of(const pde_evolution *e, const double *value, int64_t n, 
     return least_steps(e, value, n, effort) << level_of(e, value, n, effort, e->typical);
 }
 
+/* Short transforms in f64 run at a quarter of the rate of plain vectors in f32. */
 nigh_work pde_evolution_work(const pde_evolution *e, const double *value, int64_t n, int effort)
 {
     double points = (double)n, stage = 5 * points * log2(points) + 20 * points, steps = (double)steps_of(e, value, n, effort);
-    return (nigh_work){.flops = (e->degree ? 4 * steps + 1 : 1) * stage, .bytes = 32 * points};
+    return (nigh_work){.flops = 4 * (e->degree ? 4 * steps + 1 : 1) * stage, .bytes = 32 * points};
 }
 
 void pde_evolution_name(const pde_evolution *e, const double *value, int64_t n, int effort, char text[64])

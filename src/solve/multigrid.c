@@ -62,6 +62,18 @@ nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh
     mg->level[mg->levels] = (multigrid_level){.ny = ny, .nx = nx, .base = mg->total, .wrap_y = wrap_y, .wrap_x = wrap_x};
     mg->dense = mg->total;
     mg->total += whole(ny * nx * (ny * nx + 2));
+    if (spec->mixed && !spec->single) { /* only the finest grid is kept in f64 */
+        nigh_multigrid_spec inside = mg->spec;
+        inside.single = true;
+        status = multigrid_new_at(ctx, level, &inside, &mg->inner);
+        mg->mixed = level == NIGH_CPU_AVX512 ? &multigrid_mixed_avx512 : level == NIGH_CPU_AVX2 ? &multigrid_mixed_avx2 : &multigrid_mixed_scalar;
+        mg->levels = 1;
+        mg->total = mg->dense = mg->level[1].base;
+        if (status != NIGH_OK) {
+            nigh_free(ctx, mg);
+            return status;
+        }
+    }
     *out = mg;
     return NIGH_OK;
 }
@@ -73,11 +85,13 @@ nigh_status nigh_multigrid_new(nigh_context *ctx, const nigh_multigrid_spec *spe
 
 void nigh_multigrid_free(nigh_multigrid *mg)
 {
-    if (mg) nigh_free(mg->ctx, mg);
+    if (!mg) return;
+    nigh_multigrid_free(mg->inner);
+    nigh_free(mg->ctx, mg);
 }
 
-size_t nigh_multigrid_workspace(const nigh_multigrid *mg) { return (size_t)mg->total * mg->kernels->size; }
-int nigh_multigrid_levels(const nigh_multigrid *mg) { return mg->levels + 1; }
+size_t nigh_multigrid_workspace(const nigh_multigrid *mg) { return (size_t)mg->total * mg->kernels->size + (mg->inner ? nigh_multigrid_workspace(mg->inner) : 0); }
+int nigh_multigrid_levels(const nigh_multigrid *mg) { return mg->inner ? nigh_multigrid_levels(mg->inner) : mg->levels + 1; }
 
 /* ---- single numbers of level 0 ---------------------------------------------------------------------------------------------------- */
 
@@ -112,7 +126,7 @@ static void *plane(const nigh_multigrid *mg, void *workspace, int k, int q)
 }
 
 /* What is read beyond the ends of planes: neighbours' couplings and values, weights, and what they multiply. */
-static void clear_guards(const nigh_multigrid *mg, void *workspace)
+void multigrid_guards(const nigh_multigrid *mg, void *workspace)
 {
     const uint32_t all = 1u << MG_E | 1u << MG_N | 1u << MG_U | 1u << MG_B | 1u << MG_R | 1u << MG_P | 1u << MG_Q | 1u << MG_X;
     for (int l = 0; l < mg->levels; l++)
@@ -148,11 +162,12 @@ static nigh_status complain(nigh_context *ctx, const nigh_multigrid *mg, const c
 static nigh_status check_cells(nigh_context *ctx, const nigh_multigrid *mg, const nigh_multigrid_field *f)
 {
     int64_t n = mg->spec.rows * mg->spec.cols;
-    double low = mg->spec.single ? 1e-15 : 1e-290, high = mg->spec.single ? 1e15 : 1e290;
+    const bool narrow = mg->spec.single || mg->spec.mixed;
+    const double low = narrow ? 1e-15 : 1e-290, high = narrow ? 1e15 : 1e290;
     int64_t wrong = f->a ? mg->kernels->outside(n, f->a, low, high) : 0;
     for (int64_t i = 0; i < n && wrong; i++)
         if (!(f->a[i] >= low && f->a[i] <= high) && !(f->mask && f->mask[i]))
-            return complain(ctx, mg, "the coefficient a", mg->spec.single ? "1e-15 to 1e15" : "a positive finite number", f->a, i);
+            return complain(ctx, mg, "the coefficient a", narrow ? "1e-15 to 1e15" : "a positive finite number", f->a, i);
     for (int64_t i = 0; i < n && f->reaction; i++)
         if (!(f->reaction[i] >= 0 && f->reaction[i] <= high) && !(f->mask && f->mask[i])) return complain(ctx, mg, "the reaction", "0 or a positive finite number", f->reaction, i);
     for (int64_t i = 0; i < n && f->mask; i++)
@@ -227,7 +242,7 @@ nigh_status nigh_multigrid_cells(nigh_context *ctx, const nigh_multigrid *mg, co
     const multigrid_level *g = &mg->level[0];
     void *base = multigrid_base(mg, 0, workspace);
     double x = 1 / (s->col_spacing * s->col_spacing), y = 1 / (s->row_spacing * s->row_spacing);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     if (field->a)
         mg->kernels->split_f64(g, base, MG_U, field->a);
     else {
@@ -274,7 +289,7 @@ nigh_status nigh_multigrid_from_faces(nigh_context *ctx, const nigh_multigrid *m
     const multigrid_level *g = &mg->level[0];
     void *base = multigrid_base(mg, 0, workspace);
     double x = 1 / (s->col_spacing * s->col_spacing), y = 1 / (s->row_spacing * s->row_spacing);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     if (faces->reaction)
         mg->kernels->split_f64(g, base, MG_C, faces->reaction);
     else
@@ -336,7 +351,7 @@ nigh_status nigh_multigrid_from_stencil(nigh_context *ctx, const nigh_multigrid 
         if (status != NIGH_OK) return status;
     }
     void *base = multigrid_base(mg, 0, workspace);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     for (int k = 0; k < count; k++) mg->kernels->split_f64(&mg->level[0], base, to[k], array[k]);
     cut(mg, workspace);
     for (int k = 1; k < count; k++) wrap(mg, workspace, to[k]);

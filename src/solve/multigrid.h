@@ -56,6 +56,13 @@ typedef struct multigrid_kernels {
     void (*dense)(int64_t n, const void *inverse, const void *b, void *x); /* x = inverse b */
     void (*inverse)(int64_t n, void *matrix);                            /* in place; a singular rest becomes 0 */
 } multigrid_kernels;
+
+/* Between the precisions: y = factor x; y += factor x. */
+typedef struct multigrid_mixed {
+    void (*narrow)(int64_t n, double factor, const double *x, float *y);
+    void (*widen)(int64_t n, double factor, const float *x, double *y);
+} multigrid_mixed;
+extern const multigrid_mixed multigrid_mixed_scalar, multigrid_mixed_avx2, multigrid_mixed_avx512;
 extern const multigrid_kernels *const multigrid_scalar[2], *const multigrid_avx2[2], *const multigrid_avx512[2]; /* f32, f64 */
 
 struct nigh_multigrid {
@@ -64,7 +71,9 @@ struct nigh_multigrid {
     const multigrid_kernels *kernels;
     int levels; /* the last one is solved directly */
     multigrid_level level[MG_MOST_LEVELS];
-    int64_t dense, total;         /* where the direct solver's numbers begin; all numbers */
+    int64_t dense, total;        /* where the direct solver's numbers begin; all numbers */
+    nigh_multigrid *inner;       /* of f32, which does the cycles; this one has level 0 alone, and the inner one's workspace stands behind its own. NULL: none */
+    const multigrid_mixed *mixed;
     bool singular;               /* the edges allow a constant to be added */
 };
 
@@ -83,6 +92,11 @@ static inline void *multigrid_base(const nigh_multigrid *mg, int level, void *wo
 
 /* The first number of plane q of array k. */
 static inline int64_t multigrid_at(const multigrid_level *g, int k, int q) { return (4 * k + q) * g->plane + g->plane - g->count; }
+
+static inline void *multigrid_inner(const nigh_multigrid *mg, void *workspace) { return (char *)workspace + (size_t)mg->total * mg->kernels->size; }
+
+/* Zeros around the planes, on all levels. */
+void multigrid_guards(const nigh_multigrid *mg, void *workspace);
 
 /* The chain of coarser operators below level 0's E, N, F, G, C, which are set. */
 void multigrid_chain(const nigh_multigrid *mg, void *workspace);

@@ -133,14 +133,14 @@ static void test_laws(void **state)
 static void test_efforts(void **state)
 {
     enum { N = 4 };
-    static const double least[] = {6e-3, 1e-3, 1e-4, 1e-5, 1e-6};
+    static const double least[] = {6e-3, 1e-3, 1e-4, 5e-6};
     for (int64_t n = 32; n <= 130; n = 2 * n + 1) {
         nigh_problem *p;
         assert_ok(ctx, nigh_pde_problem_new(ctx, &(nigh_pde){.equation = "darcy", .grid = n}, &p));
         double *in = malloc((size_t)(N * n * n) * 8), *out = malloc((size_t)(N * n * n) * 8), *u = malloc((size_t)(N * n * n) * 8);
         draw(p, N, in);
         assert_ok(ctx, p->ops->exact(ctx, p, N, in, out));
-        for (int effort = 0; effort < 5; effort++) {
+        for (int effort = 0; effort < 4; effort++) {
             nigh_pde_solver *solver;
             assert_ok(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "darcy", .grid = n}, effort, &solver));
             assert_ok(ctx, nigh_pde_solve_many(ctx, solver, N, in, u));
@@ -156,7 +156,7 @@ static void test_wrong_inputs(void **state)
 {
     nigh_pde_solver *solver;
     double a[64], u[64];
-    for (int effort = 0; effort < 6; effort++) {
+    for (int effort = 0; effort < 5; effort++) {
         assert_ok(ctx, nigh_pde_solver_new(ctx, &(nigh_pde){.equation = "darcy", .grid = 8}, effort, &solver));
         for (int i = 0; i < 64; i++) a[i] = 3;
         a[10] = -1;
