@@ -32,7 +32,7 @@ static void check(nigh_context *ctx, nigh_status status)
 
 static options read_options(int argc, char **argv, int from)
 {
-    options o = {64, 32, 12, 4, 20, 10, 2, 1e-3, 2, 0, 0, 0};
+    options o = {64, 32, 12, 4, 20, 10, 2, 1e-3, 2, 0, 0, 0, 0};
     struct { const char *key; double *value; } keys[] = {{"size", &o.size}, {"width", &o.width}, {"modes", &o.modes}, {"layers", &o.layers}, {"batch", &o.batch}, {"count", &o.count},
                                                          {"threads", &o.threads}, {"rate", &o.rate}, {"dims", &o.dims}, {"micro", &o.micro}, {"unet", &o.unet}, {"mgno", &o.mgno},
                                                          {"lsm", &o.lsm}};

@@ -32,7 +32,7 @@ static int network_of(const nigh_method *method, const nigh_settings *settings) 
 static nigh_unet_spec conv_spec(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
     return (nigh_unet_spec){.dims = shape->dims, .in = shape->in, .out = shape->out, .base = (int64_t)nigh_setting(method, settings, "width"), .scales = (int)nigh_setting(method, settings, "depth"),
-                            .padding = field_padding(method, settings)};
+                            .padding = field_padding(method, settings), .norm = NIGH_UNET_PLAIN};
 }
 
 /* Heads of 16 channels or so. */
