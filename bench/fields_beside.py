@@ -2,7 +2,7 @@
 
   fields_beside.py BUILD PYTHON [rounds=3] [key=value ...]     BUILD: folder with bench/train_fields; keys: those of torch_fno.py
 
-With unet=1 the U-Net. Times by the clock and in CPU seconds (which other work on the machine disturbs less); PyTorch as it comes and, with compile=1, compiled too.
+With unet=1 the U-Net, with lsm=1 the latent spectral model. Times by the clock and in CPU seconds (which other work on the machine disturbs less); PyTorch as it comes and, with compile=1, compiled too.
 """
 import os
 import statistics
@@ -14,6 +14,7 @@ build, python, words = sys.argv[1], sys.argv[2], sys.argv[3:]
 rounds = next((int(w.split('=')[1]) for w in words if w.startswith('rounds=')), 3)
 words = [w for w in words if not w.startswith('rounds=')]
 unet = 'unet=1' in words
+lsm = 'lsm=1' in words
 compiled = 'compile=1' in words
 for name in ('OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE'):
     os.environ.pop(name, None)
@@ -27,10 +28,10 @@ def run(command):
     return statistics.median(s[0] for s in seconds), statistics.median(s[1] for s in seconds), idle, most
 
 
-plain = [w for w in words if w.split('=')[0] not in ('unet', 'compile', 'micro', 'last')]
-script = os.path.join(here, 'torch_unet.py' if unet else 'torch_fno.py')
+plain = [w for w in words if w.split('=')[0] not in ('unet', 'lsm', 'compile', 'micro', 'last')]
+script = os.path.join(here, 'torch_lsm.py' if lsm else 'torch_unet.py' if unet else 'torch_fno.py')
 forms = {'eager': []}
-if unet:
+if unet or lsm:
     forms['eager channels-last'] = ['last=1']
 if compiled:
     forms['compiled'] = ['compile=1']

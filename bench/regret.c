@@ -255,7 +255,7 @@ static nigh_status contenders(nigh_context *ctx, trial *t, int *index, int *coun
 /* Fits of both in turn; six, or as many as fit into two seconds. */
 static nigh_status fits(nigh_context *ctx, const trial *t, const nigh_candidate *const pair[2], double seconds[2][FITS], int *count)
 {
-    nigh_samples samples = {t->fit.n, t->fit.in, t->fit.out};
+    nigh_samples samples = {.n = t->fit.n, .in = t->fit.in, .out = t->fit.out};
     double start = nigh_clock_cpu();
     nigh_status status = NIGH_OK;
     for (*count = 0; *count < FITS && !status && (*count < 2 || nigh_clock_cpu() - start < 2); (*count)++)

@@ -7,7 +7,8 @@
  *   train_fields profile [key=value ...]  milliseconds of each part of a step; apply-profile: of an answer
  *
  * Keys are those of torch_fno.py, and micro (samples of a part of a batch; 0: the whole), unet (1: a U-Net with `width` channels and `layers` scales),
- * mgno (levels of a multigrid neural operator with `width` channels and `layers` V-cycles).
+ * mgno (levels of a multigrid neural operator with `width` channels and `layers` V-cycles), lsm (1: a latent spectral model with `width` channels
+ * and `layers` scales).
  */
 #include "nigh/fields.h"
 #include "nigh/train.h"
@@ -19,7 +20,7 @@
 #include <sys/resource.h>
 
 typedef struct options {
-    double size, width, modes, layers, batch, count, threads, rate, dims, micro, unet, mgno;
+    double size, width, modes, layers, batch, count, threads, rate, dims, micro, unet, mgno, lsm;
 } options;
 
 static void check(nigh_context *ctx, nigh_status status)
@@ -31,9 +32,10 @@ static void check(nigh_context *ctx, nigh_status status)
 
 static options read_options(int argc, char **argv, int from)
 {
-    options o = {64, 32, 12, 4, 20, 10, 2, 1e-3, 2, 0, 0, 0};
+    options o = {64, 32, 12, 4, 20, 10, 2, 1e-3, 2, 0, 0, 0, 0};
     struct { const char *key; double *value; } keys[] = {{"size", &o.size}, {"width", &o.width}, {"modes", &o.modes}, {"layers", &o.layers}, {"batch", &o.batch}, {"count", &o.count},
-                                                         {"threads", &o.threads}, {"rate", &o.rate}, {"dims", &o.dims}, {"micro", &o.micro}, {"unet", &o.unet}, {"mgno", &o.mgno}};
+                                                         {"threads", &o.threads}, {"rate", &o.rate}, {"dims", &o.dims}, {"micro", &o.micro}, {"unet", &o.unet}, {"mgno", &o.mgno},
+                                                         {"lsm", &o.lsm}};
     for (int i = from; i < argc; i++)
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
             size_t n = strlen(keys[k].key);
@@ -64,9 +66,11 @@ static nigh_network *network_of(nigh_context *ctx, const options *o)
     nigh_network *net;
     nigh_fno_spec spec = {.dims = (int)o->dims, .in = 1, .out = 1, .width = (int64_t)o->width, .modes = {(int64_t)o->modes, (int64_t)o->modes}, .layers = (int)o->layers};
     nigh_unet_spec pyramid = {.dims = (int)o->dims, .in = 1, .out = 1, .base = (int64_t)o->width, .scales = (int)o->layers};
+    nigh_lsm_spec latent = {.dims = (int)o->dims, .in = 1, .out = 1, .width = (int64_t)o->width, .scales = (int)o->layers};
     nigh_mgno_spec grids = {.dims = (int)o->dims, .size = {(int64_t)o->size, (int64_t)o->size}, .in = 1, .out = 1, .width = (int64_t)o->width, .layers = (int)o->layers,
                             .levels = (int)o->mgno};
-    if (o->mgno > 0) check(ctx, nigh_mgno_new(ctx, NIGH_F32, &grids, &net));
+    if (o->lsm > 0) check(ctx, nigh_lsm_new(ctx, NIGH_F32, &latent, &net));
+    else if (o->mgno > 0) check(ctx, nigh_mgno_new(ctx, NIGH_F32, &grids, &net));
     else check(ctx, o->unet > 0 ? nigh_unet_new(ctx, NIGH_F32, &pyramid, &net) : nigh_fno_new(ctx, NIGH_F32, &spec, &net));
     check(ctx, nigh_parameters_draw(nigh_network_parameters(net), 1));
     return net;

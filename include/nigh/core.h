@@ -74,7 +74,7 @@ typedef enum nigh_log_level { NIGH_LOG_ERROR, NIGH_LOG_WARNING, NIGH_LOG_NOTE, N
 
 typedef void nigh_log_fn(void *user, nigh_log_level level, const char *text);
 
-/* One call per step of long work. done and total are in the same unit (total 0: unknown). */
+/* One call per step of long work. done and total are in the same unit (total 0: unknown). What stands behind a tab in `what` is a note on the step at hand ("loss 0.013"). */
 typedef void nigh_progress_fn(void *user, const char *what, double done, double total);
 
 /* A context with malloc, all online cores, seed 0. NIGH_MEMORY leaves *ctx NULL. */

@@ -112,7 +112,7 @@ typedef struct nigh_consistency {
 } nigh_consistency;
 
 NIGH_API nigh_status nigh_network_consistency(nigh_network *net, const nigh_discretisation *spec, const nigh_consistency_options *options, nigh_consistency *out);
-NIGH_API nigh_status nigh_consistency_print(const nigh_consistency *c, int dims, nigh_network_style style, nigh_buffer *text, nigh_context *ctx);
+NIGH_API nigh_status nigh_consistency_print(const nigh_consistency *c, int dims, nigh_network_style style, nigh_buffer *text);
 
 /* ---- fields from one grid to another ------------------------------------------------------------------ */
 
@@ -136,7 +136,7 @@ typedef struct nigh_physical {
     nigh_grid grid;       /* circles go round; beyond other edges fields are 0 */
     double length;        /* of the domain in each dimension; 0: 1 */
     double radius;        /* of the disc, in the same unit; at most half the length */
-    int rings, sectors;   /* 1 .. 16: rings of hat functions with `sectors` of them on each but the innermost, which has one; in one dimension 2 rings - 1 hats */
+    int rings, sectors;   /* 1 .. 16 (sectors 0: 1): rings of hat functions with `sectors` of them on each but the innermost, which has one; in one dimension 2 rings - 1 hats */
 } nigh_physical;
 
 /*

@@ -40,7 +40,7 @@ typedef struct nigh_bar_options {
 /* file is borrowed and must outlive the bar. options may be NULL. NIGH_INVALID: columns out of range; NIGH_MEMORY. */
 NIGH_API nigh_status nigh_bar_new(nigh_context *ctx, FILE *file, const nigh_bar_options *options, nigh_bar **bar);
 
-/* A nigh_progress_fn; `bar` is the nigh_bar. A new `what`, or a `done` that went back, begins a new measurement. */
+/* A nigh_progress_fn; `bar` is the nigh_bar. A new `what` (up to its tab), or a `done` that went back, begins a new measurement. The note behind a tab stands at the end of the line. */
 NIGH_API void nigh_bar_show(void *bar, const char *what, double done, double total);
 
 /* Erases the line, so that something else can be written; the next step draws it again. NULL is fine. */

@@ -7,14 +7,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { WHAT_ROOM = 64, LINE_ROOM = 4096 };
+enum { WHAT_ROOM = 64, NOTE_ROOM = 32, LINE_ROOM = 4096 };
 
 struct nigh_bar {
     nigh_context *ctx;
     FILE *file;
     nigh_bar_options options; /* defaults filled in */
-    char what[WHAT_ROOM];
+    char what[WHAT_ROOM], note[NOTE_ROOM]; /* the note with the spaces before it */
     double begun, shown;     /* when this work began, when it was last drawn */
+    double wrote;            /* when the last plain line was written, of any work */
     double last_time, last_done;
     double rate, weight;     /* smoothed steps per second; the share of it that rests on measurements */
     int steps;
@@ -58,6 +59,7 @@ nigh_status nigh_bar_new(nigh_context *ctx, FILE *file, const nigh_bar_options *
     bar->file = file;
     bar->options = o;
     bar->begun = -INFINITY; /* not yet */
+    bar->wrote = o.clock(o.user);
     *out = bar;
     return NIGH_OK;
 }
@@ -75,7 +77,7 @@ static int columns_now(const nigh_bar *bar)
 
 static void begin(nigh_bar *bar, const char *what, double now, double done)
 {
-    size_t length = strlen(what);
+    size_t length = strcspn(what, "\t");
     if (length >= WHAT_ROOM)
         for (length = WHAT_ROOM - 1; length && ((unsigned char)what[length] & 0xc0) == 0x80;) length--;
     memcpy(bar->what, what, length);
@@ -91,7 +93,7 @@ static void begin(nigh_bar *bar, const char *what, double now, double done)
 static bool same_work(const nigh_bar *bar, const char *what)
 {
     size_t kept = strlen(bar->what);
-    return !isinf(bar->begun) && strncmp(what, bar->what, kept) == 0 && (!what[kept] || kept >= WHAT_ROOM - 4);
+    return !isinf(bar->begun) && strncmp(what, bar->what, kept) == 0 && (!what[kept] || what[kept] == '\t' || kept >= WHAT_ROOM - 4);
 }
 
 /*
@@ -200,10 +202,11 @@ static void draw_line(nigh_bar *bar, double now, double done, double total)
     int columns = columns_now(bar) - 1; /* the last column would wrap on some terminals */
     put(&l, bar->what);
     put(&l, " ");
-    int room = columns - l.columns - (int)strlen(tail) - 3;
+    int room = columns - l.columns - (int)strlen(tail) - (int)strlen(bar->note) - 3;
     if (total > 0 && room >= 6) put_bar(&l, room < 40 ? room : 40, fmin(1, fmax(0, done / total)), bar->options.text > 0);
     put(&l, " ");
     put(&l, tail);
+    put(&l, bar->note);
     if (l.columns > columns) { /* cut behind the last whole character that fits */
         int seen = 0;
         size_t cut = 0;
@@ -223,6 +226,7 @@ static void write_line(nigh_bar *bar, double now, double done, double total)
     put(&l, bar->what);
     put(&l, ": ");
     put(&l, tail + strspn(tail, " "));
+    put(&l, bar->note);
     fprintf(bar->file, "%s\n", l.text);
     fflush(bar->file);
 }
@@ -237,6 +241,8 @@ void nigh_bar_show(void *user, const char *what, double done, double total)
         nigh_bar_hide(bar);
         begin(bar, what, now, done);
     }
+    const char *note = strchr(what, '\t');
+    snprintf(bar->note, sizeof bar->note, "%s%s", note ? "  " : "", note ? note + 1 : "");
     measure(bar, now, done);
     bool finished = total > 0 && done >= total, terminal = bar->options.terminal > 0;
     if (now - bar->begun < bar->options.delay) return;
@@ -244,13 +250,13 @@ void nigh_bar_show(void *user, const char *what, double done, double total)
         nigh_bar_hide(bar);
         return;
     }
-    double since = isinf(bar->shown) && !terminal ? now - bar->begun : now - bar->shown;
+    double since = terminal ? now - bar->shown : now - bar->wrote; /* many short works in a row show a line now and then, too */
     if (since < bar->options.every && !(finished && !isinf(bar->shown))) return;
     bar->shown = now;
     if (terminal)
         draw_line(bar, now, done, total);
     else
-        write_line(bar, now, done, total);
+        write_line(bar, now, done, total), bar->wrote = now;
 }
 
 void nigh_bar_hide(nigh_bar *bar)

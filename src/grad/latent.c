@@ -9,11 +9,6 @@
 #include "grad/latent.h"
 #include "tensor/latent.h"
 
-/* Inputs: u, token, w, then x where `added`. u is [N, H, W, heads (2 width + tokens)]. */
-typedef struct latent_attributes {
-    int64_t patch[2], heads, width, tokens, basis, added;
-} latent_attributes;
-
 /* ---- running ------------------------------------------------------------------------------------------ */
 
 static nigh_status prepare(nigh_context *ctx, const tape_call *call, void **state, size_t *workspace)

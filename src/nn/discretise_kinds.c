@@ -269,8 +269,8 @@ static void coordinates(const look *l)
     if (l->step->action == WALK_REFUSE || !l->step->scaled) return;
     l->step->action = WALK_COORDINATES;
     l->step->rewrite = "coordinates of the place";
-    snprintf(l->step->why, sizeof l->step->why, "index over size is no place on %ss", nigh_grid_name(l->w->spec.grid));
-    if (l->w->spec.grid == NIGH_GRID_PERIODIC) l->step->why[0] = 0;
+    if (l->w->spec.grid == NIGH_GRID_PERIODIC) snprintf(l->step->why, sizeof l->step->why, "they jump where the circle closes: first order in the spacing");
+    else snprintf(l->step->why, sizeof l->step->why, "the index over the size is no place on %ss", nigh_grid_name(l->w->spec.grid));
 }
 
 static void positions(const look *l)

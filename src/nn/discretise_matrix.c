@@ -92,14 +92,18 @@ void discretise_matrix(nigh_grid grid, bool by_fourier, int64_t from, int64_t to
     else linear(grid, from, to, matrix);
 }
 
-/* Lagrange's polynomial through the four points around each place, at the edge those that there are. */
+/*
+ * Lagrange's polynomial through the four points around each place, at the edge those that there are. What lies beyond an edge may begin with a jump, and kernels carry that to other edges
+ * of the coarser grid's cells: within a cell only its own points are asked, when those are two or more.
+ */
 static void cubic(nigh_grid grid, int64_t from, int64_t to, double *matrix)
 {
     memset(matrix, 0, (size_t)(from * to) * sizeof *matrix);
-    int64_t order = from < 4 ? from : 4;
+    int64_t own = grid == NIGH_GRID_CELL && from % to == 0 ? from / to : 4, order = own < 4 ? own : 4;
+    if (order > from) order = from;
     for (int64_t i = 0; i < to; i++) {
         double p = position(grid, from, to, i);
-        int64_t first = (int64_t)floor(p) - 1;
+        int64_t first = (int64_t)floor(p) - (order - 1) / 2;
         if (first > from - order) first = from - order;
         if (first < 0) first = 0;
         for (int64_t a = 0; a < order; a++) {

@@ -139,13 +139,16 @@ static bool inputs_of(rewriter *r, const nigh_layer *l, int version, int *input)
     return true;
 }
 
-/* Every attribute but those that begin with one of the words; gives how many, with room for 8 more. */
+/* Every attribute but those of these names, for all dimensions or one; gives how many, with room for 8 more. */
 static int attributes_but(const nigh_layer *l, const char *const *words, nigh_attribute *to)
 {
     int n = 0;
     for (int i = 0; i < l->attributes && n < MOST_ATTRIBUTES - 8; i++) {
         bool drop = false;
-        for (int k = 0; words[k]; k++) drop = drop || !strncmp(l->attribute[i].key, words[k], strlen(words[k]));
+        for (int k = 0; words[k]; k++) {
+            size_t length = strlen(words[k]);
+            drop = drop || (!strncmp(l->attribute[i].key, words[k], length) && (l->attribute[i].key[length] == '_' || !l->attribute[i].key[length]));
+        }
         if (!drop) to[n++] = l->attribute[i];
     }
     return n;

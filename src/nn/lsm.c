@@ -73,6 +73,17 @@ static const char *weight_of(builder *b, const char *part)
     return b->inner;
 }
 
+/* Frozen arrays are not drawn: the running variance begins as 1 here. */
+static void begin_variance(builder *b, int weight, int64_t channels)
+{
+    nigh_parameters *set = nigh_network_parameters(b->net);
+    if (weight < 0) return;
+    for (int64_t c = 0; c < channels; c++) {
+        if (nigh_parameters_dtype(set) == NIGH_F32) ((float *)nigh_parameters_data(set, weight))[c] = 1;
+        else ((double *)nigh_parameters_data(set, weight))[c] = 1;
+    }
+}
+
 static int norm(builder *b, int x, int64_t channels)
 {
     int w[4] = {nigh_network_weight(b->net, weight_of(b, "mean"), 1, &channels, (nigh_init){NIGH_INIT_ZERO, 0}),
@@ -80,6 +91,7 @@ static int norm(builder *b, int x, int64_t channels)
                 nigh_network_weight(b->net, weight_of(b, "weight"), 1, &channels, (nigh_init){NIGH_INIT_ONE, 1}),
                 nigh_network_weight(b->net, weight_of(b, "bias"), 1, &channels, (nigh_init){NIGH_INIT_ZERO, 0})};
     for (int k = 0; k < 2 && w[k] >= 0; k++) nigh_parameters_at(nigh_network_parameters(b->net), w[k])->frozen = true;
+    begin_variance(b, w[1], channels);
     return nigh_network_add(b->net, "batch-norm", b->name, 1, &x, 4, w, 0, NULL);
 }
 
@@ -132,7 +144,7 @@ static void build(builder *b)
     int there[MOST_SCALES];
     open[s->dims + 1] = s->in;
     int input = nigh_network_input(b->net, "x", s->dims + 2, open);
-    int x = nigh_network_linear(b->net, "lift", nigh_network_layer(b->net, "coordinates", "grid", 1, &input), s->in + s->dims, s->width, true);
+    int x = nigh_network_linear(b->net, "lift", nigh_network_layer(b->net, "grid-ends", "grid", 1, &input), s->in + s->dims, s->width, true);
     x = padded(b, x);
     for (int level = 0; level < s->scales; level++) {
         if (level) x = nigh_network_layer(b->net, "max-pool", named(b, "down", level, "half"), 1, &x);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const evaluate_rule *const lists[] = {evaluate_elements, evaluate_shapes, evaluate_products, evaluate_rows, evaluate_fields, evaluate_discretise};
+static const evaluate_rule *const lists[] = {evaluate_elements, evaluate_shapes, evaluate_products, evaluate_rows, evaluate_fields, evaluate_discretise, evaluate_latent};
 
 nigh_status evaluate_out(const evaluation *e, int ndim, const int64_t *dim)
 {

@@ -16,7 +16,7 @@ typedef struct evaluate_rule {
     nigh_status (*run)(const evaluation *e);
 } evaluate_rule;
 
-extern const evaluate_rule evaluate_elements[], evaluate_shapes[], evaluate_products[], evaluate_rows[], evaluate_fields[], evaluate_discretise[];
+extern const evaluate_rule evaluate_elements[], evaluate_shapes[], evaluate_products[], evaluate_rows[], evaluate_fields[], evaluate_discretise[], evaluate_latent[];
 
 nigh_status evaluate_out(const evaluation *e, int ndim, const int64_t *dim);
 nigh_status evaluate_fail(const evaluation *e, const char *format, ...) NIGH_PRINTF(2, 3);

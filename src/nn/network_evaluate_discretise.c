@@ -38,7 +38,7 @@ static nigh_status coordinates(const evaluation *e)
     nigh_shape s = e->input->shape;
     int dims = s.ndim - 2;
     int64_t c = s.dim[dims + 1], points = nigh_shape_count(&s) / c;
-    char key[16];
+    char key[24];
     s.dim[dims + 1] += dims;
     nigh_status status = evaluate_out(e, s.ndim, s.dim);
     for (int64_t p = 0; !status && p < points; p++) {

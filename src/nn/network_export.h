@@ -23,7 +23,7 @@ typedef struct export_array {
 } export_array;
 
 /* Parts of the functions that steps call; those that nobody asks for are not written. */
-typedef enum export_part { EXPORT_PRODUCTS = 1, EXPORT_ROWS = 2, EXPORT_WINDOWS = 4, EXPORT_POOLS = 8, EXPORT_GROUPS = 16, EXPORT_SINES = 32, EXPORT_FOURIER = 64, EXPORT_ATTENTION = 128 } export_part;
+typedef enum export_part { EXPORT_PRODUCTS = 1, EXPORT_ROWS = 2, EXPORT_WINDOWS = 4, EXPORT_POOLS = 8, EXPORT_GROUPS = 16, EXPORT_SINES = 32, EXPORT_FOURIER = 64, EXPORT_ATTENTION = 128, EXPORT_LATENT = 256 } export_part;
 
 typedef struct export_writer {
     nigh_context *ctx;
@@ -98,13 +98,13 @@ int64_t export_panel(int64_t n);
 /* The functions that steps call, with names of their own; and one step. */
 void export_code(export_writer *w);
 void export_put(export_writer *w, const char *text); /* @ stands for the file's name, $ for the type */
-extern const char export_code_windows[], export_code_pools[], export_code_groups[], export_code_fourier[], export_code_attention[];
+extern const char export_code_windows[], export_code_pools[], export_code_groups[], export_code_fourier[], export_code_attention[], export_code_latent[];
 
 typedef void export_step_fn(export_writer *w, const exec_step *step);
 void export_step(export_writer *w, const exec_step *step);
-export_step_fn export_reduce, export_rows, export_group_norm, export_normalise, export_gather, export_take;         /* network_export_rows.c */
+export_step_fn export_reduce, export_rows, export_group_norm, export_normalise, export_gather;                      /* network_export_rows.c */
 export_step_fn export_convolution, export_convolution_data;                                                         /* network_export_convolution.c */
-export_step_fn export_pool, export_resample, export_halo;                                                           /* network_export_fields.c */
-export_step_fn export_attention;                                                                                     /* network_export_attention.c */
-export_step_fn export_fft, export_spectrum_resize, export_complex_parts;                                            /* network_export_fourier.c */
+export_step_fn export_pool, export_resample;                                                                        /* network_export_fields.c */
+export_step_fn export_attention, export_latent;                                                                      /* network_export_attention.c */
+export_step_fn export_fft, export_spectrum_resize;                                                                  /* network_export_fourier.c */
 #endif

@@ -1,7 +1,8 @@
-/* Attention as C: the scores of 32 queries at a time, by products. Declared in nn/network_export.h. */
+/* Attention as C: the scores of 32 queries at a time, by products; blocks of latent spectral models, 16 patches at a time. Declared in nn/network_export.h. */
 #include "nn/network_export.h"
 
 #include "grad/attention.h"
+#include "grad/latent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ void export_attention(export_writer *w, const exec_step *step)
     int64_t t = array[0]->shape.dim[1], s = array[1]->shape.dim[1], d = array[0]->shape.dim[3], e = array[2]->shape.dim[3];
     double scale = a->scale != 0 ? a->scale : a->cosine ? 1 : 1 / sqrt((double)d);
     export_need(w, EXPORT_PRODUCTS | EXPORT_ATTENTION);
-    export_extra(w, export_packed_size(d, s) + export_packed_size(s, e) + 32 * s + (a->cosine ? (t + s) * d : 0));
+    export_extra(w, export_packed_size(d, s) + export_packed_size(s, e) + 64 * s + (a->cosine ? (t + s) * d : 0));
     export_print(w, "    {\n");
     put_tables(w, step, a, array, &o, bias);
     export_print(w, "    for (long h = 0; h < %lld; h++)\n        %s_attend(size, how, %d, ", (long long)a->heads, w->name, (int)a->cosine);
@@ -77,4 +78,20 @@ void export_attention(export_writer *w, const exec_step *step)
     put_segment(w, step, o.q_segment);
     put_segment(w, step, o.k_segment);
     export_print(w, "%s + b * %lld + h * %lld, s + %s_RESULTS);\n    }\n    }\n", export_place(w, y, place), (long long)(t * a->heads * e), (long long)e, w->name);
+}
+
+void export_latent(export_writer *w, const exec_step *step)
+{
+    const latent_attributes *a = step->node.attributes;
+    const int64_t *u = step->operand[0].shape.dim, points = a->patch[0] * a->patch[1], each = a->tokens * a->width;
+    const int64_t sizes[] = {u[0] * (u[1] / a->patch[0]) * (u[2] / a->patch[1]), u[1] / a->patch[0], u[2] / a->patch[1], a->patch[0], a->patch[1], a->heads, a->width, a->tokens, a->basis};
+    char place[EXPORT_PLACE], number[48];
+    export_need(w, EXPORT_LATENT | EXPORT_SINES);
+    export_extra(w, EXPORT_NARROW * (points * (2 * a->width + 2 * a->tokens) + 4 * each));
+    export_print(w, "    {\n");
+    export_list(w, "g", (int)(sizeof sizes / sizeof *sizes), sizes);
+    export_print(w, "    %s_latent(g, %s, ", w->name, export_number(w, 3.14159265358979323846 / (double)(a->basis ? a->basis : 1), number));
+    for (int i = 0; i < 3; i++) export_print(w, "%s, ", i == 2 && !a->basis ? "0" : export_place(w, &step->operand[i], place));
+    export_print(w, "%s, ", a->added ? export_place(w, &step->operand[3], place) : "0");
+    export_print(w, "%s, s + %s_RESULTS);\n    }\n", export_place(w, &step->operand[step->inputs], place), w->name);
 }

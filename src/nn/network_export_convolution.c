@@ -112,14 +112,21 @@ static bool forward_geometry(export_writer *w, const convolution_attributes *a, 
 
 static void put_depthwise(export_writer *w, const geometry *g, const char *weights, const char *bias, const char *y)
 {
-    int64_t row = g->padded[2] * g->channels, pace[DIMS] = {g->stride[0] * g->padded[1] * row, g->stride[1] * row, g->stride[2] * g->channels};
+    geometry all = *g;
+    all.channels *= g->each;
+    int64_t row = g->padded[2] * all.channels, pace[DIMS] = {g->stride[0] * g->padded[1] * row, g->stride[1] * row, g->stride[2] * all.channels};
     segments s;
-    if (!find_segments(w, g, &s)) return;
+    if (!find_segments(w, &all, &s)) return;
+    if (g->each > 1) {
+        int64_t behind = volume(g->padded) * g->channels;
+        export_extra(w, behind + volume(g->padded) * all.channels);
+        export_print(w, "    %s *wide = s + %s_RESULTS + %lld;\n    %s_repeat(%lld, %lld, x, wide);\n", w->real, w->name, (long long)behind, w->name, (long long)behind, (long long)g->each);
+    }
     export_need(w, EXPORT_WINDOWS);
     export_list(w, "out", DIMS, g->out);
     export_list(w, "pace", DIMS, pace);
     export_list(w, "tap", s.count, s.offset);
-    export_print(w, "    %s_depthwise(out, pace, %d, tap, %lld, x, %s, %s, %s);\n", w->name, s.count, (long long)g->channels, weights, *bias ? bias : "0", y);
+    export_print(w, "    %s_depthwise(out, pace, %d, tap, %lld, %s, %s, %s, %s);\n", w->name, s.count, (long long)all.channels, g->each > 1 ? "wide" : "x", weights, *bias ? bias : "0", y);
 }
 
 void export_convolution(export_writer *w, const exec_step *step)
@@ -134,7 +141,7 @@ void export_convolution(export_writer *w, const exec_step *step)
     array.data = export_fixed(w, k), array.dtype = w->dtype, array.packed = true, array.offset = k->offset / (int64_t)nigh_dtype_size(w->dtype);
     array.k = (int64_t)g.taps[0] * g.taps[1] * g.taps[2] * g.per, array.n = g.each, array.row = a->w[a->dims + 1], array.column = 1;
     array.batch_dims = 1, array.batch[0] = g.groups, array.stride[0] = g.each;
-    bool depthwise = g.groups == g.channels && g.per == 1 && g.each == 1 && g.groups > 1;
+    bool depthwise = g.groups == g.channels && g.per == 1 && g.groups > 1;
     int64_t size = export_packed_size(array.k, array.n), kept = array.data || depthwise ? 0 : size * g.groups;
     if (!array.data || depthwise) export_place(w, k, weights);
     snprintf(packed, sizeof packed, "(s + %s_RESULTS)", w->name);

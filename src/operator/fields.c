@@ -43,11 +43,27 @@ nigh_padding field_padding(const nigh_method *method, const nigh_settings *setti
     return padding[(int)nigh_setting(method, settings, "boundary")];
 }
 
-/* "auto" in place of a boundary becomes what the problem says. */
-static void settle_boundary(const nigh_method *method, const nigh_problem *problem, nigh_settings *settings)
+nigh_grid field_grid(const nigh_method *method, const nigh_settings *settings)
+{
+    static const nigh_grid grid[] = {NIGH_GRID_CELL, NIGH_GRID_CELL, NIGH_GRID_NODE, NIGH_GRID_PERIODIC};
+    return grid[(int)nigh_setting(method, settings, "grid")];
+}
+
+/* The value of an option of this name; NULL: the method has none. */
+static double *option_of(const nigh_method *method, nigh_settings *settings, const char *name)
 {
     for (int i = 0; method->options && method->options[i].name; i++)
-        if (!strcmp(method->options[i].name, "boundary") && settings->value[i] == 0) settings->value[i] = problem->grid == NIGH_GRID_PERIODIC ? 2 : 1;
+        if (!strcmp(method->options[i].name, name)) return &settings->value[i];
+    return NULL;
+}
+
+/* "auto" in place of a boundary or a grid becomes what the problem says. */
+static void settle(const nigh_method *method, const nigh_problem *problem, nigh_settings *settings)
+{
+    double *boundary = option_of(method, settings, "boundary"), *grid = option_of(method, settings, "grid");
+    if (boundary && *boundary == 0) *boundary = problem->grid == NIGH_GRID_PERIODIC ? 2 : 1;
+    if (grid && *grid == 0 && problem->grid != NIGH_GRID_UNKNOWN) *grid = problem->grid == NIGH_GRID_NODE ? 2 : problem->grid == NIGH_GRID_PERIODIC ? 3 : 1;
+    if (grid && *grid == 0) *grid = boundary && *boundary == 2 ? 3 : 1;
 }
 
 void field_recipe_of(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
@@ -66,7 +82,7 @@ typedef struct field_fit {
     nigh_shape in, out;
     field_shape shape;
     nigh_arena *arena;
-    int64_t n;
+    int64_t n, units;      /* samples; steps at most, 0: any */
     field_recipe recipe;
     int64_t in_count, out_count; /* means and deviations */
     float *x, *y, *weight; /* scaled inputs and outputs; 1 / |output| of each sample */
@@ -77,7 +93,7 @@ typedef struct field_fit {
     nigh_training *training;
 } field_fit;
 
-/* Means and deviations of x[i % count]. */
+/* Means and deviations of x[i % count]; 0 where only rounding differs. */
 static void moments(int64_t all, int64_t count, const double *x, double *mean, double *deviation)
 {
     double rows = (double)(all / count);
@@ -86,7 +102,7 @@ static void moments(int64_t all, int64_t count, const double *x, double *mean, d
         for (int64_t i = c; i < all; i += count) sum += x[i];
         mean[c] = sum / rows;
         for (int64_t i = c; i < all; i += count) squares += (x[i] - mean[c]) * (x[i] - mean[c]);
-        deviation[c] = squares > 0 ? sqrt(squares / rows) : 1;
+        deviation[c] = squares > 1e-28 * rows * mean[c] * mean[c] ? sqrt(squares / rows) : 0;
     }
 }
 
@@ -100,7 +116,7 @@ static void find_range(int64_t all, int64_t channels, const double *x, double *l
 
 static void scale(int64_t all, int64_t count, const double *x, const double *mean, const double *deviation, float *out)
 {
-    for (int64_t i = 0; i < all; i++) out[i] = (float)((x[i] - mean[i % count]) / deviation[i % count]);
+    for (int64_t i = 0; i < all; i++) out[i] = deviation[i % count] > 0 ? (float)((x[i] - mean[i % count]) / deviation[i % count]) : 0;
 }
 
 /* One over the length of each sample's outputs, or of all of them in root mean square when the measure is not relative. */
@@ -159,6 +175,8 @@ static nigh_status take_samples(field_fit *fit, const nigh_problem *problem, con
     if (change) y = change;
     fit->base = base;
     take_moments(fit->recipe.in, in, fit->in_count, x, fit->in_mean, fit->in_deviation);
+    for (int64_t c = 0; c < fit->in_count; c++) /* an input that never changed may change later */
+        if (!(fit->in_deviation[c] > 0)) fit->in_deviation[c] = 1;
     take_moments(fit->recipe.out, out, fit->out_count, y, fit->out_mean, fit->out_deviation);
     find_range(in, s->in, x, fit->low, fit->high);
     scale(in, fit->in_count, x, fit->in_mean, fit->in_deviation, fit->x);
@@ -245,6 +263,7 @@ static nigh_status make_training(nigh_context *ctx, field_fit *fit)
     int64_t batch = (int64_t)nigh_setting(fit->method, &fit->settings, "batch");
     if (batch > fit->n) batch = fit->n;
     int64_t steps = (int64_t)nigh_setting(fit->method, &fit->settings, "epochs") * (fit->n / batch);
+    if (fit->units > 0 && steps > fit->units) steps = fit->units; /* the schedules are as long */
     field_recipe_of(fit->method, &fit->settings, &fit->shape, steps, fit->n / batch, &fit->recipe);
     int64_t part = fit->recipe.whole ? batch : part_of(fit, batch);
     nigh_status status = family->build(ctx, fit->method, &fit->settings, &fit->shape, &fit->net);
@@ -307,9 +326,9 @@ nigh_status fields_start(nigh_context *ctx, const nigh_method *method, const nig
         nigh_arena_free(arena);
         return NIGH_MEMORY;
     }
-    *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n};
+    *fit = (field_fit){.method = method, .settings = *settings, .in = problem->in, .out = problem->out, .arena = arena, .n = samples->n, .units = samples->units};
     field_shape_of(&problem->in, &problem->out, &fit->shape);
-    settle_boundary(method, problem, &fit->settings);
+    settle(method, problem, &fit->settings);
     field_recipe_of(method, &fit->settings, &fit->shape, 1, 1, &fit->recipe);
     field_counts(&fit->recipe, &fit->shape, &fit->in_count, &fit->out_count);
     status = take_samples(fit, problem, samples);

@@ -10,6 +10,7 @@ const nigh_method *const nigh_operator_methods[] = {
     &nigh_method_fno,
     &nigh_method_latent_spectral_models,
     &nigh_method_mgno,
+    &nigh_method_nns_to_nos,
     &nigh_method_unet,
     NULL,
 };

@@ -7,5 +7,6 @@ extern const nigh_method nigh_method_coarse_grid;
 extern const nigh_method nigh_method_fno;
 extern const nigh_method nigh_method_latent_spectral_models;
 extern const nigh_method nigh_method_mgno;
+extern const nigh_method nigh_method_nns_to_nos;
 extern const nigh_method nigh_method_unet;
 #endif

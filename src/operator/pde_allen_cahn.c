@@ -24,9 +24,9 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 }
 
 /* Large values fall by r u^3: up to 4 at the start. */
-static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(64, 64 * value[RATE] * value[TIME])); }
+static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(64, 16 * value[RATE] * value[TIME])); }
 
-static const pde_evolution evolution = {.degree = 3, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 5, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 3, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 6, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 static nigh_status sampler_new(nigh_context *ctx, const double *value, int64_t n, void **out)
@@ -39,6 +39,6 @@ const pde_equation pde_allen_cahn = {
              .summary = "two phases that part, with walls between them",
              .text = "u_t = D u_xx + r (u - u^3) on [0, 1), periodic; in: u(0) from N(0, 625 (-d_xx + 25)^-2); out: u(time)",
              .source = "Allen and Cahn, A microscopic theory for antiphase boundary motion, 1979",
-             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 256, .grid_low = 16, .grid_high = 16384, .options = options, .efforts = 5},
+             .dims = 1, .grid = NIGH_GRID_PERIODIC, .grid_default = 256, .grid_low = 16, .grid_high = 16384, .options = options, .efforts = 6},
     PDE_EVOLUTION_FIELD, PDE_EVOLUTION_ENTRIES,
 };

@@ -1,6 +1,6 @@
 /*
  * Waves on shallow water (Korteweg and de Vries) on a circle of length L: u_t + u u_x + u_xxx = 0. In: u(0) = the sum of 10 waves A sin(2 pi l x / L + phi), A uniform on [-1/2, 1/2], l one of
- * 1, 2, 3, phi uniform on a turn, on n points x = L i/n; out: u(time), time = 20; L = 128. The setup of "Lie point symmetry data augmentation for neural PDE solvers".
+ * 1, 2, 3, phi uniform on a turn, on n points x = L i/n; out: u(time), time = 20; L = 64. The setup of "Lie point symmetry data augmentation for neural PDE solvers".
  * Pseudo-spectral, free of aliasing (modes up to (n - 1) / 3), ETDRK4 with the imaginary L = i k^3, in the frame that moves with the mean.
  */
 #include "operator/pde_evolution.h"
@@ -9,7 +9,7 @@
 
 enum { LENGTH, TIME, WAVES = 10, MOST = 3 };
 
-static const nigh_option options[] = {{.name = "length", .type = NIGH_OPTION_REAL, .low = 1, .high = 1000, .value = 128, .help = "L"},
+static const nigh_option options[] = {{.name = "length", .type = NIGH_OPTION_REAL, .low = 1, .high = 1000, .value = 64, .help = "L"},
                                       {.name = "time", .type = NIGH_OPTION_REAL, .low = 1e-3, .high = 1000, .value = 20, .help = "from input to output"},
                                       {.name = NULL}};
 
@@ -27,10 +27,10 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 static int64_t steps(const double *value, int64_t n)
 {
     double wave = 2 * M_PI * (double)((n - 1) / 3) / value[LENGTH];
-    return pde_evolution_power(fmax(64, value[TIME] * 16 * fmax(1, wave)));
+    return pde_evolution_power(fmax(64, value[TIME] * fmax(40, 6 * wave)));
 }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 typedef struct sampler {

@@ -61,7 +61,7 @@ const nigh_method nigh_method_unet = {
     .problem = "map",
     .summary = "U-Net: convolutions on a pyramid of scales, trained by Adam",
     .source = "Ronneberger, Fischer and Brox, \"U-Net: convolutional networks for biomedical image segmentation\"",
-    .when = "Fields with sharp or local features on one grid, with hundreds of samples or more. The fit takes minutes, and plans are not exported as C.",
+    .when = "Fields with sharp or local features on one grid, with hundreds of samples or more. The fit takes minutes.",
     .flags = NIGH_METHOD_TRAINED | NIGH_METHOD_NEEDS_DATA,
     .options = options, .family = &family,
     .supports = fields_supports, .estimate = fields_estimate, .start = fields_start, .advance = fields_advance, .finish = fields_finish, .checkpoint = fields_checkpoint,

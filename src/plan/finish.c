@@ -246,7 +246,7 @@ static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_re
         snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation", gain);
     else if (gain > 0)
         snprintf(speed, sizeof speed, ". The exact computation is cheaper (%.3g of the plan's time): use that", gain);
-    char names[200], trained[260] = "";
+    char names[200], trained[280] = "";
     if (untrained(run, names, sizeof names)) snprintf(trained, sizeof trained, " Nothing was trained: %s would cost more by their own estimate.", names);
     r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s%s", c->label,
                                  proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test",
@@ -327,6 +327,7 @@ nigh_status run_finish(plan_run *run, const test_figures *figures)
     if (!status) status = grids_measure(run, c->plan, r);
     if (!status) status = receipt_words(run, c, r);
     if (!status) status = refinement_words(r);
+    if (!status && c->units && !(r->words = nigh_arena_format(r->arena, "%s Its training was cut to %.2g%% of its steps to keep to the time.", r->words, 100 * c->trained))) status = NIGH_MEMORY;
     if (!status && c->plan->note && !(r->words = nigh_arena_format(r->arena, "%s Note: %s.", r->words, c->plan->note))) status = NIGH_MEMORY;
     if (!status) status = curve_make(run, c->plan);
     outcome->chart = chart_of(outcome, c);

@@ -7,6 +7,8 @@
  *   lines.c      methods x settings, ordered by expected cost
  *   screen.c     fits and screens one candidate
  *   search.c     which candidates to try
+ *   trials.c     trainings against one another, halved again and again
+ *   budget.c     how much of its training each gets when there is a time limit
  *   finalists.c  timing of those that may be chosen, their envelope over the number of uses
  *   walk.c       chain, test walk
  *   ledger.c     how often test rows were read
@@ -66,6 +68,12 @@ typedef struct plan_run {
     json_t *record;       /* decisions, for the plan file */
     int *chain, chain_count;
     int shown;            /* the candidate that the receipt speaks of; -1: none */
+    struct {              /* a training that goes on where its trial ended; fit NULL: none */
+        int index;
+        void *fit;
+        nigh_progress_point point;
+        double seconds;
+    } begun;
 } plan_run;
 
 /* ---- clocklog.c ---- */
@@ -122,9 +130,22 @@ nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *se
 double fit_set_calls(const plan_run *run, const nigh_method *method);
 double calls_seconds(const plan_run *run, double calls);
 nigh_status screen_failure(plan_run *run, int index, nigh_status status);
+nigh_samples fit_samples(const plan_run *run, const nigh_candidate *candidate);
+/* Advances a fit to a share of its units, `point` says from where on; shows the method, what is done and the loss, with a role (" (trial 2 of 6)"); checkpoints under path (NULL: none). */
+nigh_status fit_advance(plan_run *run, int index, const char *role, double share, const char *path, void *fit, nigh_progress_point *point);
 
 /* ---- search.c ---- */
 nigh_status search_all(plan_run *run);
+
+/* ---- trials.c ---- */
+/* Trains these candidates against one another; the survivors are screened. */
+nigh_status trials_run(plan_run *run, int count, const int *index);
+/* Of what the trial that gets `share` of its units costs all in all: shares at which those alive are halved, beginning with all; 0 ends it. */
+double trials_share(int round);
+
+/* ---- budget.c ---- */
+/* Under a time limit: gives each of these trainings its units, leaves out those that would get next to nothing, and says so in the table. */
+nigh_status budget_share(plan_run *run, int count, const int *index);
 
 /* ---- finalists.c ---- */
 nigh_status finalists_time(plan_run *run);

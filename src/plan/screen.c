@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static const double CHECKPOINT_SECONDS = 5; /* between two; the clock decides only when, never what */
+static const double KEEP_SECONDS = 1;
 
 /* The state of a long fit lies beside the journal, under the label of its candidate. */
 static nigh_status checkpoint_save(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
@@ -24,7 +25,7 @@ static nigh_status checkpoint_save(plan_run *run, const nigh_candidate *c, void 
 /* A fit from its checkpoint when there is one of this candidate, else a fresh one. */
 static nigh_status fit_start(plan_run *run, const nigh_candidate *c, const char *path, void **fit)
 {
-    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
+    nigh_samples samples = fit_samples(run, c);
     char *bytes = NULL;
     size_t size, label = strlen(c->label) + 1;
     if (path && c->method->restore && access(path, R_OK) == 0 && nigh_file_read(run->ctx, path, (size_t)1 << 32, &bytes, &size) == NIGH_OK &&
@@ -37,22 +38,77 @@ static nigh_status fit_start(plan_run *run, const nigh_candidate *c, const char 
     return c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, fit);
 }
 
-static nigh_status advance_all(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
+/* "fno width=32": the options that were a choice. */
+static void short_label(const plan_run *run, const nigh_candidate *c, char out[72])
 {
-    nigh_progress_point point = {0};
-    double saved = nigh_clock();
-    for (int64_t step = 1; !point.done;) {
-        nigh_status status = nigh_poll(run->ctx);
-        if (!status) status = c->method->advance(run->ctx, fit, step, &point);
-        if (!status && path && !point.done && c->method->checkpoint && nigh_clock() - saved > CHECKPOINT_SECONDS) {
-            status = checkpoint_save(run, c, fit, path);
+    size_t size = (size_t)snprintf(out, 72, "%.40s", c->method->name);
+    for (int i = 0; c->method->options && c->method->options[i].name; i++) {
+        const nigh_option *o = &c->method->options[i];
+        bool differs = false;
+        for (int k = 0; k < run->outcome->count; k++)
+            differs = differs || (run->outcome->candidates[k].method == c->method && run->outcome->candidates[k].settings.value[i] != c->settings.value[i]);
+        if (!differs || size >= 60) continue;
+        if (o->type == NIGH_OPTION_CHOICE) size += (size_t)snprintf(out + size, 72 - size, " %.12s:%d", o->name, (int)c->settings.value[i]);
+        else size += (size_t)snprintf(out + size, 72 - size, " %.12s=%g", o->name, c->settings.value[i]);
+    }
+}
+
+static void show_step(plan_run *run, const nigh_candidate *c, const char *role, const nigh_progress_point *point, int64_t target)
+{
+    char label[72], what[160], loss[24] = "";
+    if (point->total <= 1) return;
+    short_label(run, c, label);
+    if (isfinite(point->loss)) snprintf(loss, sizeof loss, "\tloss %.3g", point->loss);
+    snprintf(what, sizeof what, "%s%s%s", label, role, loss);
+    nigh_progress(run->ctx, what, (double)point->units, (double)target);
+}
+
+/* A method that does not know how to be cut short trains whole, and the table says so. */
+static nigh_status check_units(plan_run *run, int index, int64_t total)
+{
+    nigh_candidate *c = &run->outcome->candidates[index];
+    if (!c->units || total <= c->units) return NIGH_OK;
+    c->units = 0, c->trained = 0;
+    c->why = nigh_arena_strdup(run->arena, "trained whole: this method cannot be cut short");
+    return c->why ? NIGH_OK : NIGH_MEMORY;
+}
+
+/* Steps between two looks at the clock are as many as take a tenth of a second: that decides when something is shown or saved, never what is computed. */
+nigh_status fit_advance(plan_run *run, int index, const char *role, double share, const char *path, void *fit, nigh_progress_point *point)
+{
+    static const double LOOK_SECONDS = 0.1;
+    nigh_context *ctx = run->ctx;
+    const nigh_candidate *c = &run->outcome->candidates[index];
+    double saved = nigh_clock(), looked = saved;
+    nigh_status status = NIGH_OK;
+    int64_t target = point->total ? (int64_t)ceil(share * (double)point->total) : 1;
+    for (int64_t step = 1; !point->done && point->units < target;) {
+        status = nigh_poll(ctx);
+        if (!status) status = c->method->advance(ctx, fit, step < target - point->units ? step : target - point->units, point);
+        bool keeps = path && !point->done && c->method->checkpoint;
+        if (keeps && (status == NIGH_INTERRUPTED || (!status && nigh_clock() - saved > CHECKPOINT_SECONDS))) {
+            nigh_status kept = checkpoint_save(run, c, fit, path);
+            if (!status) status = kept;
             saved = nigh_clock();
         }
+        if (!status) status = check_units(run, index, point->total);
         if (status) return status;
-        if (point.total > 1) nigh_progress(run->ctx, c->label, (double)point.units, (double)point.total);
-        step = point.total / 100 > 1 ? point.total / 100 : 1;
+        target = (int64_t)ceil(share * (double)point->total);
+        show_step(run, c, role, point, target);
+        double now = nigh_clock(), took = fmax(now - looked, 1e-9), more = (double)step * LOOK_SECONDS / took;
+        step = (int64_t)fmin(fmax(more, 1), fmax(2 * (double)step, 1));
+        looked = now;
     }
-    if (path) remove(path);
+    return NIGH_OK;
+}
+
+nigh_samples fit_samples(const plan_run *run, const nigh_candidate *c) { return (nigh_samples){run->fit.n, run->fit.in, run->fit.out, c->units}; }
+
+/* A training that took long stays until planning is over, so that a run that is killed later need not make it again. */
+static nigh_status fit_keep(plan_run *run, const nigh_candidate *c, void *fit, const char *path, double seconds)
+{
+    if (c->method->flags & NIGH_METHOD_TRAINED && c->method->checkpoint && seconds > KEEP_SECONDS) return checkpoint_save(run, c, fit, path);
+    remove(path);
     return NIGH_OK;
 }
 
@@ -60,13 +116,17 @@ nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *se
 {
     nigh_context *ctx = run->ctx;
     const nigh_candidate *c = &run->outcome->candidates[index];
-    void *fit = NULL;
+    nigh_progress_point point = {0};
+    bool begun = run->begun.fit && run->begun.index == index;
+    void *fit = begun ? run->begun.fit : NULL;
     char *path = NULL;
-    if (run->request->journal && !(path = nigh_format(ctx, "%s.fit", run->request->journal))) return NIGH_MEMORY;
-    double start = nigh_clock(), exact;
+    if (begun) point = run->begun.point, run->begun.fit = NULL; /* the trial goes on */
+    double start = nigh_clock() - (begun ? run->begun.seconds : 0), exact;
     calls_begin(run);
-    nigh_status status = fit_start(run, c, path, &fit);
-    if (!status) status = advance_all(run, c, fit, path);
+    nigh_status status = run->request->journal && !(path = nigh_format(ctx, "%s.fit", run->request->journal)) ? NIGH_MEMORY : NIGH_OK;
+    if (!status && !fit) status = fit_start(run, c, path, &fit);
+    if (!status) status = fit_advance(run, index, "", 1, path, fit, &point);
+    if (!status && path) status = fit_keep(run, c, fit, path, nigh_clock() - start);
     if (!status) status = c->method->finish(ctx, fit, plan);
     c->method->abandon(ctx, fit);
     nigh_free(ctx, path);
@@ -157,9 +217,29 @@ static nigh_status note_from_log(plan_run *run, nigh_candidate *c)
     json_t *value;
     snprintf(key, sizeof key, "note %s", c->label);
     if (c->state != NIGH_CANDIDATE_MISSED || !clocklog_get(run->clock, key, &value)) return NIGH_OK;
-    c->why = nigh_arena_strdup(run->arena, json_is_string(value) ? json_string_value(value) : "");
+    const char *note = json_is_string(value) ? json_string_value(value) : "";
+    c->why = c->units ? nigh_arena_format(run->arena, "%s; %s", c->why, note) : nigh_arena_strdup(run->arena, note);
     json_decref(value);
     return c->why ? NIGH_OK : NIGH_MEMORY;
+}
+
+/* The nearest miss of all may be tested: where its training took minutes its plan is kept, and that of the one before let go. */
+static bool nearest_trained(plan_run *run, int index)
+{
+    nigh_outcome *outcome = run->outcome;
+    const nigh_candidate *mine = &outcome->candidates[index];
+    if (!(mine->method->flags & NIGH_METHOD_TRAINED)) return false;
+    for (int i = 0; i < outcome->count; i++) {
+        const nigh_candidate *c = &outcome->candidates[i];
+        if (i != index && (c->state == NIGH_CANDIDATE_PASSED || (c->state == NIGH_CANDIDATE_MISSED && c->decides <= mine->decides))) return false;
+    }
+    for (int i = 0; i < outcome->count; i++) {
+        nigh_candidate *c = &outcome->candidates[i];
+        if (c->state != NIGH_CANDIDATE_MISSED || !c->plan) continue;
+        nigh_plan_free(run->ctx, c->plan);
+        c->plan = NULL;
+    }
+    return true;
 }
 
 static nigh_status screen_anew(plan_run *run, int index)
@@ -170,11 +250,11 @@ static nigh_status screen_anew(plan_run *run, int index)
     nigh_status status = errors ? candidate_fit(run, index, &plan, &c->fit_seconds, &c->exact_calls) : NIGH_MEMORY;
     if (!status) status = set_errors(run, plan, &run->screen, errors);
     if (!status) screen_figures(run->request, run->screen.n, errors, c);
-    if (!status && c->state == NIGH_CANDIDATE_PASSED) {
+    if (!status && c->state == NIGH_CANDIDATE_MISSED && plan->note) status = note_to_log(run, c, plan->note);
+    if (!status && (c->state == NIGH_CANDIDATE_PASSED || nearest_trained(run, index))) {
         c->plan = plan;
         plan = NULL;
     }
-    if (!status && plan && plan->note) status = note_to_log(run, c, plan->note);
     nigh_plan_free(run->ctx, plan);
     nigh_free(run->ctx, errors);
     return status;

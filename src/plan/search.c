@@ -1,7 +1,7 @@
 /*
  * Which candidates to try: lines in the order of their expected cost; along a line the cheapest point that passes, by
  * bracketing from where the formula expects it; lines that cannot beat what has passed already are left out, and said so.
- * Training fits are halved: all run an eighth, the better half by extrapolated loss goes on.
+ * Trainings come last (trials.c).
  */
 #include "plan/run.h"
 
@@ -146,78 +146,13 @@ static const char *hopeless(plan_run *run, const plan_line *line, char *text, si
     return NULL;
 }
 
-/* ---- halving ---- */
-
-typedef struct trial {
-    int index;
-    void *fit;
-    int64_t total;
-    int points;
-    double units[8], loss[8];
-    double expected;
-} trial;
-
-static nigh_status trial_advance(plan_run *run, trial *t, double share)
-{
-    nigh_candidate *c = &run->outcome->candidates[t->index];
-    nigh_samples samples = {run->fit.n, run->fit.in, run->fit.out};
-    nigh_progress_point point = {0};
-    nigh_status status = NIGH_OK;
-    if (!t->fit) {
-        status = c->method->start(run->ctx, c->method, run->problem, &samples, &c->settings, &t->fit);
-        if (!status) status = c->method->advance(run->ctx, t->fit, 1, &point);
-        t->total = point.total;
-    }
-    int64_t target = (int64_t)(share * (double)t->total), done = t->points ? (int64_t)t->units[t->points - 1] : 1;
-    if (!status && target > done) status = c->method->advance(run->ctx, t->fit, target - done, &point);
-    if (status) return status;
-    t->units[t->points] = (double)(target > done ? target : done);
-    t->loss[t->points] = point.loss;
-    t->points++;
-    t->expected = run->services->extrapolate(t->points, t->units, t->loss, (double)t->total);
-    return NIGH_OK;
-}
-
-static int by_expected_loss(const void *a, const void *b)
-{
-    double x = ((const trial *)a)->expected, y = ((const trial *)b)->expected;
-    return (x > y) - (x < y);
-}
-
-/* Halves the trials; the survivors are screened whole. */
-static nigh_status halve(plan_run *run, trial *trials, int count)
-{
-    nigh_status status = NIGH_OK;
-    int alive = count;
-    for (double share = 0.125; share < 1 && alive > 1 && !status; share *= 2) {
-        for (int i = 0; i < alive && !status; i++) {
-            status = nigh_poll(run->ctx);
-            if (!status) status = trial_advance(run, &trials[i], share);
-            if (status) status = screen_failure(run, trials[i].index, status), trials[i].expected = INFINITY;
-        }
-        if (status) break;
-        qsort(trials, (size_t)alive, sizeof *trials, by_expected_loss);
-        for (int keep = (alive + 1) / 2; alive > keep; alive--) {
-            nigh_candidate *c = &run->outcome->candidates[trials[alive - 1].index];
-            if (c->state != NIGH_CANDIDATE_WAITING) continue;
-            c->state = NIGH_CANDIDATE_SKIPPED;
-            c->why = nigh_arena_format(run->arena, "stopped after %.0f%% of its training: %.3g expected, the better half is below",
-                                       100 * share, trials[alive - 1].expected);
-            if (!c->why) status = NIGH_MEMORY;
-        }
-    }
-    for (int i = 0; i < count; i++) run->outcome->candidates[trials[i].index].method->abandon(run->ctx, trials[i].fit);
-    for (int i = 0; i < alive && !status; i++) status = candidate_screen(run, trials[i].index);
-    return status;
-}
-
 /* Every setting of the trained lines that may still win, against each other. */
 static nigh_status search_trained(plan_run *run)
 {
     int room = 0, count = 0;
     for (int l = 0; l < run->line_count; l++) room += run->lines[l].count;
-    trial *trials = nigh_alloc_zero(run->ctx, (size_t)room + 1, sizeof *trials);
-    nigh_status status = trials ? NIGH_OK : NIGH_MEMORY;
+    int *index = nigh_alloc_zero(run->ctx, (size_t)room + 1, sizeof *index);
+    nigh_status status = index ? NIGH_OK : NIGH_MEMORY;
     for (int l = 0; l < run->line_count && !status; l++) {
         plan_line *line = &run->lines[l];
         char why[160];
@@ -226,10 +161,10 @@ static nigh_status search_trained(plan_run *run)
             status = line_note(run, line, NIGH_CANDIDATE_SKIPPED, why);
             continue;
         }
-        for (int i = 0; i < line->count && !status; i++) status = line_candidate(run, line, i, &trials[count++].index);
+        for (int i = 0; i < line->count && !status; i++) status = line_candidate(run, line, i, &index[count++]);
     }
-    if (!status && count) status = halve(run, trials, count);
-    nigh_free(run->ctx, trials);
+    if (!status && count) status = trials_run(run, count, index);
+    nigh_free(run->ctx, index);
     return status;
 }
 

@@ -103,7 +103,7 @@ static nigh_status candidates_of(nigh_context *ctx, map_fit *fit, double **x, ni
     if (!status && !(*x = nigh_arena_alloc(fit->arena, (size_t)(n * fit->d) * sizeof **x))) status = NIGH_MEMORY;
     if (!status) status = fit->problem->ops->draw(ctx, fit->problem, &rng, n, *x);
     if (!status) status = linalg_check_finite(ctx, "the array of drawn inputs", n, fit->d, *x);
-    if (!status && !fit->low) status = map_box(ctx, fit->arena, fit->problem, &(nigh_samples){n, *x, NULL}, &fit->low, &fit->high);
+    if (!status && !fit->low) status = map_box(ctx, fit->arena, fit->problem, &(nigh_samples){.n = n, .in = *x}, &fit->low, &fit->high);
     if (!status) status = basis_of(ctx, &fit->settings, fit->d, fit->low, fit->high, &basis);
     if (!status && !(values = nigh_alloc(ctx, (size_t)(n * m) * sizeof *values))) status = NIGH_MEMORY;
     if (!status) nigh_basis_values(basis, n, *x, values);

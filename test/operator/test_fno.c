@@ -53,7 +53,7 @@ static void *start(nigh_context *ctx, const set *s, const char *text)
     nigh_settings settings = nigh_settings_default(&nigh_method_fno);
     void *fit = NULL;
     assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_fno, text, &settings));
-    assert_ok(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit));
+    assert_ok(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s->problem, &(nigh_samples){.n = ROWS, .in = s->x, .out = s->y}, &settings, &fit));
     return fit;
 }
 
@@ -131,7 +131,7 @@ static void test_cuts(void **state)
     assert_ok(ctx, nigh_method_fno.checkpoint(ctx, fit, &bytes));
     nigh_method_fno.abandon(ctx, fit);
     assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_fno, text, &settings));
-    assert_ok(ctx, nigh_method_fno.restore(ctx, &nigh_method_fno, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, bytes.data, bytes.size, &again));
+    assert_ok(ctx, nigh_method_fno.restore(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, bytes.data, bytes.size, &again));
     nigh_plan *resumed = finish(ctx, again, 5);
     assert_same(ctx, whole, resumed, &s);
     nigh_buffer_free(&bytes);
@@ -252,9 +252,9 @@ static void test_refused(void **state)
     nigh_settings settings = nigh_settings_default(&nigh_method_fno);
     nigh_plan *plan = NULL;
     void *fit = NULL;
-    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){5, s.x, s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
+    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = 5, .in = s.x, .out = s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
     s.x[7] = NAN;
-    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
+    assert_fails(ctx, nigh_method_fno.start(ctx, &nigh_method_fno, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
     s.x[7] = 1;
     fit = start(ctx, &s, "width=4,modes=4,layers=1");
     assert_fails(ctx, nigh_method_fno.finish(ctx, fit, &plan), NIGH_INVALID, "not fitted yet");
@@ -272,7 +272,7 @@ static nigh_status everything(nigh_context *ctx, const set *s)
     void *fit = NULL;
     double out[16];
     nigh_status status = nigh_settings_parse(ctx, &nigh_method_fno, "width=4,modes=2,layers=1,epochs=1", &settings);
-    if (!status) status = nigh_method_fno.start(ctx, &nigh_method_fno, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit);
+    if (!status) status = nigh_method_fno.start(ctx, &nigh_method_fno, s->problem, &(nigh_samples){.n = ROWS, .in = s->x, .out = s->y}, &settings, &fit);
     if (!status) status = nigh_method_fno.advance(ctx, fit, 1, &point);
     if (!status) status = nigh_method_fno.finish(ctx, fit, &plan);
     if (!status) status = plan->ops->export_c(ctx, plan, "model", &text);

@@ -47,7 +47,7 @@ static nigh_plan *plan_of(nigh_context *ctx, const nigh_problem *problem, const 
 {
     const nigh_method *m = &nigh_method_mgno;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     nigh_progress_point point = {0};
     nigh_plan *plan = NULL;
     void *fit = NULL;
@@ -179,7 +179,7 @@ static void test_bad_data(void **state)
     nigh_problem *problem = fields(ctx, x, y);
     const nigh_method *m = &nigh_method_mgno;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     void *fit = NULL;
     memset(y + 3 * WIDTH, 0, WIDTH * sizeof *y);
     static const char *const losses[] = {"width=2,layers=1,epochs=2,loss=h1", "width=2,layers=1,epochs=2,loss=l2"};

@@ -14,7 +14,7 @@ static nigh_context *ctx;
 /* A grid that is small for the test's sake and large enough for the equation. */
 static int64_t small_grid(const nigh_equation *e)
 {
-    int64_t n = e->dims == 2 ? 32 : 64;
+    int64_t n = e->dims == 2 ? 32 : 128;
     return n < e->grid_low ? e->grid_low : n;
 }
 

@@ -1,10 +1,11 @@
-/* unet as a method: what it learns, the same bits however it is cut, plans in files, what it refuses. */
+/* unet as a method: what it learns, the same bits however it is cut, plans in files and as C, what it refuses. */
 #include "support.h"
 
 #include "nigh/regress.h"
 #include "operator/methods.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static nigh_plan *plan_of(nigh_context *ctx, const nigh_problem *problem, const 
 {
     const nigh_method *m = &nigh_method_unet;
     nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {ROWS, x, y};
+    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
     nigh_progress_point point = {0};
     nigh_plan *plan = NULL;
     void *fit = NULL;
@@ -101,6 +102,56 @@ static void test_same_bits(void **state)
     test_context_free(ctx);
 }
 
+/* ---- as C --------------------------------------------------------------------------------------------- */
+
+static const char main_c[] = "#include <stdio.h>\n#include <stdlib.h>\nvoid model(long n, const double *in, double *out);\n"
+                             "int main(int argc, char **argv)\n{\n    long d = atol(argv[1]), n = atol(argv[2]);\n"
+                             "    double *in = malloc(n * d * sizeof *in), *out = malloc(n * d * sizeof *out);\n"
+                             "    if (argc != 3 || fread(in, sizeof *in, n * d, stdin) != (size_t)(n * d)) return 2;\n    model(n, in, out);\n"
+                             "    return fwrite(out, sizeof *out, n * d, stdout) != (size_t)(n * d);\n}\n";
+
+static void write_file(const char *folder, const char *name, const void *data, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+}
+
+static void test_export(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    size_t bytes = ROWS * WIDTH * sizeof(double);
+    double *x = malloc(4 * bytes), *y = x + ROWS * WIDTH, *ours = y + ROWS * WIDTH, *theirs = ours + ROWS * WIDTH;
+    nigh_problem *problem = fields(ctx, x, y);
+    char *folder = test_folder_new(), command[1024];
+    static const char *const texts[] = {"base=8,scales=3,epochs=1,batch=8", "base=4,scales=2,epochs=1,batch=8,norm=batch,padding=circular"};
+    static const char *const compilers[] = {"cc -std=c99 -O2", "cc -std=c99 -O3 -march=native"};
+    write_file(folder, "main.c", main_c, sizeof main_c - 1);
+    write_file(folder, "in", x, bytes);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        nigh_plan *plan = plan_of(ctx, problem, texts[i], x, y, 100, false);
+        nigh_buffer text = {.ctx = ctx};
+        assert_ok(ctx, nigh_plan_export(ctx, plan, "model", &text));
+        write_file(folder, "model.c", text.data, text.size);
+        snprintf(command, sizeof command, "cd %s && %s -Wall -Wextra -Werror -pedantic -c model.c && cc main.c model.o -lm -o run && ./run %d %d < in > out", folder, compilers[i], WIDTH, ROWS);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command, "%s/out", folder);
+        FILE *file = fopen(command, "rb");
+        assert_int_equal(fread(theirs, 1, bytes, file), bytes);
+        fclose(file);
+        apply(ctx, plan, x, ours);
+        for (int k = 0; k < ROWS * WIDTH; k++) assert_near(theirs[k], ours[k], 1e-5, 1e-5);
+        nigh_buffer_free(&text);
+        nigh_plan_free(ctx, plan);
+    }
+    test_folder_remove(folder);
+    nigh_problem_free(ctx, problem);
+    free(x);
+    test_context_free(ctx);
+}
+
 static void test_refused(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -114,6 +165,6 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learns), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learns), cmocka_unit_test(test_same_bits), cmocka_unit_test(test_export), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

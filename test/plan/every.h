@@ -49,6 +49,7 @@ static const every_case every_cases[] = {
     {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
     {"map", "fno", "width=4,modes=4,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "mgno", "width=2,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
+    {"map", "nns-to-nos", "network=fno,width=4,modes=4,depth=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "latent-spectral-models", "width=4,scales=1,heads=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "unet", "base=4,scales=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "coarse-grid", "effort=0", "equation", 0, 0, NIGH_F64},
@@ -137,7 +138,7 @@ static inline nigh_plan *every_plan(nigh_context *ctx, int i)
     double x[EVERY_ROWS * EVERY_MOST], y[EVERY_ROWS * EVERY_MOST];
     if (every_is_field(c)) every_fields(x, y);
     else every_pairs(x, y);
-    nigh_samples samples = {c->function && !every_is_field(c) ? 0 : EVERY_ROWS, x, y};
+    nigh_samples samples = {.n = c->function && !every_is_field(c) ? 0 : EVERY_ROWS, .in = x, .out = y};
     assert_ok(ctx, nigh_method_find(ctx, c->kind, c->method, &method));
     nigh_settings settings = nigh_settings_default(method);
     assert_ok(ctx, nigh_settings_parse(ctx, method, c->settings, &settings));

@@ -74,7 +74,7 @@ static void test_shrinker(void **state)
         for (int64_t m = 1; m <= n; m++) {
             double x[400] = {0};
             int64_t index[400];
-            nigh_samples samples = {n, x, x};
+            nigh_samples samples = {.n = n, .in = x, .out = x};
             assert_ok(ctx, s->shrink(ctx, NULL, &samples, m, index));
             assert_true(index[0] >= 0 && index[m - 1] < n);
             for (int64_t i = 1; i < m; i++) assert_true(index[i] > index[i - 1]);

@@ -44,7 +44,7 @@ static inline void map_set_free(nigh_context *ctx, map_set *set)
 static inline nigh_status map_try(nigh_context *ctx, const nigh_method *method, const char *text, const map_set *set, int64_t n, nigh_plan **plan)
 {
     nigh_settings settings = nigh_settings_default(method);
-    nigh_samples samples = {n, set->x, set->y};
+    nigh_samples samples = {.n = n, .in = set->x, .out = set->y};
     nigh_progress_point point;
     void *fit = NULL;
     nigh_status status = nigh_settings_parse(ctx, method, text, &settings);
