@@ -209,7 +209,8 @@ static nigh_status full_trainings(claim_run *run)
     nigh_status status = t ? NIGH_OK : NIGH_MEMORY;
     if (t) t->run = run;
     for (int s = 0; s < SEEDS && !status; s++) status = data_new(run->ctx, 32, 400, 100, nigh_seed_split(claim_seed(run), (uint64_t)s), &t->set[s]);
-    if (!status) status = round_of(t, MODEL, SAME_TIME - MODEL);
+    if (!status) status = round_of(t, MODEL, 2);
+    if (!status) status = round_of(t, SAME_WEIGHTS, 2);
     if (!status) status = round_of(t, SAME_TIME, 1);
     if (!status) training_bars(run, t);
     for (int s = 0; s < SEEDS && t; s++) data_free(run->ctx, &t->set[s]);
