@@ -1,6 +1,6 @@
 /*
  * Exported networks beside the library's own apply, one thread: a perceptron 784-256-256-10 of 1 and 128 rows, a Fourier operator, a U-Net of base 16, a cycle of
- * transposed convolutions and attention of 4 x 4 patches, each on 64 x 64. An argument: only networks whose name begins so.
+ * transposed convolutions, a multigrid operator, a latent spectral model and attention of 4 x 4 patches, each on 64 x 64. An argument: only networks whose name begins so.
  */
 #include "nigh/fields.h"
 #include "nigh/layers.h"
@@ -37,7 +37,7 @@ static const char *chosen = "";
 
 static int measure(const char *name, nigh_network *net, const nigh_shape *shape, const char *compiler)
 {
-    static float x[ROOM / 16], y[ROOM / 16], z[ROOM / 16], s[ROOM];
+    static _Alignas(64) float x[ROOM / 16], y[ROOM / 16], z[ROOM / 16], s[ROOM];
     nigh_network_runner *runner;
     int64_t sizes[2] = {shape->dim[0], 1}, samples = shape->dim[0];
     double best[2] = {1e9, 1e9}, far = 0;
@@ -134,12 +134,22 @@ int main(int argc, char **argv)
 {
     static const char *const compilers[] = {"gcc", "clang"};
     nigh_context *ctx;
-    nigh_network *fno, *mlp, *unet, *patches, *multi;
+    nigh_network *fno, *mlp, *unet, *patches, *multi, *mgno, *lsm;
     nigh_fno_spec spec = {.dims = 2, .in = 1, .out = 1, .width = 32, .modes = {12, 12}, .layers = 4};
     nigh_unet_spec pyramid = {.dims = 2, .in = 1, .out = 1, .base = 16, .scales = 4};
     const nigh_shape field = {.dtype = NIGH_F32, .ndim = 4, .dim = {1, 64, 64, 1}};
     if (argc > 1) chosen = argv[1];
     if (nigh_context_new(&ctx) || !(mlp = perceptron(ctx)) || nigh_fno_new(ctx, NIGH_F32, &spec, &fno) || nigh_unet_new(ctx, NIGH_F32, &pyramid, &unet)) return 1;
+    nigh_mgno_spec grids = {.dims = 2, .size = {64, 64}, .in = 1, .out = 1, .width = 8, .layers = 3};
+    nigh_lsm_spec latent = {.dims = 2, .in = 1, .out = 1, .width = 16, .scales = 3};
+    if (nigh_mgno_new(ctx, NIGH_F32, &grids, &mgno) || nigh_lsm_new(ctx, NIGH_F32, &latent, &lsm)) return 1;
+    nigh_parameters_draw(nigh_network_parameters(mgno), 1);
+    nigh_parameters_draw(nigh_network_parameters(lsm), 1);
+    for (int i = 0; i < nigh_parameters_count(nigh_network_parameters(lsm)); i++) { /* running variances are not drawn */
+        const nigh_parameter *p = nigh_parameters_at(nigh_network_parameters(lsm), i);
+        float *data = nigh_parameters_data(nigh_network_parameters(lsm), i);
+        for (int64_t k = 0; p->frozen && k < nigh_shape_count(&p->shape); k++) data[k] = 1;
+    }
     if (!(patches = attention(ctx)) || !(multi = cycle(ctx))) return 1;
     nigh_parameters_draw(nigh_network_parameters(fno), 1);
     nigh_parameters_draw(nigh_network_parameters(unet), 1);
@@ -150,12 +160,16 @@ int main(int argc, char **argv)
         failed |= measure("Fourier operator, 64 x 64", fno, &field, compilers[c]);
         failed |= measure("U-Net, 64 x 64", unet, &field, compilers[c]);
         failed |= measure("transposed cycle, 64 x 64", multi, &field, compilers[c]);
+        failed |= measure("multigrid operator, 64 x 64", mgno, &field, compilers[c]);
+        failed |= measure("latent spectral, 64 x 64", lsm, &field, compilers[c]);
         failed |= measure("attention, 64 x 64", patches, &field, compilers[c]);
     }
     nigh_network_free(mlp);
     nigh_network_free(fno);
     nigh_network_free(unet);
     nigh_network_free(multi);
+    nigh_network_free(mgno);
+    nigh_network_free(lsm);
     nigh_network_free(patches);
     nigh_context_free(ctx);
     return failed;

@@ -3,8 +3,8 @@
  *
  *   pde_evolve [burgers|navier-stokes] [GRID [VISCOSITY]]
  *
- * Errors are relative L2 over SAMPLES inputs, mean and worst: `steps` against a run with an eighth of the exact solver's steps on the same grid, `all` of the answer brought
- * back to the full grid against the exact answer there. Times are the best of several runs of all samples.
+ * Errors are relative L2 over SAMPLES inputs, mean and worst: `steps` against a run with eight times the exact solver's steps on the same grid, `all` of the answer brought
+ * back to the full grid against the exact answer there. Times are CPU time, the best of several runs of all samples.
  */
 #include "nigh/pde.h"
 #include "operator/pde.h"
@@ -31,35 +31,23 @@ static void symbol(const void *user, int64_t k, double linear[2], double gain[2]
     linear[0] = -*(const double *)user * wave * wave, linear[1] = gain[0] = 0, gain[1] = -0.5 * wave;
 }
 
-/* Answers by `steps` steps in f64. */
-static nigh_status fine(nigh_context *ctx, bool flow, int64_t n, double viscosity, int64_t steps, const double *in, double *out)
+/* Answers by eight times the exact solver's steps, and at least so many as it takes for the fastest input. */
+static nigh_status fine(nigh_context *ctx, bool flow, int64_t n, double viscosity, const double *in, double *out)
 {
-    int64_t points = flow ? n * n : n;
-    const double force[2] = {0.05, -0.05};
+    int64_t points = flow ? n * n : n, steps = 16384;
     vorticity *v = NULL;
     spectral *s = NULL;
-    nigh_status status = flow ? vorticity_new(ctx, NIGH_F64, n, viscosity, 1 / (double)steps, force, &v)
-                              : spectral_new(ctx, &(spectral_spec){NIGH_F64, n, 2, 1 / (double)steps, symbol, &viscosity}, &s);
+    nigh_status status = flow ? vorticity_new(ctx, &(vorticity_spec){NIGH_F64, n, viscosity, {0.05, -0.05}, 1, 128, 28}, &v)
+                              : spectral_new(ctx, &(spectral_spec){NIGH_F64, n, 2, 1 / (double)steps, 1, symbol, &viscosity}, &s);
     void *room = status ? NULL : nigh_alloc(ctx, flow ? vorticity_workspace(v) : spectral_workspace(s));
     for (int64_t i = 0; i < SAMPLES && room; i++) {
-        if (flow) vorticity_run(v, steps, in + i * points, out + i * points, room);
-        else spectral_run(s, steps, 1, in + i * points, out + i * points, room);
+        if (flow) vorticity_run(v, 1, in + i * points, out + i * points, room);
+        else spectral_run(s, 0, steps, 1, in + i * points, out + i * points, room);
     }
     nigh_free(ctx, room);
     vorticity_free(v);
     spectral_free(s);
     return status;
-}
-
-/* As the exact solver's name begins with them. */
-static int64_t exact_steps(const nigh_pde *spec, const pde_equation *e, int64_t n)
-{
-    double value[NIGH_MAX_OPTIONS] = {0};
-    char name[64];
-    for (int i = 0; e->info.options[i].name; i++) value[i] = e->info.options[i].value;
-    value[0] = atof(strchr(spec->settings, '=') + 1);
-    e->effort_name(value, n, e->info.efforts - 1, name);
-    return atoll(name);
 }
 
 static nigh_status run_solver(nigh_context *ctx, const nigh_pde *spec, int effort, int64_t points, const double *in, double *out, double *seconds, char name[64])
@@ -70,9 +58,9 @@ static nigh_status run_solver(nigh_context *ctx, const nigh_pde *spec, int effor
     void *room = nigh_alloc(ctx, nigh_pde_solver_workspace(solver));
     *seconds = INFINITY;
     for (int repeat = 0; repeat < 5 && room; repeat++) {
-        double from = nigh_clock();
+        double from = nigh_clock_cpu();
         for (int64_t i = 0; i < SAMPLES; i++) nigh_pde_solve(solver, in + i * points, out + i * points, room);
-        *seconds = fmin(*seconds, (nigh_clock() - from) / SAMPLES);
+        *seconds = fmin(*seconds, (nigh_clock_cpu() - from) / SAMPLES);
     }
     snprintf(name, 64, "%s", nigh_pde_effort(solver));
     nigh_free(ctx, room);
@@ -123,7 +111,7 @@ static nigh_status measure(nigh_context *ctx, const char *name, int64_t n, doubl
         int64_t m = n / c, few = dims == 2 ? m * m : m;
         spec.grid = m;
         regrid(ctx, dims, n, m, in, coarse_in);
-        status = fine(ctx, dims == 2, m, viscosity, 8 * exact_steps(&spec, e, m), coarse_in, reference);
+        status = fine(ctx, dims == 2, m, viscosity, coarse_in, reference);
         for (int effort = efforts - 1; effort >= 0 && !status; effort--) {
             status = run_solver(ctx, &spec, effort, few, coarse_in, coarse_out, &seconds, effort_name);
             regrid(ctx, dims, m, n, coarse_out, back);

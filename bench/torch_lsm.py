@@ -1,6 +1,7 @@
 """The latent spectral model of nigh/fields.h under PyTorch, beside `train_fields ... lsm=1`: the words, keys and output of torch_fno.py.
 
-`layers` is the number of scales, `width` the channels at the finest; last=1: channels-last memory; compile=1: torch.compile. Patches of 4 x 4, 4 heads, 4 tokens, 12 basis functions.
+`layers` is the number of scales, `width` the channels at the finest; last=1: channels-last memory; compile=1: torch.compile; double=1: parity in
+f64. Patches of 4 x 4, 4 heads, 4 tokens, 12 basis functions.
 """
 import math
 import sys
@@ -97,14 +98,16 @@ def nigh_weights(model):
         c = block.waves.shape[0]
         parts = {'weight': block.project.weight[:, :, 0, 0].T, 'bias': torch.cat([block.project.bias[:c], block.project.bias[2 * c:]]), 'tokens': block.tokens, 'waves': block.waves}
         out.update({f'block.{level}.latent.{name}': value for name, value in parts.items()})
-    return {name: np.array(value.detach().numpy(), dtype=np.float32, order='C') for name, value in out.items()}
+    return {name: np.array(value.detach().numpy(), order='C') for name, value in out.items()}
 
 
 def main():
     what, words = sys.argv[1], sys.argv[2:]
     path = words.pop(0) if what == 'parity' else None
     last = 'last=1' in words
-    o = torch_fno.arguments([w for w in words if not w.startswith(('last=', 'lsm='))])
+    if 'double=1' in words:
+        torch.set_default_dtype(torch.float64)
+    o = torch_fno.arguments([w for w in words if not w.startswith(('last=', 'lsm=', 'double='))])
     torch.set_num_threads(o['threads'])
     torch.manual_seed(1)
     model = LSM(o['width'], o['layers'])
@@ -112,7 +115,7 @@ def main():
     model = model.to(memory_format=form)
 
     def tensors(n, seed):
-        return (torch.from_numpy(v)[:, None].to(memory_format=form) for v in torch_fno.fields(o, n, seed))
+        return (torch.from_numpy(v)[:, None].to(torch.get_default_dtype(), memory_format=form) for v in torch_fno.fields(o, n, seed))
     if what == 'parity':
         x, y = tensors(10 * o['batch'], 1)
         xt, yt = tensors(o['tests'], 2)

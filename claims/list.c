@@ -1,13 +1,20 @@
 /* All claims, one line each. */
 #include "common.h"
 
-extern const nigh_claim claim_adaptive_data_analysis, claim_autonumerics_zero, claim_bandlimited_random_features, claim_log_bessel, claim_mgno, claim_nns_to_nos,
-    claim_weighted_least_squares_dpp;
+extern const nigh_claim claim_adaptive_data_analysis;
+extern const nigh_claim claim_autonumerics_zero;
+extern const nigh_claim claim_bandlimited_random_features;
+extern const nigh_claim claim_latent_spectral_models;
+extern const nigh_claim claim_log_bessel;
+extern const nigh_claim claim_mgno;
+extern const nigh_claim claim_nns_to_nos;
+extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
     &claim_adaptive_data_analysis,
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,
+    &claim_latent_spectral_models,
     &claim_log_bessel,
     &claim_mgno,
     &claim_nns_to_nos,

@@ -66,7 +66,7 @@ static nigh_status train(nigh_context *ctx, const elsewhere_case *c, const data 
     nigh_progress_point point = {0};
     void *fit = NULL;
     nigh_status status = nigh_settings_parse(ctx, method, c->settings, &settings);
-    if (!status) status = method->start(ctx, method, &problem, &(nigh_samples){c->train, d->in[0], d->out[0]}, &settings, &fit);
+    if (!status) status = method->start(ctx, method, &problem, &(nigh_samples){.n = c->train, .in = d->in[0], .out = d->out[0]}, &settings, &fit);
     while (!status && !point.done) {
         status = method->advance(ctx, fit, 20, &point);
         nigh_progress(ctx, c->name, (double)point.units, (double)point.total);

@@ -136,7 +136,7 @@ typedef struct nigh_physical {
     nigh_grid grid;       /* circles go round; beyond other edges fields are 0 */
     double length;        /* of the domain in each dimension; 0: 1 */
     double radius;        /* of the disc, in the same unit; at most half the length */
-    int rings, sectors;   /* 1 .. 16: rings of hat functions with `sectors` of them on each but the innermost, which has one; in one dimension 2 rings - 1 hats */
+    int rings, sectors;   /* 1 .. 16 (sectors 0: 1): rings of hat functions with `sectors` of them on each but the innermost, which has one; in one dimension 2 rings - 1 hats */
 } nigh_physical;
 
 /*

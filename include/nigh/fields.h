@@ -61,7 +61,8 @@ typedef struct nigh_unet_spec {
 NIGH_API nigh_status nigh_unet_new(nigh_context *ctx, nigh_dtype dtype, const nigh_unet_spec *spec, nigh_network **net);
 
 /*
- * A transformer of patches ("An image is worth 16x16 words: transformers for image recognition at scale"), for fields: coordinates behind the channels, patches by a
+ * A transformer of patches ("An image is worth 16x16 words: transformers for image recognition at scale"), for fields: coordinates (around a circle their
+ * sines and cosines) behind the channels, patches by a
  * convolution of stride `patch`, pre-norm blocks of attention and two linear layers with gelu, patches back to points by a transposed convolution, and, beside
  * the input again, one convolution of 3 (x 3) and a linear layer. Positions are coordinates, not indices.
  */
@@ -176,7 +177,7 @@ NIGH_API nigh_node nigh_tape_latent(nigh_tape *tape, nigh_node u, nigh_node x, n
 NIGH_API nigh_node nigh_tape_latent_step(nigh_tape *tape, nigh_node y, nigh_node w);
 
 /*
- * Answers of a plan of method fno on another grid than the one that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
+ * Answers of a plan of a method that takes other grids (fno, latent-spectral-models ...) on another one than that it was made on: size[dims], in [n, size.., channels in], out [n, size.., channels out]. Its receipt
  * does not speak for them. Grids are periodic samplings, point i at i / size. Prepares an executor first (milliseconds), then as nigh_plan_apply.
  * NIGH_UNSUPPORTED: a plan of another method. nigh_fields_shape tells the dimensions of its grid and its channels.
  */

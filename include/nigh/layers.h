@@ -8,7 +8,7 @@
  *   max-pool          -                             window 2, stride (the window), low and high (else pad, 0)
  *   average-pool      -                             the same, count_padding 0
  *   global-average    -                             -
- *   resample          -                             size, else scale 2; method text linear | nearest; align_corners 0; a second input gives the size
+ *   resample          -                             size, else scale 2; method text linear | nearest | fourier (periodic); align_corners 0; a second input gives the size
  *   cross-attention   bias [B, H, T, S] or none     inputs q, k, v [B, T or S, heads, size], lengths; causal, cosine, window, first, scale 0
  *   s4d               a, b, c [H, N, 2], dt [H]     recur 0; A = -exp(a_re) / 2 + i (pi n + a_im), B = 1 + b, C = c, step exp(dt) / 100
  *   delta-rule        -                             inputs q, k, v, beta

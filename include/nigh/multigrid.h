@@ -35,7 +35,8 @@ typedef struct nigh_multigrid_spec {
     nigh_multigrid_edge low, high;   /* before row 0, behind the last one */
     nigh_multigrid_edge left, right; /* before column 0, behind the last one. Of the systems from cells and faces; a stencil says itself what its edge is, but periodic ones */
     bool nine;   /* the stencil has diagonal couplings */
-    bool single; /* f32 inside: half the time, residuals down to about 1e-6 */
+    bool single; /* f32 inside: half the time, but rounding leaves some 1e-8 of the answer times the square of the cells across */
+    bool mixed;  /* cycles in f32, residuals in f64: as exact as f64 alone, faster where a tolerance is asked for. `single` comes first */
 } nigh_multigrid_spec;
 
 typedef struct nigh_multigrid nigh_multigrid;

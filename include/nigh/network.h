@@ -198,8 +198,10 @@ NIGH_API void nigh_network_runner_apply(const nigh_network_runner *runner, int64
 /*
  * Appends one C99 file without dependencies (beyond the C library) that computes the network for inputs of these shapes [nigh_network_inputs]:
  * void NAME(const float *x0, .., float *y0, .., float *s), NAME_many for several calls in a row, NAME_SCRATCH numbers of working memory; double when the
- * network is f64. Steps, fusion and memory are those of an executor of one thread; weights are in the file as bits. Results agree with the tape's to 1e-5
- * relative to their size (f32). name: letters, digits, _. NIGH_UNSUPPORTED names an operator that has no form in C here. About 11 bytes a weight.
+ * network is f64, int32_t for tokens. Steps, fusion and memory are those of an executor of one thread; weights are in the file as bits, and what depends on
+ * them alone (kernels resampled, the running statistics of batch norms) as the numbers that come out. Results agree with the tape's to 1e-5 relative to their
+ * size (f32). name: letters, digits, _. NIGH_UNSUPPORTED names an operator that has no form in C here: recurrences, state spaces, the delta rule, rotary
+ * positions, sorting, sums over segments, weights of transposed convolutions that are computed of inputs. About 11 bytes a weight. The network is run once.
  */
 NIGH_API nigh_status nigh_network_export(nigh_network *net, const nigh_shape *inputs, const char *name, nigh_buffer *text);
 

@@ -14,6 +14,7 @@
 #include "nigh/fields.h"
 #include "nigh/function.h"
 #include "nigh/grad.h"
+#include "nigh/grid.h"
 #include "nigh/io.h"
 #include "nigh/krylov.h"
 #include "nigh/layers.h"

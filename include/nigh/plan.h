@@ -21,6 +21,7 @@
 #define NIGH_PLAN_H
 
 #include "nigh/core.h"
+#include "nigh/grid.h"
 #include "nigh/random.h"
 #include "nigh/stats.h"
 
@@ -95,16 +96,6 @@ typedef struct nigh_problem_ops {
 
     void (*free)(nigh_context *ctx, nigh_problem *problem);
 } nigh_problem_ops;
-
-/*
- * Where the n points of a field lie in each dimension of the unit interval: cells (i + 1/2) / n, nodes i / (n - 1), or a circle i / n. Unknown: the samples are
- * no fields, or nobody said.
- */
-typedef enum nigh_grid { NIGH_GRID_UNKNOWN, NIGH_GRID_CELL, NIGH_GRID_NODE, NIGH_GRID_PERIODIC } nigh_grid;
-
-/* "cell", "node", "periodic", "unknown"; and back: false when the name is none of them. */
-NIGH_API const char *nigh_grid_name(nigh_grid grid);
-NIGH_API bool nigh_grid_find(const char *name, nigh_grid *grid);
 
 /* Made by a family (nigh_function_problem_new ...); read-only afterwards. Callers outside nigh may fill one, too. */
 struct nigh_problem {
@@ -397,26 +388,6 @@ typedef struct nigh_timing {
     double *ratios;               /* of the pairs, for the plot: `pairs` numbers, owned by whoever holds the struct */
 } nigh_timing;
 
-/*
- * The exact computation's own discretisation error: how far its answers on n inputs are from those on a grid twice as fine (ops->refined), in the problem's measure.
- * One refinement shows what the next one would change, not the distance to the limit.
- */
-typedef struct nigh_refinement {
-    int64_t n;          /* inputs; 0: not measured */
-    double mean, worst;
-    char *why;          /* n == 0: why it was not measured; NULL: the problem has no grid to refine */
-} nigh_refinement;
-
-/* Mean error of a plan on fresh inputs of another grid (or of its own, for comparison). */
-typedef struct nigh_grid_error {
-    int64_t size[2];    /* points in each dimension; size[1] 0: there is one dimension */
-    int64_t n;          /* inputs */
-    double mean;        /* in the problem's measure */
-    bool own;           /* the grid that the receipt speaks for */
-} nigh_grid_error;
-
-enum { NIGH_GRIDS = 4 };
-
 typedef struct nigh_receipt {
     char *problem, *identity, *kind, *method, *settings, *measure, *unit, *source;
     double error;               /* E */
@@ -497,8 +468,8 @@ typedef struct nigh_request {
     int64_t fit, screen, test; /* samples of the three sets; 0: nigh chooses */
     const char *methods;       /* only these, comma between; NULL: all */
     const char *settings;      /* options fixed for all methods that have them: "degree=5"; NULL: none */
-    const char *journal;       /* file that keeps finished steps, so that a killed run resumes; NULL: none */
-    bool keep_journal;         /* leave it there when done: for callers that save the plan first and remove it then */
+    const char *journal;       /* file that keeps finished steps, so that a killed run resumes (a long fit at hand: JOURNAL.fit); NULL: none */
+    bool keep_journal;         /* leave both there when done: for callers that save the plan first and remove them then */
     const char *state;         /* folder of ledger and wisdom; NULL: XDG; "": none (ledger then starts anew) */
     bool no_clock;             /* choose by counted cost, time nothing: same bits on every run */
     bool brute;                /* try every setting of every declared grid (for regret) */
@@ -543,27 +514,6 @@ typedef struct nigh_envelope_row {
     double uses;
     int candidate;            /* -1: the exact computation itself */
 } nigh_envelope_row;
-
-/* One sample of fields to look at: drawn[0] x drawn[1] numbers of the first channel each. */
-typedef struct nigh_picture {
-    const char *what;         /* "typical": nearest to the median error; "worst": the largest */
-    double error;             /* of the whole sample, in the problem's measure */
-    double *input, *truth, *answer;
-} nigh_picture;
-
-/* What the chosen plan's answers look like, for samples that are fields on one grid. */
-typedef struct nigh_pictures {
-    int dims;                 /* 1 or 2 */
-    nigh_grid grid;
-    int64_t size[2], drawn[2]; /* of the grid, and of the pictures: means over what a drawn point covers; [1] is 1 for one dimension */
-    int64_t in, out;          /* channels */
-    bool screen;              /* samples are of the screen set: test rows of a file are not shown */
-    int count;
-    nigh_picture picture[2];
-    /* Power of each wave number k (periods in the unit interval), a mean over modes with |k| near it, over all channels and `inputs` samples. */
-    int64_t waves, inputs;
-    double *k, *truth, *answer, *error; /* [waves]; error: of answer - truth */
-} nigh_pictures;
 
 typedef struct nigh_outcome {
     int count;

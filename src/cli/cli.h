@@ -57,6 +57,7 @@ void cli_clear(void);
 /* The commands. */
 int cli_plan(nigh_context *ctx, int argc, char **argv);
 int cli_apply(nigh_context *ctx, int argc, char **argv);
+int cli_audit(nigh_context *ctx, int argc, char **argv);
 int cli_receipt(nigh_context *ctx, int argc, char **argv);
 int cli_export(nigh_context *ctx, int argc, char **argv);
 int cli_report(nigh_context *ctx, int argc, char **argv);

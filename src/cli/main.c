@@ -35,6 +35,13 @@ const cli_command cli_commands[] = {
      "IN is npy, csv or npz with one array; its first dimension counts samples. OUT is npy, or csv by its name; - is standard output.\n"
      "Warns when inputs lie outside what the plan was made for; with --strict that is an error.",
      cli_apply},
+    {"audit", "NETWORK|PLAN [--grid N] [options]", "which grids a network on fields is safe on",
+     "NETWORK is a file of nigh_network_save, PLAN one whose method trains a network on fields. Says for every layer whether it acts on functions, does so when it\n"
+     "is rewritten, or goes by the index of points; then how far answers on half, two and four times the trained grid are from those on eight times\n"
+     "of it, for smooth random inputs: rewritten, as it is, and between two resamplings (the wrapper). Exit code 1: a layer that cannot be\n"
+     "rewritten.\n"
+     "  nigh audit model.safetensors --grid 64 --points periodic        nigh audit flow.nigh --json",
+     cli_audit},
     {"receipt", "PLAN [--recheck]", "show the receipt of a plan, or measure it again",
      "What a file says is `as stated`; --recheck draws new inputs, makes the exact computation again and measures error and time.\n"
      "A stored --exact command is shown and run only with --allow-exec.",

@@ -138,6 +138,14 @@ static nigh_status read_request(nigh_context *ctx, const plan_words *w, const ni
     return NIGH_OK;
 }
 
+static void remove_journal(nigh_context *ctx, const char *journal)
+{
+    char *fit = nigh_format(ctx, "%s.fit", journal);
+    if (fit) remove(fit);
+    nigh_free(ctx, fit);
+    remove(journal);
+}
+
 static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const nigh_problem *problem)
 {
     nigh_request request = nigh_request_default();
@@ -156,11 +164,13 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
         status = nigh_plan_save(ctx, outcome->plan, w->out);
         if (!status && w->uses == 0) status = save_envelope(ctx, outcome, w->out);
     }
-    if (journal && (unmet || (met && !status))) remove(journal);
+    if (journal && (unmet || (met && !status))) remove_journal(ctx, journal);
     if (unmet || (met && !status)) {
         nigh_status shown_status = show(ctx, w, problem, outcome);
         if (!status) status = shown_status;
     }
+    if (status == NIGH_INTERRUPTED && journal && access(journal, F_OK) == 0)
+        nigh_fail(ctx, status, "interrupted; the same command goes on from %s", journal);
     nigh_plan_free(ctx, replay);
     nigh_outcome_free(ctx, outcome);
     nigh_free(ctx, journal);

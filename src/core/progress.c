@@ -15,6 +15,7 @@ struct nigh_bar {
     nigh_bar_options options; /* defaults filled in */
     char what[WHAT_ROOM], note[NOTE_ROOM]; /* the note with the spaces before it */
     double begun, shown;     /* when this work began, when it was last drawn */
+    double wrote;            /* when the last plain line was written, of any work */
     double last_time, last_done;
     double rate, weight;     /* smoothed steps per second; the share of it that rests on measurements */
     int steps;
@@ -58,6 +59,7 @@ nigh_status nigh_bar_new(nigh_context *ctx, FILE *file, const nigh_bar_options *
     bar->file = file;
     bar->options = o;
     bar->begun = -INFINITY; /* not yet */
+    bar->wrote = o.clock(o.user);
     *out = bar;
     return NIGH_OK;
 }
@@ -248,13 +250,13 @@ void nigh_bar_show(void *user, const char *what, double done, double total)
         nigh_bar_hide(bar);
         return;
     }
-    double since = isinf(bar->shown) && !terminal ? now - bar->begun : now - bar->shown;
+    double since = terminal ? now - bar->shown : now - bar->wrote; /* many short works in a row show a line now and then, too */
     if (since < bar->options.every && !(finished && !isinf(bar->shown))) return;
     bar->shown = now;
     if (terminal)
         draw_line(bar, now, done, total);
     else
-        write_line(bar, now, done, total);
+        write_line(bar, now, done, total), bar->wrote = now;
 }
 
 void nigh_bar_hide(nigh_bar *bar)

@@ -128,6 +128,10 @@ nigh_node nigh_tape_scatter(nigh_tape *t, nigh_node x, nigh_node index, int64_t 
 
 /* ---- along an axis: [outer, size, inner] and an index of [outer, count, inner] -------------------------- */
 
+typedef struct along_attributes {
+    int64_t axis;
+} along_attributes;
+
 typedef struct along_share {
     const tape_call *call;
     int64_t size, count, inner;

@@ -166,6 +166,10 @@ nigh_node nigh_tape_global_average(nigh_tape *t, nigh_node x)
 
 /* ---- halos -------------------------------------------------------------------------------------------- */
 
+typedef struct halo_attributes {
+    int64_t kind, low[NIGH_MAX_DIMS], high[NIGH_MAX_DIMS];
+} halo_attributes;
+
 static nigh_status halo_prepare_for(nigh_context *ctx, const tape_call *call, const nigh_shape *inner, void **state)
 {
     const halo_attributes *a = call->node->attributes;

@@ -185,11 +185,6 @@ typedef struct group_attributes {
     int64_t groups, affine;
 } group_attributes;
 
-/* Of what is taken or put along an axis by an index. */
-typedef struct along_attributes {
-    int64_t axis;
-} along_attributes;
-
 /* Of layer and RMS norms; inputs: x, then gamma and beta where they say so. */
 typedef struct norm_attributes {
     double eps;

@@ -1,8 +1,7 @@
-/* Attributes of convolutions, pools, resampling and halos on the tape: whole numbers only, as they are compared as bytes. */
+/* Attributes of convolutions, pools and resampling on the tape: whole numbers only, as they are compared as bytes. */
 #ifndef NIGH_GRAD_WINDOWS_H
 #define NIGH_GRAD_WINDOWS_H
 #include "tensor/convolution.h"
-#include "tensor/halo.h"
 #include "tensor/pool.h"
 #include "tensor/resample.h"
 
@@ -24,8 +23,4 @@ typedef struct pool_attributes {
 typedef struct resample_attributes {
     int64_t dims, x[RESAMPLE_DIMS + 2], out[RESAMPLE_DIMS], linear, align_corners;
 } resample_attributes;
-
-typedef struct halo_attributes {
-    int64_t kind, low[NIGH_MAX_DIMS], high[NIGH_MAX_DIMS];
-} halo_attributes;
 #endif

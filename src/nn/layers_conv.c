@@ -91,6 +91,7 @@ static nigh_node resample(const nigh_layer_call *c)
         double scale = nigh_layer_number(c->layer, "scale", 2);
         size[i] = like ? (i + 2 < like->ndim ? like->dim[i + 1] : 0) : size_at(c->layer, "size", i, scale * (double)from->dim[i + 1]);
     }
+    if (!strcmp(nigh_layer_text(c->layer, "method", "linear"), "fourier")) return nigh_tape_fourier_resample(c->tape, c->input[0], size);
     return nigh_tape_resample(c->tape, c->input[0], size, linear, align);
 }
 
@@ -100,7 +101,7 @@ const nigh_layer_kind layers_conv[] = {
     {"max-pool", "largest of each window", 1, 1, max_pool},
     {"average-pool", "mean of each window", 1, 1, average_pool},
     {"global-average", "mean of each channel", 1, 1, global_average},
-    {"resample", "linear or nearest to another size", 1, 2, resample},
+    {"resample", "linear, nearest or by Fourier series to another size", 1, 2, resample},
     {0},
 };
 

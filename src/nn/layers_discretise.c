@@ -235,7 +235,7 @@ static int add(nigh_network *net, const char *kind, const char *name, int x, int
     char weight[256], shift[256];
     if (nigh_network_status(net)) return -1;
     const nigh_attribute attribute[] = {{"length", spec->length > 0 ? spec->length : 1, NULL}, {"grid", 0, nigh_grid_name(spec->grid)}, {"radius", spec->radius, NULL},
-                                        {"rings", (double)spec->rings, NULL}, {"sectors", (double)spec->sectors, NULL}};
+                                        {"rings", (double)spec->rings, NULL}, {"sectors", spec->sectors ? (double)spec->sectors : 1, NULL}};
     snprintf(weight, sizeof weight, "%s.weight", name), snprintf(shift, sizeof shift, "%s.bias", name);
     int parameter[2] = {nigh_network_weight(net, weight, 3, (int64_t[]){in, functions, out}, nigh_init_lecun_uniform(in)), -1};
     if (bias) parameter[1] = nigh_network_weight(net, shift, 1, &out, nigh_init_lecun_uniform(in * functions));

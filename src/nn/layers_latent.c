@@ -34,7 +34,7 @@ static nigh_node coordinate(nigh_tape *t, const nigh_shape *field, int axis)
     return nigh_tape_expand(t, row, one.ndim, one.dim);
 }
 
-static nigh_node coordinates(const nigh_layer_call *c)
+static nigh_node grid_ends(const nigh_layer_call *c)
 {
     nigh_shape shape;
     if (!field_of(c, &shape)) return NIGH_NONE;
@@ -141,7 +141,7 @@ static nigh_node latent_spectral(const nigh_layer_call *c)
 }
 
 const nigh_layer_kind layers_latent[] = {
-    {"coordinates", "i / (size - 1) of the grid points behind the channels", 1, 1, coordinates},
+    {"grid-ends", "i / (size - 1) of the grid points behind the channels", 1, 1, grid_ends},
     {"pad-multiple", "zeros behind each spatial dimension up to a multiple", 1, 1, pad_multiple},
     {"crop", "the first elements, to the spatial sizes of a second input", 2, 2, crop},
     {"latent-spectral", "each patch by attention to tokens, moved by sines and cosines, and back, added to x", 1, 1, latent_spectral},

@@ -144,7 +144,7 @@ static void build(builder *b)
     int there[MOST_SCALES];
     open[s->dims + 1] = s->in;
     int input = nigh_network_input(b->net, "x", s->dims + 2, open);
-    int x = nigh_network_linear(b->net, "lift", nigh_network_layer(b->net, "coordinates", "grid", 1, &input), s->in + s->dims, s->width, true);
+    int x = nigh_network_linear(b->net, "lift", nigh_network_layer(b->net, "grid-ends", "grid", 1, &input), s->in + s->dims, s->width, true);
     x = padded(b, x);
     for (int level = 0; level < s->scales; level++) {
         if (level) x = nigh_network_layer(b->net, "max-pool", named(b, "down", level, "half"), 1, &x);

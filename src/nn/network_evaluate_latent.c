@@ -53,7 +53,7 @@ static nigh_status crop(const evaluation *e)
     return moved(e, s.dim);
 }
 
-static nigh_status coordinates(const evaluation *e)
+static nigh_status grid_ends(const evaluation *e)
 {
     const nigh_shape *s = &e->input->shape;
     int64_t c = s->dim[s->ndim - 1], more = s->ndim - 2, dim[NIGH_MAX_DIMS];
@@ -207,4 +207,4 @@ static nigh_status latent_spectral(const evaluation *e)
     return NIGH_OK;
 }
 
-const evaluate_rule evaluate_latent[] = {{"coordinates", coordinates}, {"pad-multiple", pad_multiple}, {"crop", crop}, {"resample", resample}, {"latent-spectral", latent_spectral}, {NULL, NULL}};
+const evaluate_rule evaluate_latent[] = {{"grid-ends", grid_ends}, {"pad-multiple", pad_multiple}, {"crop", crop}, {"resample", resample}, {"latent-spectral", latent_spectral}, {NULL, NULL}};

@@ -221,7 +221,7 @@ static void put_array(export_writer *w, int index)
     const char *word = w->dtype == NIGH_F32 ? "uint32_t" : "uint64_t";
     int64_t per = a.dtype == w->dtype ? 1 : 2;
     long long count = (long long)(a.packed ? batches * size : a.count * per);
-    export_print(w, "static const union { %s bits[%lld]; %s at[%lld]; } %s_array%d = {{\n", word, count, w->real, count, w->name, index);
+    export_print(w, "static const union { %s bits[%lld]; %s at[%lld]; } %s_array%d %s_ALIGN = {{\n", word, count, w->real, count, w->name, index, w->name);
     word_writer p = {w, 0};
     for (int64_t part = 0; part < per && !a.packed; part++)
         for (int64_t i = 0; i < a.count && !w->status; i++) put_number(&p, element(w, a.data, per * i + part));
@@ -255,11 +255,12 @@ static void put_head(export_writer *w, const nigh_shape *in, const nigh_shape *o
     for (int i = 0; i < w->inputs; i++) export_print(w, " *   x%d: %s, '%s'\n", i, tape_shape_text(&in[i], shape), nigh_network_at(w->net, nigh_network_input_layer(w->net, i))->name);
     for (int i = 0; i < w->outputs; i++)
         export_print(w, " *   y%d: %s, '%s'\n", i, tape_shape_text(&out[i], shape), nigh_network_at(w->net, nigh_network_output_layer(w->net, i))->name);
-    export_print(w, " *   s: %s_SCRATCH numbers (%.0f kB) of working memory, one such array for each thread that calls at the same time\n *\n", n,
+    export_print(w, " *   s: %s_SCRATCH numbers (%.0f kB) of working memory, best at a multiple of 64 bytes; each thread that calls at the same time has one\n *\n", n,
                  (double)(w->results + w->extra) * (double)nigh_dtype_size(w->dtype) / 1000);
     export_print(w, " * %s_many does n such calls on arrays behind each other. Arrays must not overlap.\n", n);
     export_print(w, " * Fast with -O3 -march=native and contraction on (-std=gnu99, or -ffp-contract=fast); with other options the results differ in their last bits only.\n */\n");
     export_print(w, "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n\n#define %s_RESULTS %lld\n#define %s_SCRATCH %lld\n\n", n, (long long)w->results, n, (long long)(w->results + w->extra));
+    export_print(w, "#if defined(__GNUC__)\n#define %s_ALIGN __attribute__((aligned(64)))\n#else\n#define %s_ALIGN\n#endif\n\n", n, n);
     char many[300];
     snprintf(many, sizeof many, "%s_many", n);
     put_signature(w, n, false);

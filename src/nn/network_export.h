@@ -102,9 +102,9 @@ extern const char export_code_windows[], export_code_pools[], export_code_groups
 
 typedef void export_step_fn(export_writer *w, const exec_step *step);
 void export_step(export_writer *w, const exec_step *step);
-export_step_fn export_reduce, export_rows, export_group_norm, export_normalise, export_gather, export_take;         /* network_export_rows.c */
+export_step_fn export_reduce, export_rows, export_group_norm, export_normalise, export_gather;                      /* network_export_rows.c */
 export_step_fn export_convolution, export_convolution_data;                                                         /* network_export_convolution.c */
-export_step_fn export_pool, export_resample, export_halo;                                                           /* network_export_fields.c */
+export_step_fn export_pool, export_resample;                                                                        /* network_export_fields.c */
 export_step_fn export_attention, export_latent;                                                                      /* network_export_attention.c */
-export_step_fn export_fft, export_spectrum_resize, export_complex_parts;                                            /* network_export_fourier.c */
+export_step_fn export_fft, export_spectrum_resize;                                                                  /* network_export_fourier.c */
 #endif

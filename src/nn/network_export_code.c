@@ -79,10 +79,10 @@ static void put_line(export_writer *w, const char *format, ...)
     export_put(w, line);
 }
 
-/* R rows by one vector or two, of sums over segments of a: what a convolution reads of each row of its input. */
+/* Not inlined, so that registers are theirs alone. R rows by one vector or two, of sums over segments of a: what a convolution reads of each row of its input. */
 static void put_rows(export_writer *w, int rows, int vectors)
 {
-    put_line(w, "@_FN void @_rows%dx%d(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n", rows,
+    put_line(w, "@_OUT void @_rows%dx%d(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n", rows,
              vectors);
     put_line(w, "    @_v p0 = @_load(start)%s", vectors == 2 ? ", q0 = @_load(start + @_L)" : "");
     for (int r = 1; r < rows; r++) put_line(w, vectors == 2 ? ", p%d = p0, q%d = q0" : ", p%d = p0", r, r);
@@ -102,7 +102,7 @@ static void put_rows(export_writer *w, int rows, int vectors)
 
 /* One row: k in four parts, so that sums do not wait for each other. */
 static const char one_row[] =
-    "@_FN void @_rows1x2(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
+    "@_OUT void @_rows1x2(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
     "    @_v p0 = @_load(start), q0 = @_load(start + @_L), p1 = p0 - p0, q1 = p1, p2 = p1, q2 = p1, p3 = p1, q3 = p1;\n    (void)ar, (void)cr;\n"
     "    for (long s = 0; s < segments; s++) {\n        const $ *from = a + segment[s];\n        long i = 0;\n"
     "        for (; i + 4 <= k; i += 4, from += 4 * ac, b += 4 * step) {\n"
@@ -112,7 +112,7 @@ static const char one_row[] =
     "            p3 += from[3 * ac] * @_load(b + 3 * step), q3 += from[3 * ac] * @_load(b + 3 * step + @_L);\n        }\n"
     "        for (; i < k; i++, from += ac, b += step) p0 += from[0] * @_load(b), q0 += from[0] * @_load(b + @_L);\n    }\n"
     "    @_store(c, (p0 + p1) + (p2 + p3)), @_store(c + @_L, (q0 + q1) + (q2 + q3));\n}\n\n"
-    "@_FN void @_rows1x1(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
+    "@_OUT void @_rows1x1(long segments, const long *segment, long k, const $ *a, long ar, long ac, const $ *b, long step, const $ *start, $ *c, long cr)\n{\n"
     "    @_v p0 = @_load(start), p1 = p0 - p0, p2 = p1, p3 = p1;\n    (void)ar, (void)cr;\n"
     "    for (long s = 0; s < segments; s++) {\n        const $ *from = a + segment[s];\n        long i = 0;\n"
     "        for (; i + 4 <= k; i += 4, from += 4 * ac, b += 4 * step) {\n"
@@ -177,10 +177,7 @@ static const char rows_code[] =
     "        if (length < eps) length = eps;\n        for (long i = 0; i < n; i++) y[i] = x[i] / length;\n    }\n}\n\n"
     "/* Rows of x [rows, width] by number; zeros for numbers that there are none of. */\n"
     "@_FN void @_gather(long n, long rows, long width, const $ *x, const int32_t *index, $ *y)\n{\n    for (long i = 0; i < n; i++, y += width) {\n"
-    "        if (index[i] < 0 || index[i] >= rows) memset(y, 0, (size_t)width * sizeof *y);\n        else memcpy(y, x + index[i] * width, (size_t)width * sizeof *y);\n    }\n}\n\n"
-    "/* y [outer, count, inner] by an index of that shape along the middle of x [outer, size, inner]. */\n"
-    "@_FN void @_take(long outer, long size, long count, long inner, const $ *x, const int32_t *index, $ *y)\n{\n    for (long o = 0; o < outer; o++, x += size * inner)\n"
-    "        for (long i = 0; i < count * inner; i++, index++, y++) *y = *index < 0 || *index >= size ? 0 : x[*index * inner + i % inner];\n}\n\n";
+    "        if (index[i] < 0 || index[i] >= rows) memset(y, 0, (size_t)width * sizeof *y);\n        else memcpy(y, x + index[i] * width, (size_t)width * sizeof *y);\n    }\n}\n\n";
 
 void export_code(export_writer *w)
 {

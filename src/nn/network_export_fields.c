@@ -1,4 +1,4 @@
-/* Pools, resampling and halos as C. Declared in nn/network_export.h. */
+/* Pools and resampling as C. Declared in nn/network_export.h. */
 #include "nn/network_export.h"
 
 #include "grad/windows.h"
@@ -80,34 +80,4 @@ void export_resample(export_writer *w, const exec_step *step)
         size[i] = out;
         memcpy(from, to, sizeof from);
     }
-}
-
-/* ---- halos -------------------------------------------------------------------------------------------- */
-
-void export_halo(export_writer *w, const exec_step *step)
-{
-    const halo_attributes *a = step->node.attributes;
-    const nigh_shape *x = &step->operand[0].shape;
-    int first = x->ndim, last = -1;
-    char place[EXPORT_PLACE];
-    int64_t n[DIMS] = {1, 1, 1}, low[DIMS] = {0, 0, 0}, to[DIMS];
-    for (int i = 0; i < x->ndim; i++)
-        if (a->low[i] || a->high[i]) first = first < i ? first : i, last = i;
-    if (last - first >= DIMS) {
-        export_fail(w, "a halo over %d dimensions", last - first + 1);
-        return;
-    }
-    if (last < 0) first = 0;
-    for (int i = first; i <= last; i++) n[DIMS - 1 - last + i] = x->dim[i], low[DIMS - 1 - last + i] = a->low[i];
-    for (int i = 0; i < DIMS; i++) to[i] = n[i] + low[i] + (i - DIMS + 1 + last >= first ? a->high[i - DIMS + 1 + last] : 0);
-    long long behind = (long long)span(x->dim, last < 0 ? 0 : last + 1, x->ndim);
-    export_need(w, EXPORT_WINDOWS);
-    export_print(w, "    {\n");
-    export_list(w, "n", DIMS, n);
-    export_list(w, "low", DIMS, low);
-    export_list(w, "to", DIMS, to);
-    export_print(w, "    for (long b = 0; b < %lld; b++)\n        %s_pad(%d, n, low, to, %lld, ", (long long)span(x->dim, 0, first), w->name,
-                 a->kind == HALO_ZERO ? 0 : a->kind == HALO_CIRCULAR ? 1 : 2, behind);
-    export_print(w, "%s + b * %lld, ", export_place(w, &step->operand[0], place), (long long)span(n, 0, DIMS) * behind);
-    export_print(w, "%s + b * %lld);\n    }\n", export_place(w, &step->operand[1], place), (long long)span(to, 0, DIMS) * behind);
 }

@@ -1,4 +1,4 @@
-/* Fourier transforms, spectra of other sizes, parts of complex numbers as C: real and imaginary parts lie in planes. Declared in nn/network_export.h. */
+/* Fourier transforms of real fields and spectra of other sizes as C: real and imaginary parts lie in planes. Declared in nn/network_export.h. */
 #include "nn/network_export.h"
 
 #include "grad/fourier.h"
@@ -37,9 +37,8 @@ static void put_weights(export_writer *w, const fourier_attributes *a, const nig
 {
     char number[48], pair[48];
     double share = !a->weighted ? 1 : a->kind == FOURIER_BACK ? 0.5 : 2;
-    int64_t n = a->kind == FOURIER_COMPLEX ? 0 : a->n;
     export_print(w, "    %s_weigh(%lld, %lld, %lld, %lld, %s, %s, %s, %s);\n", w->name, (long long)span(spectrum, 0, last), (long long)spectrum->dim[last],
-                 (long long)span(spectrum, last + 1, spectrum->ndim), (long long)n, export_number(w, a->scale, number), export_number(w, share, pair), from, to);
+                 (long long)span(spectrum, last + 1, spectrum->ndim), (long long)a->n, export_number(w, a->scale, number), export_number(w, share, pair), from, to);
 }
 
 typedef struct parts {
@@ -86,15 +85,6 @@ static void put_back(export_writer *w, const exec_step *step, const fourier_attr
                  turns(w, n), re, im, export_place(w, &step->operand[1], place), w->name, (long long)(2 * size));
 }
 
-static void put_complex(export_writer *w, const exec_step *step, const fourier_attributes *a, int last)
-{
-    const nigh_shape *y = &step->operand[1].shape;
-    parts from = parts_of(w, &step->operand[0]), to = parts_of(w, &step->operand[1]);
-    put_weights(w, a, y, last, from.re, to.re), put_weights(w, a, y, last, from.im, to.im);
-    for (int i = 0; i <= last; i++)
-        if (a->axes >> i & 1) put_axis(w, y, i, a->inverse ? 1 : -1, to.re, to.im, 0);
-}
-
 void export_fft(export_writer *w, const exec_step *step)
 {
     const fourier_attributes *a = step->node.attributes;
@@ -103,7 +93,7 @@ void export_fft(export_writer *w, const exec_step *step)
     export_need(w, EXPORT_FOURIER);
     if (a->kind == FOURIER_FORTH) put_forth(w, step, a, last);
     else if (a->kind == FOURIER_BACK) put_back(w, step, a, last);
-    else put_complex(w, step, a, last);
+    else export_fail(w, "a Fourier transform of complex numbers has no form in C here");
 }
 
 void export_spectrum_resize(export_writer *w, const exec_step *step)
@@ -125,32 +115,4 @@ void export_spectrum_resize(export_writer *w, const exec_step *step)
         export_print(w, "    %s_pass(%lld, %lld, %lld, %lld, %lld, %s_array%d.at, %s_array%d.at, %s_array%d.at, %s, %s);\n", w->name, (long long)span(x, 0, axis), (long long)x->dim[axis],
                      (long long)y->dim[axis], (long long)span(x, axis + 1, x->ndim), (long long)count, w->name, places[0], w->name, places[1], w->name, places[2], i ? in.im : in.re,
                      i ? out.im : out.re);
-}
-
-static void put_plane(export_writer *w, int64_t n, const char *sign, const char *from, const char *to)
-{
-    export_print(w, "    for (long i = 0; i < %lld; i++) (%s)[i] = %s(%s)[i];\n", (long long)n, to, sign, from);
-}
-
-/* complex: of two real arrays; real, imag: one of the planes; conj. */
-void export_complex_parts(export_writer *w, const exec_step *step)
-{
-    const char *name = step->node.op->name;
-    const operand *x = &step->operand[0], *y = &step->operand[step->inputs];
-    int64_t n = nigh_shape_count(&y->shape);
-    char place[2][EXPORT_PLACE];
-    if (!strcmp(name, "complex")) {
-        parts to = parts_of(w, y);
-        put_plane(w, n, "", export_place(w, x, place[0]), to.re);
-        put_plane(w, n, "", export_place(w, &step->operand[1], place[1]), to.im);
-        return;
-    }
-    parts from = parts_of(w, x);
-    if (strcmp(name, "conj")) {
-        put_plane(w, n, "", !strcmp(name, "real") ? from.re : from.im, export_place(w, y, place[0]));
-        return;
-    }
-    parts to = parts_of(w, y);
-    put_plane(w, n, "", from.re, to.re);
-    put_plane(w, n, "-", from.im, to.im);
 }

@@ -73,29 +73,14 @@ void export_normalise(export_writer *w, const exec_step *step)
     export_print(w, "%s);\n", export_place(w, &step->operand[1], place));
 }
 
-/* ---- rows and elements by number ---------------------------------------------------------------------- */
-
-static void put_indexed(export_writer *w, const exec_step *step)
-{
-    char place[EXPORT_PLACE];
-    export_need(w, EXPORT_ROWS);
-    export_print(w, "%s, ", export_place(w, &step->operand[0], place));
-    export_print(w, "%s, ", export_index(w, &step->operand[1], place));
-    export_print(w, "%s);\n", export_place(w, &step->operand[2], place));
-}
-
+/* Rows by number. */
 void export_gather(export_writer *w, const exec_step *step)
 {
     const nigh_shape *x = &step->operand[0].shape;
+    char place[EXPORT_PLACE];
+    export_need(w, EXPORT_ROWS);
     export_print(w, "    %s_gather(%lld, %lld, %lld, ", w->name, (long long)nigh_shape_count(&step->operand[1].shape), (long long)x->dim[0], (long long)span(x, 1, x->ndim));
-    put_indexed(w, step);
-}
-
-void export_take(export_writer *w, const exec_step *step)
-{
-    int axis = (int)((const along_attributes *)step->node.attributes)->axis;
-    const nigh_shape *x = &step->operand[0].shape, *index = &step->operand[1].shape;
-    export_print(w, "    %s_take(%lld, %lld, %lld, %lld, ", w->name, (long long)span(index, 0, axis), (long long)x->dim[axis], (long long)index->dim[axis],
-                 (long long)span(index, axis + 1, index->ndim));
-    put_indexed(w, step);
+    export_print(w, "%s, ", export_place(w, &step->operand[0], place));
+    export_print(w, "%s, ", export_index(w, &step->operand[1], place));
+    export_print(w, "%s);\n", export_place(w, &step->operand[2], place));
 }

@@ -48,35 +48,18 @@ const char *export_index_text(const export_nest *n, int array, int to, char *tex
 
 /* ---- copies ------------------------------------------------------------------------------------------- */
 
-/* From p to q, both declared. */
-static void put_copying(export_writer *w, const export_nest *n)
-{
-    char a[256], b[256];
-    if (n->ndim == 1 && n->stride[0][0] == 1 && n->stride[1][0] == 1) export_print(w, "    memcpy(q, p, %lld * sizeof(%s)); }\n", (long long)n->dim[0], w->real);
-    else {
-        export_open_loops(w, n);
-        export_print(w, "        q[%s] = p[%s];\n    }}\n", export_index_text(n, 1, n->ndim, b, sizeof b), export_index_text(n, 0, n->ndim, a, sizeof a));
-    }
-}
-
 static void put_copy(export_writer *w, const operand *from, const operand *to)
 {
     export_nest n;
-    char place[EXPORT_PLACE];
-    int64_t planes[2];
+    char place[EXPORT_PLACE], a[256], b[256];
     export_nest_build(&n, &from->shape, 2, (const operand *[]){from, to});
-    if (from->shape.dtype == NIGH_C64 || from->shape.dtype == NIGH_C128) {
-        for (int part = 0; part < 2; part++) {
-            export_print(w, "    { const %s *p = %s", w->real, export_complex(w, from, place, &planes[0]));
-            export_print(w, " + %lld; %s *q = %s", part * (long long)planes[0], w->real, export_complex(w, to, place, &planes[1]));
-            export_print(w, " + %lld;\n", part * (long long)planes[1]);
-            put_copying(w, &n);
-        }
-        return;
-    }
     export_print(w, "    { const %s *p = %s;", w->real, export_place(w, from, place));
     export_print(w, " %s *q = %s;\n", w->real, export_place(w, to, place));
-    put_copying(w, &n);
+    if (n.ndim == 1 && n.stride[0][0] == 1 && n.stride[1][0] == 1) export_print(w, "    memcpy(q, p, %lld * sizeof(%s)); }\n", (long long)n.dim[0], w->real);
+    else {
+        export_open_loops(w, &n);
+        export_print(w, "        q[%s] = p[%s];\n    }}\n", export_index_text(&n, 1, n.ndim, b, sizeof b), export_index_text(&n, 0, n.ndim, a, sizeof a));
+    }
 }
 
 /* The axis along which inputs follow each other is the one where the first is shorter than the result. */
@@ -242,10 +225,9 @@ void export_step(export_writer *w, const exec_step *step)
 {
     static const struct { const char *name; export_step_fn *put; } known[] = {{"matmul", put_product}, {"concat", put_concat}, {"place", put_place},
         {"sum", export_reduce}, {"max-over", export_reduce}, {"min-over", export_reduce}, {"softmax", export_rows}, {"log-softmax", export_rows}, {"layer-norm", export_rows},
-        {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather}, {"take-along", export_take},
+        {"rms-norm", export_rows}, {"group-norm", export_group_norm}, {"normalise", export_normalise}, {"gather", export_gather},
         {"convolution", export_convolution}, {"convolution-data", export_convolution_data}, {"max-pool", export_pool}, {"average-pool", export_pool},
-        {"resample", export_resample}, {"halo", export_halo}, {"attention", export_attention}, {"latent", export_latent}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize},
-        {"complex", export_complex_parts}, {"real", export_complex_parts}, {"imag", export_complex_parts}, {"conj", export_complex_parts}};
+        {"resample", export_resample}, {"attention", export_attention}, {"latent", export_latent}, {"fft", export_fft}, {"spectrum-resize", export_spectrum_resize}};
     if (step->tiles) put_chain(w, step);
     else if (step->copy) put_copy(w, &step->operand[0], &step->operand[1]);
     else {

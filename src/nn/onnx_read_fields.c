@@ -133,5 +133,46 @@ static void batch_norm(onnx_reader *r)
     onnx_set(r, image ? -1 : y, image ? y : -1);
 }
 
+/* Sizes of the spatial dimensions from inputs scales or sizes, of all dimensions or those of `axes`. */
+static bool resize_sizes(onnx_reader *r, const nigh_shape *s, int64_t size[NIGH_MAX_DIMS])
+{
+    int64_t axes[NIGH_MAX_DIMS], full[NIGH_MAX_DIMS];
+    int n = onnx_list(r, "axes", -1, axes), by = onnx_has(r, 3) ? 3 : 2;
+    const onnx_tensor *t = r->status ? NULL : onnx_fixed(r, by);
+    if (!t) return false;
+    if (n < 0)
+        for (n = 0; n < s->ndim; n++) axes[n] = n;
+    if (t->count != n) return onnx_fail(r, NIGH_FORMAT, "sizes of %lld dimensions for %d", (long long)t->count, n), false;
+    for (int i = 0; i < s->ndim; i++) full[i] = i == 0 ? s->dim[0] : i == 1 ? s->dim[s->ndim - 1] : s->dim[i - 1]; /* as there */
+    for (int i = 0; i < n; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + s->ndim : axes[i];
+        if (axis < 0 || axis >= s->ndim) return onnx_fail(r, NIGH_FORMAT, "axis %lld", (long long)axes[i]), false;
+        double to = by == 3 ? t->data[i] : t->data[i] * (double)full[axis];
+        if (!(to >= 1 && to <= 1 << 24)) return onnx_fail(r, NIGH_FORMAT, "a size of %g", to), false;
+        if (axis < 2 && by == 2 ? t->data[i] != 1 : axis == 1 && (int64_t)to != full[1]) return onnx_fail(r, NIGH_UNSUPPORTED, "channels or samples resized"), false;
+        full[axis] = (int64_t)to;
+    }
+    for (int i = 2; i < s->ndim; i++) size[i - 2] = full[i];
+    return true;
+}
+
+static void resize(onnx_reader *r)
+{
+    static const char *const size_key[] = {"size_0", "size_1", "size_2"};
+    const char *mode = onnx_text(r, "mode", "nearest"), *place = onnx_text(r, "coordinate_transformation_mode", "half_pixel"), *nearest = onnx_text(r, "nearest_mode", "round_prefer_floor");
+    bool linear = !strcmp(mode, "linear"), align = !strcmp(place, "align_corners");
+    bool known = linear ? align || !strcmp(place, "half_pixel") : !strcmp(mode, "nearest") && (align ? !strcmp(nearest, "round_prefer_ceil") : !strcmp(place, "asymmetric") && !strcmp(nearest, "floor"));
+    int x = r->status ? -1 : onnx_layer_last(r, 0);
+    int64_t size[NIGH_MAX_DIMS];
+    if (r->status) return;
+    const nigh_shape s = *onnx_shape(r, x);
+    if (s.ndim < 3 || s.ndim > 5) onnx_fail(r, NIGH_UNSUPPORTED, "a field of %d dimensions", s.ndim);
+    else if (!known || onnx_int(r, "antialias", 0)) onnx_fail(r, NIGH_UNSUPPORTED, "mode '%s' with '%s' and '%s'", mode, place, nearest);
+    if (r->status || !resize_sizes(r, &s, size)) return;
+    nigh_attribute all[5] = {{"method", 0, linear ? "linear" : "nearest"}, {"align_corners", align, NULL}};
+    for (int i = 0; i < s.ndim - 2; i++) all[2 + i] = (nigh_attribute){size_key[i], (double)size[i], NULL};
+    onnx_set(r, -1, onnx_add(r, "resample", 1, &x, 0, NULL, s.ndim, all));
+}
+
 const onnx_operator onnx_field_operators[] = {{"Conv", conv}, {"ConvTranspose", conv}, {"MaxPool", pool}, {"AveragePool", pool}, {"GlobalAveragePool", global_average},
-    {"BatchNormalization", batch_norm}, {NULL, NULL}};
+    {"BatchNormalization", batch_norm}, {"Resize", resize}, {NULL, NULL}};

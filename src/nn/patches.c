@@ -2,6 +2,7 @@
 #include "nigh/fields.h"
 #include "nigh/layers.h"
 
+#include <math.h>
 #include <stdio.h>
 
 typedef struct builder {
@@ -60,6 +61,18 @@ static int reshape(builder *b, const char *part, int x, const char *shape)
     return nigh_network_add(b->net, "reshape", named(b, -1, part), 1, &x, 0, NULL, 1, &(nigh_attribute){"shape", 0, shape});
 }
 
+/* On circles coordinates would jump where they close: sines and cosines of them. */
+static int places(builder *b, int x)
+{
+    const nigh_patches_spec *s = b->spec;
+    int y = layer(b, "grid", -1, "grid", x, -1);
+    if (s->padding != NIGH_PAD_CIRCULAR) return y;
+    y = nigh_network_add(b->net, "slice", named(b, -1, "places"), 1, &y, 0, NULL, 2, (nigh_attribute[]){{"axis", -1, NULL}, {"start", (double)s->in, NULL}});
+    y = nigh_network_add(b->net, "affine", named(b, -1, "angles"), 1, &y, 0, NULL, 1, &(nigh_attribute){"scale", 2 * M_PI, NULL});
+    int around[3] = {x, layer(b, "sin", -1, "sines", y, -1), layer(b, "cos", -1, "cosines", y, -1)};
+    return nigh_network_layer(b->net, "concat", named(b, -1, "around"), 3, around);
+}
+
 static nigh_status check(nigh_context *ctx, const nigh_patches_spec *s)
 {
     if (s->dims != 1 && s->dims != 2) return nigh_fail(ctx, NIGH_INVALID, "patches: dims is %d; 1 or 2 is allowed", s->dims);
@@ -79,14 +92,14 @@ nigh_status nigh_patches_new(nigh_context *ctx, nigh_dtype dtype, const nigh_pat
     nigh_status status = check(ctx, s);
     if (!status) status = nigh_network_new(ctx, dtype, &b.net);
     if (status) return status;
-    int64_t dim[] = {-1, s->size[0], s->size[1], s->in}, kernel[] = {s->patch, s->patch}, seen = s->in + s->dims, c = s->width, detail = c / 2 > 8 ? c / 2 : 8;
+    int64_t dim[] = {-1, s->size[0], s->size[1], s->in}, kernel[] = {s->patch, s->patch}, seen = s->in + (s->padding == NIGH_PAD_CIRCULAR ? 2 : 1) * s->dims, c = s->width, detail = c / 2 > 8 ? c / 2 : 8;
     nigh_convolution how = {.stride = {s->patch, s->patch}};
     char points[64], field[96];
     if (s->dims == 1) dim[2] = s->in;
     snprintf(points, sizeof points, "0,-1,%lld", (long long)c);
     if (s->dims == 2) snprintf(field, sizeof field, "0,%lld,%lld,%lld", (long long)(s->size[0] / s->patch), (long long)(s->size[1] / s->patch), (long long)c);
     else snprintf(field, sizeof field, "0,%lld,%lld", (long long)(s->size[0] / s->patch), (long long)c);
-    int x = layer(&b, "grid", -1, "grid", nigh_network_input(b.net, "x", s->dims + 2, dim), -1);
+    int x = places(&b, nigh_network_input(b.net, "x", s->dims + 2, dim));
     int z = reshape(&b, "tokens", nigh_network_conv(b.net, "patch", x, seen, c, s->dims, kernel, &how, true), points);
     for (int i = 0; i < s->layers; i++) z = block(&b, i, z);
     z = reshape(&b, "field", norm(&b, -1, "norm", z), field);

@@ -93,7 +93,7 @@ typedef struct field_fit {
     nigh_training *training;
 } field_fit;
 
-/* Means and deviations of x[i % count]. */
+/* Means and deviations of x[i % count]; 0 where only rounding differs. */
 static void moments(int64_t all, int64_t count, const double *x, double *mean, double *deviation)
 {
     double rows = (double)(all / count);
@@ -102,7 +102,7 @@ static void moments(int64_t all, int64_t count, const double *x, double *mean, d
         for (int64_t i = c; i < all; i += count) sum += x[i];
         mean[c] = sum / rows;
         for (int64_t i = c; i < all; i += count) squares += (x[i] - mean[c]) * (x[i] - mean[c]);
-        deviation[c] = squares > 0 ? sqrt(squares / rows) : 1;
+        deviation[c] = squares > 1e-28 * rows * mean[c] * mean[c] ? sqrt(squares / rows) : 0;
     }
 }
 
@@ -116,7 +116,7 @@ static void find_range(int64_t all, int64_t channels, const double *x, double *l
 
 static void scale(int64_t all, int64_t count, const double *x, const double *mean, const double *deviation, float *out)
 {
-    for (int64_t i = 0; i < all; i++) out[i] = (float)((x[i] - mean[i % count]) / deviation[i % count]);
+    for (int64_t i = 0; i < all; i++) out[i] = deviation[i % count] > 0 ? (float)((x[i] - mean[i % count]) / deviation[i % count]) : 0;
 }
 
 /* One over the length of each sample's outputs, or of all of them in root mean square when the measure is not relative. */
@@ -175,6 +175,8 @@ static nigh_status take_samples(field_fit *fit, const nigh_problem *problem, con
     if (change) y = change;
     fit->base = base;
     take_moments(fit->recipe.in, in, fit->in_count, x, fit->in_mean, fit->in_deviation);
+    for (int64_t c = 0; c < fit->in_count; c++) /* an input that never changed may change later */
+        if (!(fit->in_deviation[c] > 0)) fit->in_deviation[c] = 1;
     take_moments(fit->recipe.out, out, fit->out_count, y, fit->out_mean, fit->out_deviation);
     find_range(in, s->in, x, fit->low, fit->high);
     scale(in, fit->in_count, x, fit->in_mean, fit->in_deviation, fit->x);

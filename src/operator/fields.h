@@ -34,14 +34,15 @@ typedef struct field_family {
     double (*flops)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape);
     void (*recipe)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe); /* NULL: all as in brackets */
     nigh_status (*note)(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_arena *arena, char **note); /* what plans tell; NULL: nothing */
-    bool any_grid;     /* its networks mean the same on other grids */
+    bool any_grid;     /* its networks take other grids */
+    const char *elsewhere; /* what to warn of there; NULL: they mean the same */
     /* The network for another grid, where it takes one of its own; needs any_grid. NULL: the network as it is. */
     nigh_status (*rewrite)(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape, nigh_network *net, const int64_t *size, nigh_network **other);
 } field_family;
 
 /*
  * The numbers of a plan. What the network sees: (x - in_mean) / in_deviation; the answer: its result times out_deviation plus out_mean, plus the input if `residual`. Means
- * and deviations are those of channels, or of every point and channel (in_count, out_count numbers).
+ * and deviations are those of channels, or of every point and channel (in_count, out_count numbers). An output that never changed has deviation 0: it is answered by its mean.
  */
 typedef struct field_plan {
     field_shape shape;

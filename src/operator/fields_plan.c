@@ -1,6 +1,8 @@
 /* Plans that run a network on fields; see fields.h. */
 #include "operator/fields.h"
 
+#include "tensor/resample.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -163,10 +165,40 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
 
 /* ---- other grids -------------------------------------------------------------------------------------- */
 
+/* Numbers of points on another grid, linearly between cells; those of channels are the same everywhere. */
+static nigh_status numbers_on(nigh_context *ctx, nigh_arena *arena, const field_shape *from, const field_shape *to, int64_t channels, int64_t *count, double **numbers)
+{
+    if (*count == channels) return NIGH_OK;
+    resample_spec spec = {.kind = RESAMPLE_LINEAR, .dtype = NIGH_F64, .dims = from->dims, .x = {1}};
+    for (int k = 0; k < from->dims; k++) spec.x[k + 1] = from->size[k], spec.out[k] = to->size[k];
+    spec.x[from->dims + 1] = channels;
+    resample *r = NULL;
+    nigh_status status = resample_new(ctx, &spec, 1, &r);
+    double *there = status ? NULL : nigh_arena_alloc(arena, (size_t)(to->points * channels) * sizeof *there);
+    void *workspace = status ? NULL : nigh_arena_alloc(arena, resample_workspace(r) + ALIGN);
+    if (!status && !(there && workspace)) status = NIGH_MEMORY;
+    if (!status) {
+        resample_run(r, *numbers, there, (void *)(((uintptr_t)workspace + ALIGN - 1) / ALIGN * ALIGN));
+        *numbers = there, *count = to->points * channels;
+    }
+    resample_free(r);
+    return status;
+}
+
+static nigh_status moments_on(nigh_context *ctx, nigh_arena *arena, const field_shape *shape, field_plan *plan)
+{
+    int64_t in = plan->in_count, out = plan->out_count;
+    nigh_status status = numbers_on(ctx, arena, &plan->shape, shape, shape->in, &in, &plan->in_mean);
+    if (!status) status = numbers_on(ctx, arena, &plan->shape, shape, shape->in, &plan->in_count, &plan->in_deviation);
+    if (!status) status = numbers_on(ctx, arena, &plan->shape, shape, shape->out, &out, &plan->out_mean);
+    return status ? status : numbers_on(ctx, arena, &plan->shape, shape, shape->out, &plan->out_count, &plan->out_deviation);
+}
+
 static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const void *in, void *out)
 {
     const field_plan *self = plan->state;
     const field_family *family = plan->method->family;
+    field_plan there = *self;
     field_shape shape = self->shape;
     for (int k = 0; k < shape.dims; k++) {
         if (size[k] < 2 || size[k] > 1 << 16) return nigh_fail(ctx, NIGH_INVALID, "dimension %d of the grid is %lld; 2 to 65536 are allowed", k, (long long)size[k]);
@@ -176,19 +208,23 @@ static nigh_status plan_apply_elsewhere(nigh_context *ctx, const nigh_plan *plan
     nigh_tape *tape = NULL;
     nigh_executor *run = NULL;
     nigh_network *other = NULL;
+    nigh_arena *arena = NULL;
     int input, output;
-    nigh_status status = family->rewrite ? family->rewrite(ctx, plan->method, &plan->settings, &self->shape, self->net, size, &other) : NIGH_OK;
+    nigh_status status = nigh_arena_new(ctx, &arena);
+    if (!status) status = moments_on(ctx, arena, &shape, &there);
+    if (!status) status = family->rewrite ? family->rewrite(ctx, plan->method, &plan->settings, &self->shape, self->net, size, &other) : NIGH_OK;
     if (!status) status = field_executor(ctx, other ? other : self->net, &shape, &tape, &run, &input, &output);
     void *workspace = status ? NULL : nigh_alloc(ctx, field_workspace(run, &shape));
     if (!status && !workspace) status = NIGH_MEMORY;
     for (int64_t i = 0; i < n && !status; i++) {
-        field_answer(self, run, &shape, input, output, (const double *)in + i * shape.points * shape.in, (double *)out + i * shape.points * shape.out, workspace);
+        field_answer(&there, run, &shape, input, output, (const double *)in + i * shape.points * shape.in, (double *)out + i * shape.points * shape.out, workspace);
         status = nigh_poll(ctx);
     }
     nigh_free(ctx, workspace);
     nigh_executor_free(run);
     nigh_tape_free(tape);
     nigh_network_free(other);
+    nigh_arena_free(arena);
     return status;
 }
 
@@ -278,7 +314,10 @@ static nigh_status refuse_elsewhere(nigh_context *ctx, const nigh_plan *plan)
 
 nigh_status nigh_fields_apply(nigh_context *ctx, const nigh_plan *plan, const int64_t *size, int64_t n, const double *in, double *out)
 {
-    return plan->ops->apply_elsewhere ? plan->ops->apply_elsewhere(ctx, plan, size, n, in, out) : refuse_elsewhere(ctx, plan);
+    if (!plan->ops->apply_elsewhere) return refuse_elsewhere(ctx, plan);
+    const char *warning = ((const field_family *)plan->method->family)->elsewhere;
+    if (warning) nigh_log(ctx, NIGH_LOG_WARNING, "method %s: %s", plan->method->name, warning);
+    return plan->ops->apply_elsewhere(ctx, plan, size, n, in, out);
 }
 
 nigh_status nigh_fields_shape(nigh_context *ctx, const nigh_plan *plan, int *dims, int64_t *in, int64_t *out)

@@ -15,8 +15,10 @@ enum { CONV, ATTENTION, FNO };
 
 static const nigh_option options[] = {
     {.name = "network", .type = NIGH_OPTION_CHOICE, .value = CONV, .choices = "conv,attention,fno", .grid = "conv,fno", .help = "a pyramid of convolutions, a transformer of patches, or Fourier modes"},
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
     {.name = "depth", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .help = "scales of conv, blocks of attention, spectral layers of fno"},
+    {.name = "norm", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "none,batch,group", .help = "of conv, behind each convolution: over the batch, or over space and groups of channels, which takes the "
+                                                                                                     "size of a field away"},
     {.name = "modes", .type = NIGH_OPTION_INT, .low = 2, .high = 512, .value = 12, .help = "of fno: Fourier modes kept in each dimension, both signs counted"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "of attention: points along the side of a patch; a divisor of the grid"},
     {.name = "kernel", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "auto,linear,fourier,points,derivative", .help = "how kernels go to other grids; see nigh/discretise.h"},
@@ -31,8 +33,9 @@ static int network_of(const nigh_method *method, const nigh_settings *settings) 
 
 static nigh_unet_spec conv_spec(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
+    static const nigh_unet_norm norm[] = {NIGH_UNET_PLAIN, NIGH_UNET_BATCH, NIGH_UNET_GROUP};
     return (nigh_unet_spec){.dims = shape->dims, .in = shape->in, .out = shape->out, .base = (int64_t)nigh_setting(method, settings, "width"), .scales = (int)nigh_setting(method, settings, "depth"),
-                            .padding = field_padding(method, settings)};
+                            .padding = field_padding(method, settings), .norm = norm[(int)nigh_setting(method, settings, "norm")]};
 }
 
 /* Heads of 16 channels or so. */
@@ -128,7 +131,12 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
     return network == CONV ? conv_flops(&conv, shape) : network == ATTENTION ? attention_flops(&attention, shape) : fno_flops(&fno, shape);
 }
 
-static const field_family family = {.check = check, .build = build, .flops = flops, .any_grid = true, .rewrite = rewrite};
+static void recipe(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
+{
+    recipe->whole = network_of(method, settings) == CONV && nigh_setting(method, settings, "norm") == 1; /* statistics are those of the batch */
+}
+
+static const field_family family = {.check = check, .build = build, .flops = flops, .recipe = recipe, .any_grid = true, .rewrite = rewrite};
 
 const nigh_method nigh_method_nns_to_nos = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

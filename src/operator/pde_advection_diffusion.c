@@ -22,7 +22,7 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
     gain[0] = gain[1] = 0;
 }
 
-static const pde_evolution evolution = {.symbol = symbol, .time = time_of, .efforts = 1, .growth = 2};
+static const pde_evolution evolution = {.options = options, .symbol = symbol, .time = time_of, .efforts = 1, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 static nigh_status sampler_new(nigh_context *ctx, const double *value, int64_t n, void **out)

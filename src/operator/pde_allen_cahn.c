@@ -26,7 +26,7 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 /* Large values fall by r u^3: up to 4 at the start. */
 static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(64, 16 * value[RATE] * value[TIME])); }
 
-static const pde_evolution evolution = {.degree = 3, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 6, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 3, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 6, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 static nigh_status sampler_new(nigh_context *ctx, const double *value, int64_t n, void **out)

@@ -62,32 +62,27 @@ static void sample(const void *self, nigh_rng *rng, double *in, void *workspace)
 /* ---- answers ----------------------------------------------------------------------------------------------- */
 
 /*
- * From cheap to exact. cycles: behind the start by full multigrid, -1: one smoothing step. f32 is used up to a grid of `single`, where its rounding, which grows as the square of
- * the points in a dimension, stays below the error that is left anyway. Only the last effort measures its residual.
+ * From cheap to exact. cycles: behind the start by full multigrid, 0: one smoothing step. Up to a grid of `single` all is done in f32: its rounding, which grows as the square of the
+ * points in a dimension, stays below the error that is left anyway; on larger ones residuals are in f64, and the cycles are `beyond`. Only the last effort measures its residual.
  */
 typedef struct effort {
     int64_t single;
-    int cycles;
+    int cycles, beyond;
     double tolerance;
-    const char *name;
 } effort;
 
-static const effort efforts[] = {
-    {512, -1, 0, "full multigrid"},
-    {128, 1, 0, "full multigrid and 1 cycle"},
-    {0, 2, 0, "full multigrid and 2 cycles"},
-    {0, 3, 0, "full multigrid and 3 cycles"},
-    {0, 5, 0, "full multigrid and 5 cycles"},
-    {0, 0, 1e-10, "multigrid to a residual of 1e-10"},
-};
+static const effort efforts[] = {{512, 0, 0, 0}, {256, 1, 1, 0}, {64, 2, 3, 0}, {0, 4, 4, 0}, {0, 8, 8, 1e-10}};
 enum { EFFORTS = sizeof efforts / sizeof *efforts };
 
 typedef struct solver {
     nigh_context *ctx;
     nigh_multigrid *mg;
     int64_t count;
-    const effort *effort;
+    double tolerance;
+    int cycles; /* 0: until the tolerance is met */
 } solver;
+
+static int cycles_of(const effort *e, int64_t n) { return n <= e->single ? e->cycles : e->beyond; }
 
 static void solver_free(void *self)
 {
@@ -100,8 +95,10 @@ static nigh_status solver_new(nigh_context *ctx, const double *value, int64_t n,
 {
     solver *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
-    *s = (solver){.ctx = ctx, .count = n * n, .effort = &efforts[number]};
-    nigh_status status = nigh_multigrid_new(ctx, &(nigh_multigrid_spec){.rows = n, .cols = n, .single = n <= s->effort->single}, &s->mg);
+    const effort *e = &efforts[number];
+    int cycles = cycles_of(e, n);
+    *s = (solver){.ctx = ctx, .count = n * n, .tolerance = e->tolerance, .cycles = e->tolerance > 0 ? 0 : cycles ? cycles : -1};
+    nigh_status status = nigh_multigrid_new(ctx, &(nigh_multigrid_spec){.rows = n, .cols = n, .single = n <= e->single, .mixed = true}, &s->mg);
     if (status) solver_free(s);
     else *out = s;
     return status;
@@ -116,8 +113,8 @@ static void solve(const void *self, const double *in, double *out, void *workspa
     if (good) {
         for (int64_t i = 0; i < s->count; i++) out[i] = 1;
         nigh_multigrid_report report;
-        nigh_multigrid_solve(s->mg, out, out, &(nigh_multigrid_options){.most = s->effort->cycles, .tolerance = s->effort->tolerance}, &report, workspace);
-        good = !s->effort->tolerance || report.stop == NIGH_KRYLOV_MET;
+        nigh_multigrid_solve(s->mg, out, out, &(nigh_multigrid_options){.most = s->cycles, .tolerance = s->tolerance}, &report, workspace);
+        good = !s->tolerance || report.stop == NIGH_KRYLOV_MET;
     }
     for (int64_t i = 0; !good && i < s->count; i++) out[i] = NAN;
 }
@@ -126,11 +123,18 @@ static nigh_work work(const double *value, int64_t n, int number)
 {
     const effort *e = &efforts[number];
     nigh_multigrid_work w = nigh_multigrid_cost(n, n, n <= e->single);
-    double cycles = e->tolerance > 0 ? 8 : e->cycles > 0 ? e->cycles : 0.3;
+    double cycles = cycles_of(e, n) ? cycles_of(e, n) : 0.3;
     return (nigh_work){.flops = w.setup_flops + w.full_flops + cycles * w.cycle_flops, .bytes = w.setup_bytes + w.full_bytes + cycles * w.cycle_bytes};
 }
 
-static void effort_name(const double *value, int64_t n, int number, char text[64]) { snprintf(text, 64, "%s", efforts[number].name); }
+static void effort_name(const double *value, int64_t n, int number, char text[64])
+{
+    const effort *e = &efforts[number];
+    const int cycles = cycles_of(e, n);
+    if (e->tolerance > 0) snprintf(text, 64, "multigrid to a residual of %g", e->tolerance);
+    else if (cycles) snprintf(text, 64, "full multigrid and %d cycle%s", cycles, cycles > 1 ? "s" : "");
+    else snprintf(text, 64, "full multigrid");
+}
 
 const pde_equation pde_darcy = {
     .info = {.name = "darcy", .summary = "flow through a porous square: pressure from permeability",

@@ -16,19 +16,33 @@ nigh_status pde_evolution_check(nigh_context *ctx, const double *value, int64_t 
     return n % 2 ? nigh_fail(ctx, NIGH_INVALID, "a grid of %lld points; even ones are allowed", (long long)n) : NIGH_OK;
 }
 
+enum { LARGEST = 6 }; /* values that tables are made for */
+
 /* ---- answers ------------------------------------------------------------------------------------------- */
 
 typedef struct solver {
     nigh_context *ctx;
     spectral *flow;
-    int64_t n, steps;
-    double drift, growth;
+    const pde_evolution *of;
+    double value[NIGH_MAX_OPTIONS];
+    int64_t n, steps; /* at least */
+    int effort;
+    double drift;
 } solver;
 
-static int64_t steps_of(const pde_evolution *e, const double *value, int64_t n, int effort)
+static int64_t least_steps(const pde_evolution *e, const double *value, int64_t n, int effort)
 {
     int64_t steps = e->degree ? e->steps(value, n) >> (e->efforts - 1 - effort) : 1;
     return steps > 1 ? steps : 1;
+}
+
+/* Level of steps least 2^level for an input with these largest values; NaN: 0. */
+static int level_of(const pde_evolution *e, const double *value, int64_t n, int effort, double largest)
+{
+    int level = 0, before = e->efforts - 1 - effort;
+    double wanted = e->stable ? e->stable(value, n, largest) * (before == 0 ? 4 : before == 1 ? 2 : 1) : 0, steps = (double)least_steps(e, value, n, effort);
+    while (level < SPECTRAL_LEVELS - 1 && steps < wanted) steps *= 2, level++;
+    return level;
 }
 
 typedef struct with_values {
@@ -46,9 +60,10 @@ nigh_status pde_evolution_solver_new(nigh_context *ctx, const pde_evolution *e, 
 {
     solver *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
-    *s = (solver){.ctx = ctx, .n = n, .steps = steps_of(e, value, n, effort), .drift = e->drift ? e->drift(value) : 0, .growth = e->growth};
+    *s = (solver){.ctx = ctx, .of = e, .n = n, .steps = least_steps(e, value, n, effort), .effort = effort, .drift = e->drift ? e->drift(value) : 0};
+    for (int i = 0; i < NIGH_MAX_OPTIONS && e->options[i].name; i++) s->value[i] = value[i];
     with_values w = {e, value};
-    spectral_spec spec = {NIGH_F64, n, e->degree, e->time(value) / (double)s->steps, symbol, &w};
+    spectral_spec spec = {NIGH_F64, n, e->degree, e->time(value) / (double)s->steps, 1 + level_of(e, value, n, effort, LARGEST), symbol, &w};
     nigh_status status = spectral_new(ctx, &spec, &s->flow);
     if (status) pde_evolution_solver_free(s);
     else *out = s;
@@ -71,25 +86,44 @@ static double norm(int64_t count, const double *x)
     return sqrt(sum / (double)count);
 }
 
+/* Farthest value from the mean. */
+static double largest_of(int64_t n, const double *in)
+{
+    double mean = 0, largest = 0;
+    for (int64_t i = 0; i < n; i++) mean += in[i] / (double)n;
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs(in[i] - mean));
+    return largest;
+}
+
 void pde_evolution_solve(const void *self, const double *in, double *out, void *workspace)
 {
     const solver *s = self;
-    double most = s->growth * (1 + norm(s->n, in));
-    spectral_run(s->flow, s->steps, s->drift, in, out, workspace);
+    double most = s->of->growth * (1 + norm(s->n, in));
+    int level = level_of(s->of, s->value, s->n, s->effort, s->of->stable ? largest_of(s->n, in) : 0);
+    if (level >= s->flow->levels) level = s->flow->levels - 1;
+    spectral_run(s->flow, level, s->steps << level, s->drift, in, out, workspace);
     if (!(norm(s->n, out) <= most))
         for (int64_t i = 0; i < s->n; i++) out[i] = NAN;
 }
 
+/* For inputs as large as most are. */
+static int64_t steps_of(const pde_evolution *e, const double *value, int64_t n, int effort)
+{
+    return least_steps(e, value, n, effort) << level_of(e, value, n, effort, e->typical);
+}
+
+/* Short transforms in f64 run at a quarter of the rate of plain vectors in f32. */
 nigh_work pde_evolution_work(const pde_evolution *e, const double *value, int64_t n, int effort)
 {
     double points = (double)n, stage = 5 * points * log2(points) + 20 * points, steps = (double)steps_of(e, value, n, effort);
-    return (nigh_work){.flops = (e->degree ? 4 * steps + 1 : 1) * stage, .bytes = 32 * points};
+    return (nigh_work){.flops = 4 * (e->degree ? 4 * steps + 1 : 1) * stage, .bytes = 32 * points};
 }
 
 void pde_evolution_name(const pde_evolution *e, const double *value, int64_t n, int effort, char text[64])
 {
     int64_t steps = steps_of(e, value, n, effort);
-    snprintf(text, 64, e->degree ? "%lld step%s of ETDRK4" : "exact", (long long)steps, steps > 1 ? "s" : "");
+    if (e->degree) snprintf(text, 64, "%s%lld step%s of ETDRK4", e->stable ? "about " : "", (long long)steps, steps > 1 ? "s" : "");
+    else snprintf(text, 64, "exact");
 }
 
 /* ---- inputs -------------------------------------------------------------------------------------------- */

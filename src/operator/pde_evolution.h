@@ -6,12 +6,16 @@
 
 /* Of an equation u_t = L u + g (u^degree) on a circle; value: its settings. */
 typedef struct pde_evolution {
+    const nigh_option *options;
     int degree;           /* 0: L alone, solved exactly */
     void (*symbol)(const double *value, int64_t k, double linear[2], double gain[2]);
     double (*time)(const double *value);
     double (*drift)(const double *value);                 /* distance, in lengths of the circle, that a mean of 1 is carried in that time; NULL: no such symmetry */
-    int64_t (*steps)(const double *value, int64_t n);     /* of the exact solver */
+    int64_t (*steps)(const double *value, int64_t n);     /* of the exact solver, a power of two */
     int efforts;          /* each has half the steps of the next */
+    double (*stable)(const double *value, int64_t n, double largest); /* steps that are just stable for an input whose values are at most `largest` from their mean; NULL: any. Inputs
+                             get 4 times (exact), 2 times (the effort before), or just as many; steps then is what accuracy asks for */
+    double typical;       /* of that */
     double growth;        /* an answer whose root mean square is more than this times 1 + that of the input has blown up */
 } pde_evolution;
 
@@ -29,7 +33,7 @@ size_t pde_evolution_field_workspace(const void *sampler);
 void pde_evolution_field(const void *sampler, nigh_rng *rng, double *in, void *workspace);
 void pde_evolution_field_free(void *sampler);
 
-/* The entries of an equation that has `static const pde_evolution evolution` and `gaussian(value)`; `sampler_new` is the file's own. */
+/* The entries of an equation that has `static const pde_evolution evolution`; `sampler_new` is the file's own. */
 #define PDE_EVOLUTION_SOLVER                                                                                                                                    \
     static nigh_status solver_new(nigh_context *ctx, const double *value, int64_t n, int effort, void **out)                                                   \
     {                                                                                                                                                           \
@@ -43,6 +47,6 @@ void pde_evolution_field_free(void *sampler);
 #define PDE_EVOLUTION_FIELD                                                                                                                                     \
     .sampler_new = sampler_new, .sampler_workspace = pde_evolution_field_workspace, .sample = pde_evolution_field, .sampler_free = pde_evolution_field_free
 
-/* exp(0 .. ) of pow: the least power of two from x on, at least 1. */
+/* The least power of two from x on, at least 1. */
 int64_t pde_evolution_power(double x);
 #endif

@@ -26,7 +26,7 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 /* Nothing but the reaction needs small steps. */
 static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(32, 16 * value[RATE] * value[TIME])); }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 5, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 2, .symbol = symbol, .time = time_of, .steps = steps, .efforts = 5, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 static double share(double g) { return 1 / (1 + exp(-g)); }

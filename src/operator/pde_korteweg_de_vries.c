@@ -27,10 +27,10 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 static int64_t steps(const double *value, int64_t n)
 {
     double wave = 2 * M_PI * (double)((n - 1) / 3) / value[LENGTH];
-    return pde_evolution_power(fmax(64, value[TIME] * 4 * fmax(1, wave)));
+    return pde_evolution_power(fmax(64, value[TIME] * fmax(40, 6 * wave)));
 }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
+static const pde_evolution evolution = {.options = options, .degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 6, .growth = 2};
 PDE_EVOLUTION_SOLVER
 
 typedef struct sampler {

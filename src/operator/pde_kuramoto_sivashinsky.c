@@ -26,7 +26,7 @@ static void symbol(const double *value, int64_t k, double linear[2], double gain
 
 static int64_t steps(const double *value, int64_t n) { return pde_evolution_power(fmax(64, 64 * value[TIME])); }
 
-static const pde_evolution evolution = {.degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 8, .growth = 4};
+static const pde_evolution evolution = {.options = options, .degree = 2, .symbol = symbol, .time = time_of, .drift = drift, .steps = steps, .efforts = 8, .growth = 4};
 PDE_EVOLUTION_SOLVER
 
 typedef struct sampler {
@@ -55,7 +55,7 @@ static nigh_status sampler_new(nigh_context *ctx, const double *value, int64_t n
     if (!s) return NIGH_MEMORY;
     *s = (sampler){.ctx = ctx, .start = pde_evolution_power(3 * value[LENGTH])};
     nigh_status status = nigh_gaussian_field_new(ctx, &law, s->start, &s->field);
-    if (!status) status = spectral_new(ctx, &(spectral_spec){NIGH_F64, s->start, 2, 1.0 / PARTS, spectral_symbol, value}, &s->flow);
+    if (!status) status = spectral_new(ctx, &(spectral_spec){NIGH_F64, s->start, 2, 1.0 / PARTS, 1, spectral_symbol, value}, &s->flow);
     if (!status) status = nigh_regridder_new(ctx, &(nigh_regrid){.dims = 1, .grid = NIGH_GRID_PERIODIC, .from = s->start, .to = n}, &s->grid);
     if (status) sampler_free(s);
     else *out = s;
@@ -79,7 +79,7 @@ static void sample(const void *self, nigh_rng *rng, double *in, void *workspace)
     nigh_gaussian_field_draw(s->field, rng, u, room);
     for (int64_t i = 0; i < s->start; i++) mean += u[i] / (double)s->start;
     for (int64_t i = 0; i < s->start; i++) u[i] -= mean;
-    spectral_run(s->flow, FORGET * PARTS, 0, u, u, room);
+    spectral_run(s->flow, 0, FORGET * PARTS, 0, u, u, room);
     nigh_regridder_run(s->grid, u, in, room);
 }
 

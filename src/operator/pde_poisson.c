@@ -34,7 +34,6 @@ static void sampler_free(void *self) { nigh_gaussian_field_free(self); }
 typedef struct solver {
     nigh_context *ctx;
     int64_t n;
-    bool single;
     nigh_fft *there, *back;
     double *eigenvalue; /* [n]: of one dimension, times the factor of both transforms */
 } solver;
@@ -51,7 +50,7 @@ static void solver_free(void *self)
 static nigh_status transforms(nigh_context *ctx, solver *s)
 {
     int64_t n[2] = {s->n, s->n};
-    nigh_fft_spec spec = nigh_fft_channels_last(NIGH_FFT_DST2, s->single ? NIGH_F32 : NIGH_F64, false, 1, 2, n, 1);
+    nigh_fft_spec spec = nigh_fft_channels_last(NIGH_FFT_DST2, NIGH_F64, false, 1, 2, n, 1);
     spec.norm = NIGH_FFT_RAW;
     nigh_status status = nigh_fft_new(ctx, &spec, 1, &s->there);
     spec.kind = NIGH_FFT_DST3;
@@ -62,7 +61,7 @@ static nigh_status solver_new(nigh_context *ctx, const double *value, int64_t n,
 {
     solver *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
-    *s = (solver){.ctx = ctx, .n = n, .single = effort == 0};
+    *s = (solver){.ctx = ctx, .n = n};
     s->eigenvalue = nigh_alloc(ctx, (size_t)n * sizeof *s->eigenvalue);
     nigh_status status = s->eigenvalue ? transforms(ctx, s) : NIGH_MEMORY;
     if (status) {
@@ -77,52 +76,42 @@ static nigh_status solver_new(nigh_context *ctx, const double *value, int64_t n,
     return NIGH_OK;
 }
 
-static size_t field_bytes(const solver *s) { return aligned((size_t)(s->n * s->n) * (s->single ? sizeof(float) : sizeof(double))); }
+static size_t field_bytes(const solver *s) { return aligned((size_t)(s->n * s->n) * sizeof(double)); }
 
 static size_t solver_workspace(const void *self)
 {
     const solver *s = self;
     size_t there = nigh_fft_workspace(s->there), back = nigh_fft_workspace(s->back);
-    return 2 * field_bytes(s) + aligned(there > back ? there : back);
+    return field_bytes(s) + aligned(there > back ? there : back);
 }
 
 static void solve(const void *self, const double *in, double *out, void *workspace)
 {
     const solver *s = self;
     const int64_t n = s->n;
-    char *second = (char *)workspace + field_bytes(s), *rest = second + field_bytes(s);
-    if (s->single) {
-        float *x = workspace, *y = (float *)second;
-        for (int64_t i = 0; i < n * n; i++) x[i] = (float)in[i];
-        nigh_fft_run(s->there, x, y, rest);
-        for (int64_t k = 0; k < n; k++)
-            for (int64_t l = 0; l < n; l++) y[k * n + l] /= (float)(s->eigenvalue[k] + s->eigenvalue[l]);
-        nigh_fft_run(s->back, y, x, rest);
-        for (int64_t i = 0; i < n * n; i++) out[i] = (double)x[i];
-    } else {
-        double *y = (double *)second;
-        nigh_fft_run(s->there, in, y, rest);
-        for (int64_t k = 0; k < n; k++)
-            for (int64_t l = 0; l < n; l++) y[k * n + l] /= s->eigenvalue[k] + s->eigenvalue[l];
-        nigh_fft_run(s->back, y, out, rest);
-    }
+    double *y = workspace;
+    void *rest = (char *)workspace + field_bytes(s);
+    nigh_fft_run(s->there, in, y, rest);
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t l = 0; l < n; l++) y[k * n + l] /= s->eigenvalue[k] + s->eigenvalue[l];
+    nigh_fft_run(s->back, y, out, rest);
 }
 
 /* Four transforms of n lines each, as complex ones of half the lines. */
 static nigh_work work(const double *value, int64_t n, int effort)
 {
     double points = (double)n * (double)n;
-    return (nigh_work){.flops = points * (10 * log2((double)n) + 24) * (effort ? 1 : 0.6), .bytes = points * (effort ? 96 : 64)};
+    return (nigh_work){.flops = points * (10 * log2((double)n) + 24), .bytes = points * 96};
 }
 
-static void effort_name(const double *value, int64_t n, int effort, char text[64]) { snprintf(text, 64, "sine transforms in %s", effort ? "f64" : "f32"); }
+static void effort_name(const double *value, int64_t n, int effort, char text[64]) { snprintf(text, 64, "sine transforms"); }
 
 const pde_equation pde_poisson = {
     .info = {.name = "poisson", .summary = "potential of a random charge in a square",
              .text = "-Laplace u = f on the unit square, u = 0 on the edge. In: f at the centres of n x n cells; out: u there. Finite volumes: five points, on the edge the neighbour "
                      "is -u. f: a Gaussian field of covariance 1e4 (-Laplace + 9)^-2 with zero slope at the edge.",
              .source = "LeVeque, Finite Difference Methods for Ordinary and Partial Differential Equations, 2007, chapter 3", .dims = 2, .grid = NIGH_GRID_CELL, .grid_default = 64,
-             .grid_low = 4, .grid_high = MOST, .efforts = 2},
+             .grid_low = 4, .grid_high = MOST, .efforts = 1},
     .sampler_new = sampler_new, .sampler_workspace = sampler_workspace, .sample = sample, .sampler_free = sampler_free,
     .solver_new = solver_new, .solver_workspace = solver_workspace, .solve = solve, .solver_free = solver_free, .work = work, .effort_name = effort_name,
     .in_coarser = {.mean = NIGH_MEAN_ARITHMETIC}, .in_finer = {.edge = NIGH_EDGE_FREE, .order = 3},

@@ -41,14 +41,17 @@ static nigh_status fill_tables(spectral *s, const spectral_spec *spec)
         if (linear[1] != 0) s->pairs = true;
         if (gain[1] != 0) turned = true;
     }
-    for (int i = 0; i < 12 && !status; i++)
-        if (i % 2 == 0 || s->pairs) status = take(s, s->most + 1, &s->table[i / 2][i % 2]);
+    for (int i = 0; i < 12 * s->levels && !status; i++)
+        if (i % 2 == 0 || s->pairs) status = take(s, s->most + 1, &s->table[i / 12][i % 12 / 2][i % 2]);
     for (int c2 = 0; c2 <= turned && !status; c2++) status = take(s, s->most + 1, &s->gain[c2]);
     for (int64_t k = 0; k <= s->most && !status; k++) {
         spec->symbol(spec->user, k, linear, gain);
-        nigh_etdrk4_coefficients(linear[0] * spec->step, linear[1] * spec->step, c);
-        for (int i = 0; i < 12; i++)
-            if (i % 2 == 0 || s->pairs) put(s->dtype, s->table[i / 2][i % 2], k, c[i] * (i < 4 ? 1 : spec->step));
+        for (int level = 0; level < s->levels; level++) {
+            double step = spec->step / (double)(1 << level);
+            nigh_etdrk4_coefficients(linear[0] * step, linear[1] * step, c);
+            for (int i = 0; i < 12; i++)
+                if (i % 2 == 0 || s->pairs) put(s->dtype, s->table[level][i / 2][i % 2], k, c[i] * (i < 4 ? 1 : step));
+        }
         for (int c2 = 0; c2 <= turned; c2++) put(s->dtype, s->gain[c2], k, gain[c2] / (double)s->n);
     }
     return status;
@@ -84,7 +87,7 @@ nigh_status spectral_new(nigh_context *ctx, const spectral_spec *spec, spectral 
     if (spec->n < 4 || spec->n % 2) return nigh_fail(ctx, NIGH_INVALID, "a grid of %lld points; even ones from 4 on are allowed", (long long)spec->n);
     spectral *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
-    *s = (spectral){.ctx = ctx, .dtype = spec->dtype, .n = spec->n, .half = spec->n / 2, .degree = spec->degree, .kernels = &kernels[nigh_cpu()][spec->dtype == NIGH_F64]};
+    *s = (spectral){.ctx = ctx, .dtype = spec->dtype, .n = spec->n, .half = spec->n / 2, .degree = spec->degree, .levels = spec->levels, .kernels = &kernels[nigh_cpu()][spec->dtype == NIGH_F64]};
     s->first = lesser(s->half), s->second = s->half / s->first;
     s->most = spec->degree ? (spec->n - 1) / (spec->degree + 1) : s->half - 1;
     nigh_status status = fill_transform(s);
@@ -105,7 +108,7 @@ void spectral_free(spectral *s)
         nigh_free(s->ctx, s->twiddle[c]);
         nigh_free(s->ctx, s->turn[c]);
         nigh_free(s->ctx, s->gain[c]);
-        for (int i = 0; i < 6; i++) nigh_free(s->ctx, s->table[i][c]);
+        for (int i = 0; i < 6 * SPECTRAL_LEVELS; i++) nigh_free(s->ctx, s->table[i / 6][i % 6][c]);
     }
     nigh_free(s->ctx, s);
 }
@@ -117,14 +120,14 @@ size_t spectral_workspace(const spectral *s)
 
 static double get(nigh_dtype dtype, const void *array, int64_t i) { return dtype == NIGH_F32 ? (double)((const float *)array)[i] : ((const double *)array)[i]; }
 
-void spectral_run(const spectral *s, int64_t steps, double drift, const double *in, double *out, void *workspace)
+void spectral_run(const spectral *s, int level, int64_t steps, double drift, const double *in, double *out, void *workspace)
 {
     size_t modes = (size_t)whole(s->half + 1) * nigh_dtype_size(s->dtype);
     char *re = workspace, *im = re + modes, *desk = im + modes;
     s->kernels->to_modes(s, in, re, im, desk);
     double mean = get(s->dtype, re, 0);
     if (drift != 0) put(s->dtype, re, 0, 0);
-    s->kernels->run(s, steps, re, im, desk);
+    s->kernels->run(s, level, steps, re, im, desk);
     if (drift != 0) {
         double way = drift * mean - floor(drift * mean);
         put(s->dtype, re, 0, mean);

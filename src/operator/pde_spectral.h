@@ -10,6 +10,8 @@
 
 #include "tensor/fft_own.h"
 
+enum { SPECTRAL_LEVELS = 16 };
+
 typedef struct spectral {
     nigh_context *ctx;
     nigh_dtype dtype;
@@ -19,14 +21,15 @@ typedef struct spectral {
     fft_core *core[2];     /* of first, second rows */
     void *twiddle[2];      /* [first, second] exp(-2 pi i j k / half): cosine, minus sine */
     void *turn[2];         /* [half + 1] cos, sin of 2 pi k / n */
-    void *table[6][2];     /* [most + 1] E, E2, Q, f1, f2, f3, with the step in them; imaginary parts NULL unless pairs */
+    int levels;            /* level l has steps of step / 2^l */
+    void *table[SPECTRAL_LEVELS][6][2]; /* [most + 1] E, E2, Q, f1, f2, f3, with the step in them; imaginary parts NULL unless pairs */
     void *gain[2];         /* [most + 1] g / n; one of them may be NULL: zero */
     const struct spectral_kernels *kernels;
 } spectral;
 
 typedef struct spectral_kernels {
     /* Steps of the modes [half + 1] (zero beyond most). */
-    void (*run)(const spectral *s, int64_t steps, void *re, void *im, void *workspace);
+    void (*run)(const spectral *s, int level, int64_t steps, void *re, void *im, void *workspace);
     /* Values [n] to modes and back; values lie as even ones [half], then odd ones [half]. */
     void (*to_modes)(const spectral *s, const double *in, void *re, void *im, void *workspace);
     void (*to_values)(const spectral *s, const void *re, const void *im, double *out, void *workspace);
@@ -37,7 +40,8 @@ typedef struct spectral_spec {
     nigh_dtype dtype;
     int64_t n;
     int degree;      /* 2 or 3; 0: no g */
-    double step;     /* of time */
+    double step;     /* of time, on level 0 */
+    int levels;      /* 1 .. SPECTRAL_LEVELS */
     /* L and g of wave number k, 0 .. most, as pairs */
     void (*symbol)(const void *user, int64_t k, double linear[2], double gain[2]);
     const void *user;
@@ -51,5 +55,5 @@ size_t spectral_workspace(const spectral *s);
  * `steps` steps from in to out, both [n]; in may be out. drift: equations u_t + c u u_x + .. look the same from a frame that moves with c times the mean of u, so the mean is
  * taken out and what it carries along, c mean `time` (in units of the period), put in exactly at the end; drift = c time, 0: not.
  */
-void spectral_run(const spectral *s, int64_t steps, double drift, const double *in, double *out, void *workspace);
+void spectral_run(const spectral *s, int level, int64_t steps, double drift, const double *in, double *out, void *workspace);
 #endif

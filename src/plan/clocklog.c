@@ -107,7 +107,12 @@ void clocklog_close(clocklog *log, bool keep)
 {
     if (!log) return;
     nigh_journal_close(log->journal);
-    if (log->journal && !keep) remove(log->path);
+    if (log->journal && !keep) {
+        char *fit = nigh_format(log->ctx, "%s.fit", log->path); /* the training kept beside it */
+        if (fit) remove(fit);
+        nigh_free(log->ctx, fit);
+        remove(log->path);
+    }
     nigh_free(log->ctx, log->path);
     json_decref(log->values);
     nigh_free(log->ctx, log);

@@ -66,6 +66,8 @@ nigh_status nigh_plot_ecdf(nigh_buffer *html, const char *title, const char *lab
     return nigh_plot_end(&plot);
 }
 
+static const double LETTER = 6.4; /* width of one in a label */
+
 nigh_status nigh_plot_bars(nigh_buffer *html, const char *title, const char *label, int n, const char *const *names, const double *values)
 {
     nigh_axis x = {"", false, NIGH_AXIS_NUMBER, 0, n > 0 ? n : 1}, y = nigh_axis_new(label, false, NIGH_AXIS_NUMBER);
@@ -82,7 +84,8 @@ nigh_status nigh_plot_bars(nigh_buffer *html, const char *title, const char *lab
         char number[FIGURE_ROOM], text[160];
         snprintf(text, sizeof text, "%.80s: %s", names[i], nigh_figure_number(values[i], 3, number));
         nigh_plot_bar(&plot, "s1", i + 0.15, i + 0.85, values[i], text);
-        nigh_plot_label(&plot, "strong", i + 0.15, values[i] + 0.04 * (y.high - y.low), text);
+        double half = (0.5 * LETTER * (double)strlen(text) + 8) / (plot.area.right - plot.area.left) * (x.high - x.low); /* a label stands 8 units right of its point */
+        nigh_plot_label(&plot, "strong", i + 0.5 - half, values[i] + 0.04 * (y.high - y.low), text);
     }
     return nigh_plot_end(&plot);
 }

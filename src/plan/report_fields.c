@@ -131,20 +131,31 @@ static void cover_powers(nigh_axis *y, int64_t n, const double *power, double le
         if (power[i] > least) nigh_axis_cover(y, 1, &power[i]);
 }
 
-/* The wave number from which on the error has more power than the truth; INFINITY: nowhere, or only at the very end, where rounding and aliases are. */
-static double lost_from(const nigh_pictures *p)
+/* The wave number from which on the error is about as large as the truth; INFINITY: nowhere, or only at the very end, where rounding and aliases are. */
+static double lost_from(const nigh_pictures *p, double least)
 {
-    double from = INFINITY, end = p->waves ? 0.85 * p->k[p->waves - 1] : 0;
-    for (int64_t i = p->waves - 1; i >= 0; i--)
-        if (p->error[i] >= p->truth[i]) from = p->k[i];
-        else break;
-    return from < end ? from : INFINITY;
+    int64_t last = p->waves - 1;
+    while (last >= 0 && !(p->truth[last] > least || p->error[last] > least)) last--;
+    double from = INFINITY, end = last >= 0 ? 0.85 * p->k[last] : 0;
+    for (int64_t i = last; i >= 0 && p->error[i] >= 0.5 * p->truth[i]; i--) from = p->k[i];
+    return from <= end ? from : INFINITY;
+}
+
+/* Powers that are nothing but rounding are left out of the line. */
+static void put_power(nigh_page *page, nigh_plot *plot, const char *classes, const nigh_pictures *p, const double *power, double least, const char *name)
+{
+    double *shown = nigh_alloc(page->ctx, (size_t)p->waves * sizeof *shown);
+    if (!shown && !page->status) page->status = NIGH_MEMORY;
+    for (int64_t i = 0; shown && i < p->waves; i++) shown[i] = power[i] > least ? power[i] : NAN;
+    if (shown) nigh_plot_line(plot, classes, p->waves, p->k, shown, name);
+    nigh_free(page->ctx, shown);
 }
 
 static void put_spectrum(nigh_page *page, const nigh_pictures *p)
 {
-    double most = 0, lost = lost_from(p);
+    double most = 0;
     for (int64_t i = 0; i < p->waves; i++) most = fmax(most, fmax(p->truth[i], p->answer[i]));
+    double least = LEAST_POWER * most, lost = lost_from(p, least);
     if (p->waves < 3 || !(most > 0) || !isfinite(most) || page->status) return;
     nigh_axis x = {"wave number |k|, periods in the unit interval", true, NIGH_AXIS_NUMBER, p->k[0], p->k[p->waves - 1]};
     nigh_axis y = nigh_axis_new("mean power of a mode", true, NIGH_AXIS_NUMBER);
@@ -152,19 +163,20 @@ static void put_spectrum(nigh_page *page, const nigh_pictures *p)
         const double *power;
         const char *classes, *swatch, *name;
     } lines[] = {{p->truth, "s1 broad", "s1 stroke", "truth"}, {p->answer, "s2", "s2 stroke", "answer"}, {p->error, "s4", "s4 stroke", "error (answer \u2212 truth)"}};
-    for (int i = 0; i < 3; i++) cover_powers(&y, p->waves, lines[i].power, LEAST_POWER * most);
+    for (int i = 0; i < 3; i++) cover_powers(&y, p->waves, lines[i].power, least);
     nigh_axis_round(&y);
     nigh_plot plot;
     nigh_page_figure(page, "Spectrum");
     nigh_plot_begin(&plot, page->html, "Power over the wave number of exact answers, the plan's answers and their difference", &x, &y);
-    for (int i = 0; i < 3; i++) nigh_plot_line(&plot, lines[i].classes, p->waves, p->k, lines[i].power, lines[i].name);
-    if (isfinite(lost)) nigh_plot_upright(&plot, "quiet dashed", lost, "lost from here on");
+    for (int i = 0; i < 3; i++) put_power(page, &plot, lines[i].classes, p, lines[i].power, least, lines[i].name);
+    if (isfinite(lost) && lost > p->k[0]) nigh_plot_upright(&plot, "quiet dashed", lost, "lost from here on");
     nigh_page_plot_end(page, &plot);
     nigh_page_raw(page, "<figcaption>");
     for (int i = 0; i < 3; i++) nigh_page_key(page, lines[i].swatch, lines[i].name);
     char number[FIGURE_ROOM];
-    if (isfinite(lost)) nigh_page_raw(page, "<span>From |k| = %s on the error is larger than what is there: finer detail of the answers is not to be believed.", nigh_figure_number(lost, 3, number));
-    else nigh_page_raw(page, "<span>%s the finest scales of this grid the error stays below the truth.", p->error[p->waves - 1] >= p->truth[p->waves - 1] ? "Nearly up to" : "Up to");
+    if (lost <= p->k[0]) nigh_page_raw(page, "<span>At every scale the error is about as large as what is there.");
+    else if (isfinite(lost)) nigh_page_raw(page, "<span>From |k| = %s on the error is about as large as what is there: finer detail of the answers is not to be believed.", nigh_figure_number(lost, 3, number));
+    else nigh_page_raw(page, "<span>%s the finest scales of this grid the error stays below the truth.", p->error[p->waves - 1] >= 0.5 * p->truth[p->waves - 1] ? "Nearly up to" : "Up to");
     nigh_page_raw(page, " Means over %lld %s inputs%s.</span></figcaption></figure>\n", (long long)p->inputs, p->screen ? "screened" : "tested",
                   p->grid == NIGH_GRID_PERIODIC ? "" : "; by cosines, for the fields need not be periodic");
 }
@@ -181,9 +193,9 @@ static void put_grids(nigh_page *page, const nigh_report_outcome *o, const nigh_
         if (r->grid[i].own) own = &r->grid[i];
     }
     nigh_axis x = nigh_axis_new("grid points in each dimension", true, NIGH_AXIS_NUMBER), y = nigh_axis_new(nigh_page_error_axis(o, label, sizeof label, "mean error"), true, NIGH_AXIS_NUMBER);
-    ends[0] = points[0] / 1.3, ends[1] = points[r->grids - 1] * 1.3;
+    ends[0] = points[0] / 1.5, ends[1] = points[r->grids - 1] * 1.5;
     nigh_axis_cover(&x, 2, ends);
-    nigh_axis_cover(&y, r->grids, error);
+    for (int i = 0; i < r->grids; i++) nigh_axis_cover(&y, 2, (double[]){error[i], 1.25 * error[i]}); /* the labels stand above */
     nigh_axis_cover(&y, 1, &r->error);
     if (r->refinement.n > 0) nigh_axis_cover(&y, 1, &r->refinement.mean);
     nigh_axis_round(&y);
@@ -191,12 +203,15 @@ static void put_grids(nigh_page *page, const nigh_report_outcome *o, const nigh_
     nigh_page_figure(page, "Error on other grids");
     nigh_plot_begin(&plot, page->html, "Mean error of the plan over the number of grid points", &x, &y);
     nigh_plot_line(&plot, "s1", r->grids, points, error, "mean error");
+    double width = plot.area.right - plot.area.left, height = plot.area.bottom - plot.area.top;
     for (int i = 0; i < r->grids; i++) {
         char grid[64];
         nigh_grid_text(&r->grid[i], grid);
         snprintf(text, sizeof text, "%s: %s", grid, nigh_figure_number(error[i], 3, number));
         nigh_plot_mark(&plot, r->grid[i].own ? "accent" : "s1", r->grid[i].own ? NIGH_MARK_DIAMOND : NIGH_MARK_DISC, points[i], error[i], text);
-        nigh_plot_label(&plot, r->grid[i].own ? "strong" : "", points[i], error[i], text);
+        /* In the middle above its mark: a label stands 8 units right of its point. */
+        double half = (3.2 * (double)strlen(text) + 8) / width, above = 14 / height;
+        nigh_plot_label(&plot, r->grid[i].own ? "strong" : "", points[i] * pow(plot.x.high / plot.x.low, -half), error[i] * pow(plot.y.high / plot.y.low, above), text);
     }
     nigh_plot_level(&plot, "limit", r->error, "asked");
     if (r->refinement.n > 0) nigh_plot_level(&plot, "quiet dashed", r->refinement.mean, "the exact computation's own");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static const double CHECKPOINT_SECONDS = 5; /* between two; the clock decides only when, never what */
+static const double KEEP_SECONDS = 1;
 
 /* The state of a long fit lies beside the journal, under the label of its candidate. */
 static nigh_status checkpoint_save(plan_run *run, const nigh_candidate *c, void *fit, const char *path)
@@ -103,6 +104,14 @@ nigh_status fit_advance(plan_run *run, int index, const char *role, double share
 
 nigh_samples fit_samples(const plan_run *run, const nigh_candidate *c) { return (nigh_samples){run->fit.n, run->fit.in, run->fit.out, c->units}; }
 
+/* A training that took long stays until planning is over, so that a run that is killed later need not make it again. */
+static nigh_status fit_keep(plan_run *run, const nigh_candidate *c, void *fit, const char *path, double seconds)
+{
+    if (c->method->flags & NIGH_METHOD_TRAINED && c->method->checkpoint && seconds > KEEP_SECONDS) return checkpoint_save(run, c, fit, path);
+    remove(path);
+    return NIGH_OK;
+}
+
 nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *seconds, double *calls)
 {
     nigh_context *ctx = run->ctx;
@@ -117,7 +126,7 @@ nigh_status candidate_fit(plan_run *run, int index, nigh_plan **plan, double *se
     nigh_status status = run->request->journal && !(path = nigh_format(ctx, "%s.fit", run->request->journal)) ? NIGH_MEMORY : NIGH_OK;
     if (!status && !fit) status = fit_start(run, c, path, &fit);
     if (!status) status = fit_advance(run, index, "", 1, path, fit, &point);
-    if (!status && path) remove(path);
+    if (!status && path) status = fit_keep(run, c, fit, path, nigh_clock() - start);
     if (!status) status = c->method->finish(ctx, fit, plan);
     c->method->abandon(ctx, fit);
     nigh_free(ctx, path);

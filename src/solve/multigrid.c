@@ -6,12 +6,12 @@
 
 static int64_t whole(int64_t n) { return (n + 15) / 16 * 16; }
 
-static void set_level(multigrid_level *g, int64_t ny, int64_t nx, bool nine, int arrays, int64_t *total)
+static void set_level(multigrid_level *g, int64_t ny, int64_t nx, bool nine, bool wrap_y, bool wrap_x, int arrays, int64_t *total)
 {
-    *g = (multigrid_level){.ny = ny, .nx = nx, .rows = (ny + 1) / 2, .cols = (nx + 1) / 2, .nine = nine};
+    *g = (multigrid_level){.ny = ny, .nx = nx, .rows = (ny + 1) / 2, .cols = (nx + 1) / 2, .nine = nine, .wrap_y = wrap_y, .wrap_x = wrap_x};
     g->step = g->cols + 1;
     g->count = whole(g->rows * g->step);
-    int64_t guard = whole(g->step + 18);
+    int64_t guard = whole((wrap_y ? 2 : 1) * (g->step + 18)); /* the row behind one plane and the row before the next */
     g->plane = guard + g->count;
     g->base = *total;
     *total += 4 * arrays * g->plane + guard;
@@ -49,8 +49,7 @@ nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh
     mg->total = 64 / (int64_t)mg->kernels->size; /* the header */
     while (!odd(wrap_y, ny) && !odd(wrap_x, nx) && mg->levels < MG_MOST_LEVELS - 1 && (ny * nx > 16 || !mg->levels)) {
         multigrid_level *g = &mg->level[mg->levels];
-        set_level(g, ny, nx, mg->levels || spec->nine, mg->levels ? MG_ARRAYS : MG_ARRAYS_FINE, &mg->total);
-        g->wrap_y = wrap_y, g->wrap_x = wrap_x;
+        set_level(g, ny, nx, mg->levels || spec->nine, wrap_y, wrap_x, mg->levels ? MG_ARRAYS : MG_ARRAYS_FINE, &mg->total);
         ny = g->rows, nx = g->cols;
         mg->levels++;
     }
@@ -63,6 +62,18 @@ nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh
     mg->level[mg->levels] = (multigrid_level){.ny = ny, .nx = nx, .base = mg->total, .wrap_y = wrap_y, .wrap_x = wrap_x};
     mg->dense = mg->total;
     mg->total += whole(ny * nx * (ny * nx + 2));
+    if (spec->mixed && !spec->single) { /* only the finest grid is kept in f64 */
+        nigh_multigrid_spec inside = mg->spec;
+        inside.single = true;
+        status = multigrid_new_at(ctx, level, &inside, &mg->inner);
+        mg->mixed = level == NIGH_CPU_AVX512 ? &multigrid_mixed_avx512 : level == NIGH_CPU_AVX2 ? &multigrid_mixed_avx2 : &multigrid_mixed_scalar;
+        mg->levels = 1;
+        mg->total = mg->dense = mg->level[1].base;
+        if (status != NIGH_OK) {
+            nigh_free(ctx, mg);
+            return status;
+        }
+    }
     *out = mg;
     return NIGH_OK;
 }
@@ -74,11 +85,13 @@ nigh_status nigh_multigrid_new(nigh_context *ctx, const nigh_multigrid_spec *spe
 
 void nigh_multigrid_free(nigh_multigrid *mg)
 {
-    if (mg) nigh_free(mg->ctx, mg);
+    if (!mg) return;
+    nigh_multigrid_free(mg->inner);
+    nigh_free(mg->ctx, mg);
 }
 
-size_t nigh_multigrid_workspace(const nigh_multigrid *mg) { return (size_t)mg->total * mg->kernels->size; }
-int nigh_multigrid_levels(const nigh_multigrid *mg) { return mg->levels + 1; }
+size_t nigh_multigrid_workspace(const nigh_multigrid *mg) { return (size_t)mg->total * mg->kernels->size + (mg->inner ? nigh_multigrid_workspace(mg->inner) : 0); }
+int nigh_multigrid_levels(const nigh_multigrid *mg) { return mg->inner ? nigh_multigrid_levels(mg->inner) : mg->levels + 1; }
 
 /* ---- single numbers of level 0 ---------------------------------------------------------------------------------------------------- */
 
@@ -112,18 +125,12 @@ static void *plane(const nigh_multigrid *mg, void *workspace, int k, int q)
     return (char *)multigrid_base(mg, 0, workspace) + (size_t)multigrid_at(&mg->level[0], k, q) * mg->kernels->size;
 }
 
-/* Zeros before every plane, and in the arrays that are not written as a whole before they are read. */
-static void clear_guards(const nigh_multigrid *mg, void *workspace)
+/* What is read beyond the ends of planes: neighbours' couplings and values, weights, and what they multiply. */
+void multigrid_guards(const nigh_multigrid *mg, void *workspace)
 {
-    size_t size = mg->kernels->size;
-    for (int l = 0; l < mg->levels; l++) {
-        const multigrid_level *g = &mg->level[l];
-        char *at = multigrid_base(mg, l, workspace);
-        int arrays = l ? MG_ARRAYS : MG_ARRAYS_FINE;
-        size_t guard = (size_t)(g->plane - g->count) * size, step = (size_t)g->plane * size;
-        for (int k = 0; k < 4 * arrays; k++) memset(at + (size_t)k * step, 0, guard);
-        memset(at + (size_t)(4 * arrays) * step, 0, guard);
-    }
+    const uint32_t all = 1u << MG_E | 1u << MG_N | 1u << MG_U | 1u << MG_B | 1u << MG_R | 1u << MG_P | 1u << MG_Q | 1u << MG_X;
+    for (int l = 0; l < mg->levels; l++)
+        mg->kernels->guards(&mg->level[l], multigrid_base(mg, l, workspace), all | (mg->level[l].nine ? 1u << MG_F | 1u << MG_G : 0) | (l ? 0 : 1u << MG_DIRECTION));
 }
 
 static void zero(const nigh_multigrid *mg, void *workspace, int k)
@@ -138,10 +145,9 @@ static void wrap(const nigh_multigrid *mg, void *workspace, int k)
         for (int q = 0; q < 4; q++) mg->kernels->wrap(g, plane(mg, workspace, k, q), q);
 }
 
-/* The workspace's first number: 1 when a constant may be added to x. */
-static void finish(const nigh_multigrid *mg, void *workspace, bool singular)
+static void finish(const nigh_multigrid *mg, void *workspace, bool singular, bool holes)
 {
-    *(double *)workspace = singular;
+    *(multigrid_header *)workspace = (multigrid_header){singular, holes};
     multigrid_chain(mg, workspace);
 }
 
@@ -153,18 +159,15 @@ static nigh_status complain(nigh_context *ctx, const nigh_multigrid *mg, const c
     return NIGH_INVALID;
 }
 
-static bool usable(double x) { return x >= 1e-290 && x <= 1e290; }
-static bool usable_single(double x) { return x >= 1e-15 && x <= 1e15; }
-
 static nigh_status check_cells(nigh_context *ctx, const nigh_multigrid *mg, const nigh_multigrid_field *f)
 {
-    int64_t n = mg->spec.rows * mg->spec.cols, wrong = 0;
-    double low = mg->spec.single ? 1e-15 : 1e-290, high = mg->spec.single ? 1e15 : 1e290;
-    if (f->a) /* all at once, then by one */
-        for (int64_t i = 0; i < n; i++) wrong += !(f->a[i] >= low && f->a[i] <= high);
+    int64_t n = mg->spec.rows * mg->spec.cols;
+    const bool narrow = mg->spec.single || mg->spec.mixed;
+    const double low = narrow ? 1e-15 : 1e-290, high = narrow ? 1e15 : 1e290;
+    int64_t wrong = f->a ? mg->kernels->outside(n, f->a, low, high) : 0;
     for (int64_t i = 0; i < n && wrong; i++)
-        if (!(mg->spec.single ? usable_single : usable)(f->a[i]) && !(f->mask && f->mask[i]))
-            return complain(ctx, mg, "the coefficient a", mg->spec.single ? "1e-15 to 1e15" : "a positive finite number", f->a, i);
+        if (!(f->a[i] >= low && f->a[i] <= high) && !(f->mask && f->mask[i]))
+            return complain(ctx, mg, "the coefficient a", narrow ? "1e-15 to 1e15" : "a positive finite number", f->a, i);
     for (int64_t i = 0; i < n && f->reaction; i++)
         if (!(f->reaction[i] >= 0 && f->reaction[i] <= high) && !(f->mask && f->mask[i])) return complain(ctx, mg, "the reaction", "0 or a positive finite number", f->reaction, i);
     for (int64_t i = 0; i < n && f->mask; i++)
@@ -239,7 +242,7 @@ nigh_status nigh_multigrid_cells(nigh_context *ctx, const nigh_multigrid *mg, co
     const multigrid_level *g = &mg->level[0];
     void *base = multigrid_base(mg, 0, workspace);
     double x = 1 / (s->col_spacing * s->col_spacing), y = 1 / (s->row_spacing * s->row_spacing);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     if (field->a)
         mg->kernels->split_f64(g, base, MG_U, field->a);
     else {
@@ -259,7 +262,7 @@ nigh_status nigh_multigrid_cells(nigh_context *ctx, const nigh_multigrid *mg, co
     if (field->mask && mask_walls(mg, field, x, y, workspace)) singular = false;
     edges(mg, field, NULL, x, y, workspace);
     mg->kernels->diagonal(g, base);
-    finish(mg, workspace, singular);
+    finish(mg, workspace, singular, field->mask != NULL);
     return NIGH_OK;
 }
 
@@ -286,7 +289,7 @@ nigh_status nigh_multigrid_from_faces(nigh_context *ctx, const nigh_multigrid *m
     const multigrid_level *g = &mg->level[0];
     void *base = multigrid_base(mg, 0, workspace);
     double x = 1 / (s->col_spacing * s->col_spacing), y = 1 / (s->row_spacing * s->row_spacing);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     if (faces->reaction)
         mg->kernels->split_f64(g, base, MG_C, faces->reaction);
     else
@@ -300,7 +303,7 @@ nigh_status nigh_multigrid_from_faces(nigh_context *ctx, const nigh_multigrid *m
     wrap(mg, workspace, MG_E), wrap(mg, workspace, MG_N);
     edges(mg, NULL, faces, x, y, workspace);
     mg->kernels->diagonal(g, base);
-    finish(mg, workspace, mg->singular && !any_above_zero(ny * nx, faces->reaction));
+    finish(mg, workspace, mg->singular && !any_above_zero(ny * nx, faces->reaction), true);
     return NIGH_OK;
 }
 
@@ -348,11 +351,11 @@ nigh_status nigh_multigrid_from_stencil(nigh_context *ctx, const nigh_multigrid 
         if (status != NIGH_OK) return status;
     }
     void *base = multigrid_base(mg, 0, workspace);
-    clear_guards(mg, workspace);
+    multigrid_guards(mg, workspace);
     for (int k = 0; k < count; k++) mg->kernels->split_f64(&mg->level[0], base, to[k], array[k]);
     cut(mg, workspace);
     for (int k = 1; k < count; k++) wrap(mg, workspace, to[k]);
     mg->kernels->invert(&mg->level[0], base);
-    finish(mg, workspace, sums_are_zero(mg, s));
+    finish(mg, workspace, sums_are_zero(mg, s), true);
     return NIGH_OK;
 }

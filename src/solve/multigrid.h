@@ -14,6 +14,8 @@
 
 /* Of four planes each. P: weights of plane 1 (left, right) and 2 (low, high); Q: of plane 3 (low left, low right, high left, high right). D = 1/C. X: scratch. */
 enum { MG_E, MG_N, MG_C, MG_D, MG_U, MG_B, MG_R, MG_P, MG_Q, MG_X, MG_F, MG_G, MG_ARRAYS };
+/* Conjugate gradients' vectors stand behind level 0's arrays. */
+enum { MG_SOLUTION = MG_ARRAYS, MG_DIRECTION, MG_IMAGE, MG_ARRAYS_FINE };
 enum { MG_MOST_LEVELS = 24, MG_DIRECT = 64 };
 
 typedef struct multigrid_level {
@@ -28,6 +30,8 @@ typedef struct multigrid_level {
 /* All of one precision and CPU level. base: first number of the level's arrays. */
 typedef struct multigrid_kernels {
     size_t size;
+    int64_t (*outside)(int64_t n, const double *x, double low, double high);     /* how many are not within */
+    void (*guards)(const multigrid_level *g, void *base, uint32_t arrays);       /* zeros around the planes of these arrays */
     /* natural order [ny, nx] (row length `stride`) to planes of array k, and back; cells beyond the grid become 0 */
     void (*split_f64)(const multigrid_level *g, void *base, int k, const double *in);
     void (*merge_f64)(const multigrid_level *g, const void *base, int k, double *out);
@@ -52,6 +56,13 @@ typedef struct multigrid_kernels {
     void (*dense)(int64_t n, const void *inverse, const void *b, void *x); /* x = inverse b */
     void (*inverse)(int64_t n, void *matrix);                            /* in place; a singular rest becomes 0 */
 } multigrid_kernels;
+
+/* Between the precisions: y = factor x; y += factor x. */
+typedef struct multigrid_mixed {
+    void (*narrow)(int64_t n, double factor, const double *x, float *y);
+    void (*widen)(int64_t n, double factor, const float *x, double *y);
+} multigrid_mixed;
+extern const multigrid_mixed multigrid_mixed_scalar, multigrid_mixed_avx2, multigrid_mixed_avx512;
 extern const multigrid_kernels *const multigrid_scalar[2], *const multigrid_avx2[2], *const multigrid_avx512[2]; /* f32, f64 */
 
 struct nigh_multigrid {
@@ -60,14 +71,19 @@ struct nigh_multigrid {
     const multigrid_kernels *kernels;
     int levels; /* the last one is solved directly */
     multigrid_level level[MG_MOST_LEVELS];
-    int64_t dense, total;         /* where the direct solver's numbers begin; all numbers */
+    int64_t dense, total;        /* where the direct solver's numbers begin; all numbers */
+    nigh_multigrid *inner;       /* of f32, which does the cycles; this one has level 0 alone, and the inner one's workspace stands behind its own. NULL: none */
+    const multigrid_mixed *mixed;
     bool singular;               /* the edges allow a constant to be added */
 };
 
-nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh_multigrid_spec *spec, nigh_multigrid **out);
+/* The first 64 bytes of a workspace. */
+typedef struct multigrid_header {
+    bool singular; /* a constant may be added to x */
+    bool holes;    /* there may be cells outside the system: C = 0 */
+} multigrid_header;
 
-/* Conjugate gradients' vectors stand behind level 0's arrays: array numbers that the kernels take. */
-enum { MG_SOLUTION = MG_ARRAYS, MG_DIRECTION, MG_IMAGE, MG_ARRAYS_FINE };
+nigh_status multigrid_new_at(nigh_context *ctx, nigh_cpu_level level, const nigh_multigrid_spec *spec, nigh_multigrid **out);
 
 static inline void *multigrid_base(const nigh_multigrid *mg, int level, void *workspace)
 {
@@ -76,6 +92,11 @@ static inline void *multigrid_base(const nigh_multigrid *mg, int level, void *wo
 
 /* The first number of plane q of array k. */
 static inline int64_t multigrid_at(const multigrid_level *g, int k, int q) { return (4 * k + q) * g->plane + g->plane - g->count; }
+
+static inline void *multigrid_inner(const nigh_multigrid *mg, void *workspace) { return (char *)workspace + (size_t)mg->total * mg->kernels->size; }
+
+/* Zeros around the planes, on all levels. */
+void multigrid_guards(const nigh_multigrid *mg, void *workspace);
 
 /* The chain of coarser operators below level 0's E, N, F, G, C, which are set. */
 void multigrid_chain(const nigh_multigrid *mg, void *workspace);

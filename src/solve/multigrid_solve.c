@@ -15,6 +15,13 @@ static void *plane(const run *r, int level, int k, int q) { return (char *)base(
 static void *dense(const run *r, int64_t at) { return r->workspace + (size_t)(r->mg->dense + at) * r->k->size; }
 static bool wraps(const multigrid_level *g) { return g->wrap_x || g->wrap_y; }
 
+/* The four planes of an array of level 0 with their guards. */
+static void *whole_array(const run *r, int k)
+{
+    const multigrid_level *g = &r->mg->level[0];
+    return (char *)plane(r, 0, k, 0) - (size_t)(g->plane - g->count) * r->k->size;
+}
+
 static void wrap(const run *r, int level, int k)
 {
     for (int q = 0; q < 4 && wraps(&r->mg->level[level]); q++) r->k->wrap(&r->mg->level[level], plane(r, level, k, q), q);
@@ -62,9 +69,27 @@ static void set_dense(const run *r)
     r->k->inverse(n, matrix);
 }
 
+/* The inner solver's finest operator, rounded. */
+static void narrow_operator(const run *r)
+{
+    const nigh_multigrid *inner = r->mg->inner;
+    const multigrid_level *g = &r->mg->level[0];
+    run in = {inner, inner->kernels, multigrid_inner(r->mg, r->workspace)};
+    static const int arrays[] = {MG_E, MG_N, MG_C, MG_F, MG_G};
+    multigrid_guards(inner, in.workspace);
+    for (int k = 0; k < (g->nine ? 5 : 3); k++) r->mg->mixed->narrow(4 * g->plane, 1, whole_array(r, arrays[k]), whole_array(&in, arrays[k]));
+    inner->kernels->invert(g, base(&in, 0));
+    *(multigrid_header *)in.workspace = *(const multigrid_header *)r->workspace;
+}
+
 void multigrid_chain(const nigh_multigrid *mg, void *workspace)
 {
     run r = {mg, mg->kernels, workspace};
+    if (mg->inner) {
+        narrow_operator(&r);
+        multigrid_chain(mg->inner, multigrid_inner(mg, workspace));
+        return;
+    }
     static const int to[4] = {MG_E, MG_N, MG_F, MG_G};
     for (int l = 0; l < mg->levels; l++) {
         const multigrid_level *g = &mg->level[l], *next = g + 1;
@@ -212,26 +237,47 @@ static void copy(const run *r, int from, int to)
     for (int q = 0; q < 4; q++) memcpy(plane(r, 0, to, q), plane(r, 0, from, q), (size_t)g->count * r->k->size);
 }
 
-/* Takes the mean over the cells that belong to the system off array k. */
-static void centre(const run *r, int k)
+/* Array k becomes 0 outside the system, and of mean 0 inside when that is singular. */
+static void confine(const run *r, int k)
 {
     const multigrid_level *g = &r->mg->level[0];
+    const multigrid_header *header = (const multigrid_header *)r->workspace;
+    if (!header->singular && !header->holes) return;
     double sum = 0, count = 0, mean = 0;
-    for (int again = 0; again < 2; again++) {
+    for (int pass = 0; pass < 2; pass++) {
         for (int q = 0; q < 4; q++) {
             void *x = plane(r, 0, k, q);
             const void *d = plane(r, 0, MG_D, q);
             for (int64_t i = 0; i < g->rows; i++)
                 for (int64_t t = i * g->step; t < i * g->step + g->cols; t++) {
-                    if (!(number(r, d, t) > 0)) continue;
-                    if (again)
-                        more(r, x, t, -mean);
-                    else
-                        sum += number(r, x, t), count++;
+                    const double value = number(r, x, t);
+                    const bool inside = number(r, d, t) > 0;
+                    if (pass)
+                        more(r, x, t, inside ? -mean : -value);
+                    else if (inside)
+                        sum += value, count++;
                 }
         }
-        mean = count > 0 ? sum / count : 0;
+        mean = header->singular && count > 0 ? sum / count : 0;
     }
+}
+
+static run inside(const run *r) { return (run){r->mg->inner, r->mg->inner->kernels, multigrid_inner(r->mg, r->workspace)}; }
+
+/* U = one cycle's answer to B. size: of B, about. */
+static void correct(const run *r, const smoothing *s, double size)
+{
+    if (!r->mg->inner) {
+        cycle(r, 0, s, true, -1, NULL);
+        return;
+    }
+    const int64_t n = 4 * r->mg->level[0].plane;
+    run in = inside(r);
+    double *u = whole_array(r, MG_U);
+    r->mg->mixed->narrow(n, size > 0 ? 1 / size : 1, whole_array(r, MG_B), whole_array(&in, MG_B));
+    cycle(&in, 0, s, true, -1, NULL);
+    memset(u, 0, (size_t)n * sizeof *u);
+    r->mg->mixed->widen(n, size > 0 ? size : 1, whole_array(&in, MG_U), u);
 }
 
 /* Conjugate gradients from U on; the solution is left in MG_SOLUTION. */
@@ -250,12 +296,12 @@ static void gradients(const run *r, const smoothing *s, double enough, int most,
             report->stop = NIGH_KRYLOV_STALLED;
             return;
         }
-        if (squares <= enough) {
-            report->stop = squares > 0 ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
+        if (squares <= enough || squares == 0) {
+            report->stop = squares <= enough ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
             return;
         }
         if (report->cycles >= most) return;
-        cycle(r, 0, s, true, -1, NULL);
+        correct(r, s, report->residual);
         double next = k->dot(g, at, MG_B, MG_U);
         if (!(next > 0)) {
             report->stop = NIGH_KRYLOV_INDEFINITE;
@@ -292,15 +338,63 @@ static bool cycles(const run *r, const smoothing *s, double enough, int most, ni
             return false;
         }
         if (met) {
-            report->stop = squares > 0 ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
+            report->stop = NIGH_KRYLOV_MET;
             return false;
         }
         report->cycles++;
         slow = squares > 0.25 * before ? slow + 1 : 0;
         before = squares;
-        if (slow == 2 && enough > 0) return true;
+        if (slow == 2 && enough >= 0) return true;
     }
     return false;
+}
+
+/*
+ * The same with cycles in f32: each time they are given the residual in f64 and their answer is added to U. A few cycles at once, as long as f32 tells what they gain: its
+ * rounding leaves about 1e-8 of the residual times the square of the cells across. True when conjugate gradients should go on.
+ */
+static bool refine(const run *r, const smoothing *s, int full, double enough, int most, nigh_multigrid_report *report)
+{
+    const multigrid_level *g = &r->mg->level[0];
+    const int64_t n = 4 * g->plane;
+    const int across = (int)(g->ny > g->nx ? g->ny : g->nx), at_once = across <= 64 ? 3 : 2;
+    run in = inside(r);
+    double *u = whole_array(r, MG_U), before = INFINITY;
+    bool fresh = full >= 0; /* U is 0, and R is B */
+    report->stop = NIGH_KRYLOV_MOST;
+    if (fresh) memset(u, 0, (size_t)n * sizeof *u);
+    for (;; fresh = false) {
+        double squares = 0;
+        if (fresh)
+            squares = r->k->dot(g, base(r, 0), MG_B, MG_B);
+        else
+            for (int q = 0; q < 4; q++) squares += r->k->residual(g, base(r, 0), q);
+        report->residual = sqrt(squares);
+        if (!isfinite(squares)) {
+            report->stop = NIGH_KRYLOV_STALLED;
+            return false;
+        }
+        if (squares <= enough || squares == 0) {
+            report->stop = squares <= enough ? NIGH_KRYLOV_MET : NIGH_KRYLOV_EXHAUSTED;
+            return false;
+        }
+        if (report->cycles >= most && !(fresh && !most)) return false;
+        if (squares > before && enough >= 0) return true;
+        before = squares;
+        r->mg->mixed->narrow(n, 1 / report->residual, whole_array(r, fresh ? MG_B : MG_R), whole_array(&in, MG_B));
+        if (fresh) start(&in, s, full ? full : 1);
+        if (!most) smooth(&in, 0, s, s->after, false, false);
+        for (int i = 0; i < at_once && report->cycles < most; i++) { /* 0.1: some room for what f32 does not see */
+            if (cycle(&in, 0, s, !fresh && !i, 0.1 * enough / squares, NULL)) {
+                before *= 0.25;
+                break;
+            }
+            report->cycles++;
+            before *= 0.25; /* slower is too slow */
+        }
+        r->mg->mixed->widen(n, report->residual, whole_array(&in, MG_U), u);
+        if (report->cycles >= most && enough < 0) return false; /* nobody asks what is left */
+    }
 }
 
 void nigh_multigrid_solve(const nigh_multigrid *mg, const double *b, double *x, const nigh_multigrid_options *options, nigh_multigrid_report *report, void *workspace)
@@ -312,24 +406,27 @@ void nigh_multigrid_solve(const nigh_multigrid *mg, const double *b, double *x, 
     void *at = base(&r, 0);
     const smoothing s = {.before = options->before > 0 ? options->before : !options->before, .after = options->after > 0 ? options->after : !options->after, .omega = 1.15};
     const int most = options->most > 0 ? options->most : options->most < 0 ? 0 : 100;
-    const bool singular = *(const double *)workspace != 0;
     nigh_multigrid_report made = {.stop = NIGH_KRYLOV_MOST, .residual = NAN};
     if (options->full < 0) {
         r.k->split_f64(g, at, MG_U, x);
         wrap(&r, 0, MG_U);
     }
     r.k->split_f64(g, at, MG_B, b);
-    if (singular) centre(&r, MG_B);
-    double enough = 0;
+    confine(&r, MG_B);
+    double enough = -1;
     if (options->tolerance > 0) enough = options->tolerance * options->tolerance * r.k->dot(g, at, MG_B, MG_B);
-    if (options->full >= 0) start(&r, &s, options->full ? options->full : 1);
-    if (!most) smooth(&r, 0, &s, s.after, false, false);
+    if (!mg->inner) {
+        if (options->full >= 0) start(&r, &s, options->full ? options->full : 1);
+        if (!most) smooth(&r, 0, &s, s.after, false, false);
+    } else if (options->gradients && most && options->full >= 0) /* no start there */
+        memset(whole_array(&r, MG_U), 0, 4 * (size_t)g->plane * sizeof(double));
     int solution = MG_U;
-    if (options->gradients ? most > 0 : cycles(&r, &s, enough, most, &made)) {
+    bool go_on = options->gradients && most ? true : mg->inner ? refine(&r, &s, options->full, enough, most, &made) : cycles(&r, &s, enough, most, &made);
+    if (go_on) {
         gradients(&r, &s, enough, most, &made);
         solution = MG_SOLUTION;
     }
-    if (singular) centre(&r, solution);
+    confine(&r, solution);
     r.k->merge_f64(g, at, solution, x);
     if (report) *report = made;
 }
@@ -348,9 +445,9 @@ void nigh_multigrid_precondition(const nigh_multigrid *mg, int smoothing_steps, 
     const int steps = smoothing_steps < 1 ? 1 : smoothing_steps;
     const smoothing s = {.before = steps, .after = steps, .omega = 1, .mirrored = true};
     r.k->split_f64(&mg->level[0], base(&r, 0), MG_B, x);
-    if (*(const double *)workspace != 0) centre(&r, MG_B);
-    cycle(&r, 0, &s, true, -1, NULL);
-    if (*(const double *)workspace != 0) centre(&r, MG_U);
+    confine(&r, MG_B);
+    correct(&r, &s, sqrt(r.k->dot(&mg->level[0], base(&r, 0), MG_B, MG_B)));
+    confine(&r, MG_U);
     r.k->merge_f64(&mg->level[0], base(&r, 0), MG_U, y);
 }
 

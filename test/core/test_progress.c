@@ -82,6 +82,21 @@ static void a_terminal_gets_one_line(void **state)
     screen_close(&s);
 }
 
+/* Behind a tab: shown at the end, and no new work when it changes. */
+static void a_note_stands_at_the_end(void **state)
+{
+    screen s = screen_open(1, -1, 80);
+    for (int i = 0; i <= 50; i++, now += 0.1) {
+        char what[32];
+        snprintf(what, sizeof what, "fit\tloss 0.%03d", 900 - i);
+        nigh_bar_show(s.bar, what, i, 100);
+    }
+    assert_string_equal(drawing(&s), "fit [####################--------------------]  50%  10/s  5 s left  loss 0.850");
+    for (int i = 51; i <= 60; i++, now += 0.1) nigh_bar_show(s.bar, "fit", i, 100);
+    assert_string_equal(drawing(&s), "fit [########################----------------]  60%  10/s  4 s left");
+    screen_close(&s);
+}
+
 static void lines_fit(void **state)
 {
     static const int widths[] = {20, 25, 33, 40, 60, 80, 200};
@@ -156,7 +171,7 @@ static void odd_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quick_work_shows_nothing), cmocka_unit_test(a_terminal_gets_one_line), cmocka_unit_test(lines_fit),
+        cmocka_unit_test(quick_work_shows_nothing), cmocka_unit_test(a_terminal_gets_one_line), cmocka_unit_test(a_note_stands_at_the_end), cmocka_unit_test(lines_fit),
         cmocka_unit_test(a_file_gets_few_lines),    cmocka_unit_test(the_time_left_follows),    cmocka_unit_test(odd_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

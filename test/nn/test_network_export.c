@@ -109,6 +109,26 @@ static void test_fields(void **state)
     test_context_free(ctx);
 }
 
+/* Rows of a table and of a result by number, among them numbers that there are none of; norms of rows. */
+static void test_tokens(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net = new_network(ctx, NIGH_F32);
+    nigh_shape shapes[2] = {{.dtype = NIGH_I32, .ndim = 2, .dim = {3, 5}}, {.dtype = NIGH_I32, .ndim = 1, .dim = {4}}};
+    int x = nigh_network_tokens(net, "x", 2, shapes[0].dim), index = nigh_network_tokens(net, "index", 1, shapes[1].dim);
+    int64_t width = 6;
+    int table = nigh_network_weight(net, "table", 2, (int64_t[]){7, 6}, (nigh_init){0}), gamma = nigh_network_weight(net, "gamma", 1, &width, (nigh_init){0});
+    x = add_layer(net, "embedding", x, 1, &table, 0, NULL); /* [3, 5, 6] */
+    x = add_layer(net, "rms-norm", x, 1, &gamma, 0, NULL);
+    x = nigh_network_layer(net, "rows", "rows", 2, (int[]){x, index}); /* [4, 5, 6] */
+    nigh_network_output(net, add_layer(net, "log-softmax", x, 0, NULL, 0, NULL));
+    assert_ok(ctx, nigh_network_status(net));
+    fill_weights(net, -1, 1, 8);
+    check_exported(net, shapes, (double[]){0, 0}, (double[]){8, 4}, 1e-5, ways, NULL);
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
 static void test_misuse(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -126,6 +146,6 @@ static void test_misuse(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_steps), cmocka_unit_test(test_fields), cmocka_unit_test(test_misuse)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mlp), cmocka_unit_test(test_steps), cmocka_unit_test(test_fields), cmocka_unit_test(test_tokens), cmocka_unit_test(test_misuse)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Exported networks on fields: convolutions and their transposes, norms, pools, resampling, attention, Fourier transforms; U-Nets. */
+/* Exported networks on fields: convolutions and their transposes, norms, pools, resampling. */
 #include "exported.h"
 #include "networks.h"
 #include "support.h"
@@ -10,30 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const exported_way fast[] = {{"gcc", "-std=c99 -O3 -march=native"}, {"clang", "-std=c99 -O2"}, {NULL, NULL}}, once[] = {{"gcc", "-std=c99 -O1"}, {NULL, NULL}};
-
-static nigh_network *new_network(nigh_context *ctx, nigh_dtype dtype)
-{
-    nigh_network *net;
-    assert_ok(ctx, nigh_network_new(ctx, dtype, &net));
-    return net;
-}
-
-static int add(nigh_network *net, const char *kind, int x, int weights, const int *weight, int n, const nigh_attribute *attribute)
-{
-    char name[32];
-    snprintf(name, sizeof name, "layer%d", nigh_network_layers(net));
-    return nigh_network_add(net, kind, name, 1, &x, weights, weight, n, attribute);
-}
-
-static void finish(nigh_network *net, int x, const nigh_shape *shape, double weights, double tolerance, const exported_way *ways)
-{
-    nigh_network_output(net, x);
-    if (nigh_network_status(net)) fail_msg("%s", nigh_message(nigh_network_context(net)));
-    fill_weights(net, -weights, weights, 6);
-    check_exported(net, shape, NULL, NULL, tolerance, ways, NULL);
-    nigh_network_free(net);
-}
+static const exported_way fast[] = {{"gcc", "-std=c99 -O3 -march=native"}, {"clang", "-std=c99 -O2"}, {NULL, NULL}}, once[] = {{"gcc", "-std=c99 -O0"}, {NULL, NULL}};
 
 /* One, two and three dimensions; strides, dilations, groups, depthwise; all paddings. */
 static void test_convolutions(void **state)
@@ -53,7 +30,7 @@ static void test_convolutions(void **state)
         x = nigh_network_conv(net, "c", x, 20, 20, dims, three, &depthwise, true);
         x = nigh_network_conv(net, "d", x, 20, 50, dims, two, &plain, true);
         x = nigh_network_conv_same(net, "e", x, 50, 3, dims, 1, NIGH_PAD_ZERO, true);
-        finish(net, x, &shape, 0.3, 1e-5, dims == 2 ? fast : once);
+        check_output(net, x, &shape, 0.3, 1e-5, dims == 2 ? fast : once);
     }
     test_context_free(ctx);
 }
@@ -89,7 +66,7 @@ static void test_transposed(void **state)
             if (dims < 3) x = nigh_network_conv_transpose(net, "d", x, 4, 3, dims, (int64_t[]){1, 2, 1}, &small, true);
             else x = nigh_network_conv(net, "d", x, 4, 3, dims, (int64_t[]){2, 2, 2}, &(nigh_convolution){.stride = {2, 2, 2}}, true);
             x = nigh_network_conv_transpose(net, "e", x, 3, 2, dims, (int64_t[]){2, 3, 1}, &spread, false);
-            finish(net, x, &shape, 0.5, wide ? 1e-12 : 1e-5, dims == 2 && !wide ? fast : once);
+            check_output(net, x, &shape, 0.5, wide ? 1e-12 : 1e-5, dims == 2 && !wide ? fast : once);
         }
     test_context_free(ctx);
 }
@@ -105,127 +82,31 @@ static void test_between(void **state)
         int64_t c = 12;
         int x = nigh_network_input(net, "x", 4, shape.dim), w[4];
         for (int i = 0; i < 4; i++) w[i] = nigh_network_weight(net, (const char *const[]){"w0", "w1", "w2", "w3"}[i], 1, &c, (nigh_init){0});
-        x = add(net, "square", x, 0, NULL, 0, NULL);
-        x = add(net, "group-norm", x, 2, (int[]){w[0], w[1]}, 1, (nigh_attribute[]){{"groups", 3, NULL}});
-        x = add(net, "resample", x, 0, NULL, 2, (nigh_attribute[]){{"size_0", 13, NULL}, {"size_1", 7, NULL}});
-        x = add(net, "sin", x, 0, NULL, 0, NULL);
-        x = add(net, "group-norm", x, 0, NULL, 1, (nigh_attribute[]){{"groups", 12, NULL}}); /* of each sample and channel */
-        x = add(net, "resample", x, 0, NULL, 2, (nigh_attribute[]){{"scale", 2, NULL}, {"align_corners", 1, NULL}});
-        x = add(net, "cos", x, 0, NULL, 0, NULL);
-        x = add(net, "average-pool", x, 0, NULL, 3, (nigh_attribute[]){{"window", 3, NULL}, {"pad", 1, NULL}, {"count_padding", 1, NULL}});
-        x = add(net, "resample", x, 0, NULL, 3, (nigh_attribute[]){{"size", 11, NULL}, {"method", 0, "nearest"}, {"align_corners", 1, NULL}});
-        x = add(net, "max-pool", x, 0, NULL, 2, (nigh_attribute[]){{"window", 2, NULL}, {"stride", 1, NULL}});
-        x = add(net, "softmax", x, 0, NULL, 1, (nigh_attribute[]){{"axis", 1, NULL}});
-        x = add(net, "layer-norm", x, 0, NULL, 1, (nigh_attribute[]){{"axes", 3, NULL}});
-        x = add(net, "normalise", x, 0, NULL, 0, NULL);
-        x = add(net, "grid", x, 0, NULL, 0, NULL);
-        x = add(net, "pad", x, 0, NULL, 3, (nigh_attribute[]){{"low", 0, "0,1,0,0"}, {"high", 0, "0,0,2,0"}, {"value", 0.5, NULL}});
-        x = add(net, "max-over", x, 0, NULL, 2, (nigh_attribute[]){{"axes", 0, "1"}, {"keep", 1, NULL}});
-        int both[2] = {x, add(net, "global-average", x, 0, NULL, 0, NULL)};
-        both[1] = add(net, "reshape", both[1], 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "0,1,1,-1"}});
-        finish(net, nigh_network_layer(net, "add", "sum", 2, both), &shape, 1, wide ? 1e-10 : 2e-5, wide ? once : fast);
-    }
-    test_context_free(ctx);
-}
-
-static void test_batch_norm(void **state)
-{
-    nigh_context *ctx = test_context_new();
-    nigh_network *net = new_network(ctx, NIGH_F32);
-    nigh_shape shape = {.dtype = NIGH_F32, .ndim = 3, .dim = {3, 20, 5}};
-    nigh_buffer text = {.ctx = ctx};
-    int64_t c = 5;
-    int x = nigh_network_input(net, "x", 3, shape.dim), w[4];
-    for (int i = 0; i < 4; i++) w[i] = nigh_network_weight(net, (const char *const[]){"mean", "variance", "gamma", "beta"}[i], 1, &c, (nigh_init){0});
-    nigh_network_output(net, add(net, "batch-norm", x, 4, w, 0, NULL));
-    fill_weights(net, 0.5, 2, 3);
-    check_exported(net, &shape, NULL, NULL, 1e-5, once, &text);
-    assert_null(strstr(text.data, "sqrt")); /* scale and shift are numbers of the file */
-    nigh_buffer_free(&text);
-    nigh_network_free(net);
-    test_context_free(ctx);
-}
-
-/* q, k, v of [B, T, H, d]: heads that share keys, every mask, biases, the cosine form; and by products of results. */
-static void test_attention(void **state)
-{
-    nigh_context *ctx = test_context_new();
-    for (int form = 0; form < 6; form++) {
-        nigh_network *net = new_network(ctx, form == 5 ? NIGH_F64 : NIGH_F32);
-        nigh_dtype dtype = form == 5 ? NIGH_F64 : NIGH_F32;
-        int heads = form == 1 ? 2 : 4, bias = -1;
-        nigh_shape shapes[3] = {{.dtype = dtype, .ndim = 3, .dim = {2, 37, 24}}, {.dtype = dtype, .ndim = 3, .dim = {2, 41, 24}}, {.dtype = NIGH_I32, .ndim = 1, .dim = {2}}};
-        int x = nigh_network_input(net, "x", 3, shapes[0].dim), y = nigh_network_input(net, "y", 3, shapes[1].dim);
-        int lengths = form == 3 ? nigh_network_tokens(net, "lengths", 1, (int64_t[]){2}) : -1;
-        int q = nigh_network_linear(net, "q", x, 24, 4 * 9, true), kv = nigh_network_linear(net, "kv", y, 24, 2 * heads * 9, true), in[4];
-        q = add(net, "heads", q, 0, NULL, 3, (nigh_attribute[]){{"first", 0, NULL}, {"heads", 4, NULL}, {"size", 9, NULL}});
-        in[0] = q;
-        for (int i = 0; i < 2; i++) in[1 + i] = add(net, "heads", kv, 0, NULL, 3, (nigh_attribute[]){{"first", i * heads, NULL}, {"heads", heads, NULL}, {"size", 9, NULL}});
-        if (lengths >= 0) in[3] = lengths;
-        if (form == 4) bias = nigh_network_weight(net, "bias", 4, (int64_t[]){1, 4, 37, 41}, (nigh_init){0});
-        nigh_attribute how[] = {{"causal", form == 1, NULL}, {"window", form == 2 ? 7 : 0, NULL}, {"first", form == 2 ? 2 : 0, NULL}, {"cosine", form == 4, NULL}};
-        int z = nigh_network_add(net, "cross-attention", "attention", form == 3 ? 4 : 3, in, form == 4, &bias, 4, how);
-        nigh_network_output(net, add(net, "join-heads", z, 0, NULL, 0, NULL));
-        if (nigh_network_status(net)) fail_msg("%s", nigh_message(ctx));
-        fill_weights(net, -0.4, 0.4, 2);
-        check_exported(net, shapes, (double[]){-1, -1, 1}, (double[]){1, 1, 40}, form == 5 ? 1e-12 : 1e-5, form ? once : fast, NULL);
-        nigh_network_free(net);
-    }
-    test_context_free(ctx);
-}
-
-/* Patches, tokens by products and softmax, a series of sines: one network of one input. */
-static void test_patches(void **state)
-{
-    nigh_context *ctx = test_context_new();
-    nigh_network *net = new_network(ctx, NIGH_F32);
-    nigh_shape shape = {.dtype = NIGH_F32, .ndim = 4, .dim = {1, 8, 12, 8}};
-    int x = nigh_network_input(net, "x", 4, shape.dim);
-    int p = add(net, "reshape", x, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "1,2,4,3,4,8"}});
-    p = add(net, "permute", p, 0, NULL, 1, (nigh_attribute[]){{"order", 0, "0,1,3,2,4,5"}});
-    p = add(net, "reshape", p, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "6,16,2,4"}});
-    int keys = add(net, "permute", p, 0, NULL, 1, (nigh_attribute[]){{"order", 0, "0,2,3,1"}}), values = add(net, "permute", p, 0, NULL, 1, (nigh_attribute[]){{"order", 0, "0,2,1,3"}});
-    int w = nigh_network_weight(net, "tokens", 4, (int64_t[]){1, 2, 3, 4}, (nigh_init){0}), tokens = nigh_network_add(net, "constant", "z", 0, NULL, 1, &w, 0, NULL);
-    int chances = nigh_network_layer(net, "matmul", "scores", 2, (int[]){tokens, keys}); /* [6, 2, 3, 16] */
-    chances = add(net, "softmax", chances, 0, NULL, 0, NULL);
-    int z = nigh_network_layer(net, "matmul", "gathered", 2, (int[]){chances, values});
-    z = nigh_network_layer(net, "add", "moved", 2, (int[]){z, tokens});
-    int s = add(net, "sin", add(net, "affine", z, 0, NULL, 1, (nigh_attribute[]){{"scale", 2.5, NULL}}), 0, NULL, 0, NULL);
-    z = nigh_network_layer(net, "add", "mapped", 2, (int[]){z, s});
-    chances = nigh_network_add(net, "matmul", "back", 2, (int[]){values, z}, 0, NULL, 1, (nigh_attribute[]){{"transpose-b", 1, NULL}});
-    z = nigh_network_layer(net, "matmul", "spread", 2, (int[]){add(net, "softmax", chances, 0, NULL, 0, NULL), z}); /* [6, 2, 16, 4] */
-    z = add(net, "permute", z, 0, NULL, 1, (nigh_attribute[]){{"order", 0, "0,2,1,3"}});
-    z = add(net, "reshape", z, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "1,2,3,4,4,8"}});
-    z = add(net, "permute", z, 0, NULL, 1, (nigh_attribute[]){{"order", 0, "0,1,3,2,4,5"}});
-    z = add(net, "reshape", z, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "1,8,12,8"}});
-    finish(net, nigh_network_layer(net, "add", "sum", 2, (int[]){x, z}), &shape, 1, 1e-5, fast);
-    test_context_free(ctx);
-}
-
-static void test_unets(void **state)
-{
-    static const nigh_unet_spec specs[] = {{.dims = 2, .in = 2, .out = 1, .base = 8, .scales = 3, .norm = NIGH_UNET_GROUP},
-                                           {.dims = 2, .in = 1, .out = 2, .base = 4, .scales = 3, .norm = NIGH_UNET_BATCH, .padding = NIGH_PAD_CIRCULAR, .strided = true, .transposed = true},
-                                           {.dims = 1, .in = 1, .out = 1, .base = 4, .scales = 2, .norm = NIGH_UNET_PLAIN, .relu = true}};
-    nigh_context *ctx = test_context_new();
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
-        nigh_network *net;
-        nigh_shape shape = {.dtype = NIGH_F32, .ndim = specs[i].dims + 2, .dim = {1, i == 0 ? 19 : 20, i == 0 ? 21 : 16}};
-        shape.dim[specs[i].dims + 1] = specs[i].in;
-        assert_ok(ctx, nigh_unet_new(ctx, NIGH_F32, &specs[i], &net));
-        nigh_parameters_draw(nigh_network_parameters(net), 6);
-        for (int k = 0; k < nigh_parameters_count(nigh_network_parameters(net)); k++) /* running means and variances are not drawn */
-            if (nigh_parameters_at(nigh_network_parameters(net), k)->frozen)
-                for (int64_t c = 0; c < nigh_shape_count(&nigh_parameters_at(nigh_network_parameters(net), k)->shape); c++) ((float *)nigh_parameters_data(nigh_network_parameters(net), k))[c] = 1;
-        check_exported(net, &shape, NULL, NULL, 1e-5, i == 0 ? exported_all : once, NULL);
-        nigh_network_free(net);
+        x = add_layer(net, "square", x, 0, NULL, 0, NULL);
+        x = add_layer(net, "group-norm", x, 2, (int[]){w[0], w[1]}, 1, (nigh_attribute[]){{"groups", 3, NULL}});
+        x = add_layer(net, "resample", x, 0, NULL, 2, (nigh_attribute[]){{"size_0", 13, NULL}, {"size_1", 7, NULL}});
+        x = add_layer(net, "sin", x, 0, NULL, 0, NULL);
+        x = add_layer(net, "group-norm", x, 0, NULL, 1, (nigh_attribute[]){{"groups", 12, NULL}}); /* of each sample and channel */
+        x = add_layer(net, "resample", x, 0, NULL, 2, (nigh_attribute[]){{"scale", 2, NULL}, {"align_corners", 1, NULL}});
+        x = add_layer(net, "cos", x, 0, NULL, 0, NULL);
+        x = add_layer(net, "average-pool", x, 0, NULL, 3, (nigh_attribute[]){{"window", 3, NULL}, {"pad", 1, NULL}, {"count_padding", 1, NULL}});
+        x = add_layer(net, "resample", x, 0, NULL, 3, (nigh_attribute[]){{"size", 11, NULL}, {"method", 0, "nearest"}, {"align_corners", 1, NULL}});
+        x = add_layer(net, "max-pool", x, 0, NULL, 2, (nigh_attribute[]){{"window", 2, NULL}, {"stride", 1, NULL}});
+        x = add_layer(net, "softmax", x, 0, NULL, 1, (nigh_attribute[]){{"axis", 1, NULL}});
+        x = add_layer(net, "layer-norm", x, 0, NULL, 1, (nigh_attribute[]){{"axes", 3, NULL}});
+        x = add_layer(net, "normalise", x, 0, NULL, 0, NULL);
+        x = add_layer(net, "grid", x, 0, NULL, 0, NULL);
+        x = add_layer(net, "pad", x, 0, NULL, 3, (nigh_attribute[]){{"low", 0, "0,1,0,0"}, {"high", 0, "0,0,2,0"}, {"value", 0.5, NULL}});
+        x = add_layer(net, "max-over", x, 0, NULL, 2, (nigh_attribute[]){{"axes", 0, "1"}, {"keep", 1, NULL}});
+        int both[2] = {x, add_layer(net, "global-average", x, 0, NULL, 0, NULL)};
+        both[1] = add_layer(net, "reshape", both[1], 0, NULL, 1, (nigh_attribute[]){{"shape", 0, "0,1,1,-1"}});
+        check_output(net, nigh_network_layer(net, "add", "sum", 2, both), &shape, 1, wide ? 1e-10 : 2e-5, wide ? once : fast);
     }
     test_context_free(ctx);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between), cmocka_unit_test(test_batch_norm),
-                                       cmocka_unit_test(test_attention),    cmocka_unit_test(test_patches),    cmocka_unit_test(test_unets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_transposed), cmocka_unit_test(test_between)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

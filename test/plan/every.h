@@ -49,6 +49,7 @@ static const every_case every_cases[] = {
     {"map", "bandlimited-random-features", "features=20", NULL, 0, 0, NIGH_F64},
     {"map", "fno", "width=4,modes=4,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "mgno", "width=2,layers=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
+    {"map", "nns-to-nos", "network=fno,width=4,modes=4,depth=1,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "latent-spectral-models", "width=4,scales=1,heads=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "unet", "base=4,scales=2,epochs=2,batch=10", "field", 0, 0, NIGH_F64},
     {"map", "coarse-grid", "effort=0", "equation", 0, 0, NIGH_F64},

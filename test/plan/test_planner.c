@@ -270,6 +270,83 @@ static void test_trained_are_halved(void **state)
     test_context_free(ctx);
 }
 
+/* What each training was given when the run was stopped. */
+typedef struct notebook {
+    stopper stop;
+    int64_t units[8];
+} notebook;
+
+static void note_units(void *user, const nigh_outcome *so_far)
+{
+    notebook *book = user;
+    for (int i = 0; i < so_far->count && i < 8; i++) book->units[i] = so_far->candidates[i].units;
+    stop_later(&book->stop, so_far);
+}
+
+/* 4 trainings of 800 units of 1 ms do not fit into 1.5 s; what each gets is decided once, survives a stop, and is repeated by a replay. */
+static void test_a_time_limit_cuts_trainings(void **state)
+{
+    char *folder = test_folder_new(), journal[256], path[256];
+    snprintf(journal, sizeof journal, "%s/journal", folder), snprintf(path, sizeof path, "%s/a.nigh", folder);
+    nigh_context *ctx = test_context_new();
+    assert_ok(ctx, nigh_register(ctx, &toy_relax));
+    nigh_problem problem = toy_problem();
+    nigh_request request = request_for(0.7);
+    request.no_clock = false, request.seconds = 1.5, request.journal = journal;
+    request.screen = 50, request.test = 300;
+    toy_relax_pause = 1000;
+    notebook book = {.stop = {ctx, 1}};
+    request.watch = note_units, request.watch_user = &book;
+    nigh_outcome *outcome = NULL;
+    assert_int_equal(nigh_plan_make(ctx, &problem, &request, &outcome), NIGH_INTERRUPTED);
+    nigh_context_uncancel(ctx);
+    int64_t given[8];
+    memcpy(given, book.units, sizeof given);
+    toy_relax_starts = 0;
+    request.watch = NULL;
+    assert_ok(ctx, nigh_plan_make(ctx, &problem, &request, &outcome));
+    assert_int_equal(outcome->count, 4);
+    int cut = 0;
+    for (int i = 0; i < 4; i++) {
+        const nigh_candidate *c = &outcome->candidates[i];
+        assert_int_equal(c->units, given[i]);
+        assert_true(c->units >= 0 && c->units < 800);
+        cut += c->units > 0 && strstr(c->why, "training cut to");
+        if (c->units) assert_near(c->trained, (double)c->units / 800, 1e-9, 0);
+    }
+    assert_true(cut >= 3);
+    assert_true(toy_relax_starts <= 2); /* trials that had ended are not made again */
+    assert_non_null(strstr(outcome->receipt->words, "Its training was cut to"));
+    assert_ok(ctx, nigh_plan_save(ctx, outcome->plan, path));
+    nigh_plan *plan = NULL;
+    assert_ok(ctx, nigh_plan_load(ctx, path, &plan));
+    toy_relax_pause = 0;
+    request.journal = NULL, request.replay = plan;
+    nigh_outcome *again = NULL;
+    assert_ok(ctx, nigh_plan_make(ctx, &problem, &request, &again));
+    assert_string_equal(again->plan->record, outcome->plan->record);
+    nigh_plan_free(ctx, plan);
+    nigh_outcome_free(ctx, outcome), nigh_outcome_free(ctx, again);
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
+/* A miss is trained once, though it is tested for want of anything better. */
+static void test_the_nearest_miss_is_not_trained_again(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    assert_ok(ctx, nigh_register(ctx, &toy_relax));
+    nigh_problem problem = toy_problem();
+    nigh_request request = request_for(0.01);
+    request.screen = 50, request.test = 300, request.settings = "rate=0.01";
+    nigh_outcome *outcome = NULL;
+    toy_relax_starts = 0;
+    assert_int_equal(nigh_plan_make(ctx, &problem, &request, &outcome), NIGH_UNMET);
+    assert_int_equal(toy_relax_starts, 1);
+    nigh_outcome_free(ctx, outcome);
+    test_context_free(ctx);
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     nigh_problem problem = toy_problem();
@@ -310,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_unmet),                           cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_replay_gives_the_same_bits),      cmocka_unit_test(test_resume_after_cancel),
         cmocka_unit_test(test_damaged_files),                   cmocka_unit_test(test_outside_is_told),
+        cmocka_unit_test(test_a_time_limit_cuts_trainings),     cmocka_unit_test(test_the_nearest_miss_is_not_trained_again),
         cmocka_unit_test(test_trained_are_halved),              cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

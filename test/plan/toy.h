@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static nigh_status toy_draw(nigh_context *ctx, const nigh_problem *problem, nigh_rng *rng, int64_t n, void *in)
 {
@@ -142,11 +143,14 @@ static const nigh_option toy_relax_options[] = {
     {.name = NULL},
 };
 
+static int toy_relax_pause, toy_relax_starts; /* microseconds of a unit; calls of start */
+
 static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method, const nigh_problem *problem, const nigh_samples *samples, const nigh_settings *settings, void **out)
 {
     toy_fit *fit = nigh_alloc_zero(ctx, 1, sizeof *fit);
     if (!fit) return NIGH_MEMORY;
     fit->settings = *settings, fit->shape = problem->in, fit->terms = 1;
+    toy_relax_starts++;
     fit->total = samples->units && samples->units < 800 ? samples->units : 800;
     *out = fit;
     return NIGH_OK;
@@ -155,7 +159,10 @@ static nigh_status toy_relax_start(nigh_context *ctx, const nigh_method *method,
 static nigh_status toy_relax_advance(nigh_context *ctx, void *state, int64_t units, nigh_progress_point *point)
 {
     toy_fit *fit = state;
-    for (int64_t u = 0; u < units && fit->units < fit->total; u++, fit->units++) fit->c[0] += fit->settings.value[0] * (1.7 - fit->c[0]);
+    for (int64_t u = 0; u < units && fit->units < fit->total; u++, fit->units++) {
+        if (toy_relax_pause) usleep((useconds_t)toy_relax_pause);
+        fit->c[0] += fit->settings.value[0] * (1.7 - fit->c[0]);
+    }
     *point = (nigh_progress_point){fit->units, fit->total, fabs(1.7 - fit->c[0]), fit->units >= fit->total};
     return NIGH_OK;
 }

@@ -97,3 +97,26 @@ void check_exported(nigh_network *net, const nigh_shape *shapes, const double *l
     nigh_array_free(ctx, &want[0]);
     nigh_buffer_free(&own);
 }
+
+nigh_network *new_network(nigh_context *ctx, nigh_dtype dtype)
+{
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, dtype, &net));
+    return net;
+}
+
+int add_layer(nigh_network *net, const char *kind, int x, int weights, const int *weight, int n, const nigh_attribute *attribute)
+{
+    char name[32];
+    snprintf(name, sizeof name, "layer%d", nigh_network_layers(net));
+    return nigh_network_add(net, kind, name, 1, &x, weights, weight, n, attribute);
+}
+
+void check_output(nigh_network *net, int x, const nigh_shape *shape, double weights, double tolerance, const exported_way *ways)
+{
+    nigh_network_output(net, x);
+    if (nigh_network_status(net)) fail_msg("%s", nigh_message(nigh_network_context(net)));
+    fill_weights(net, -weights, weights, 6);
+    check_exported(net, shape, NULL, NULL, tolerance, ways, NULL);
+    nigh_network_free(net);
+}

@@ -17,6 +17,11 @@ extern const exported_way exported_all[];
  */
 void check_exported(nigh_network *net, const nigh_shape *shapes, const double *low, const double *high, double tolerance, const exported_way *ways, nigh_buffer *text);
 
+/* For short nets: an empty one; a layer of one input, with a name made up; x as the output, all weights on +-weights, then the check above and the end of the network. */
+nigh_network *new_network(nigh_context *ctx, nigh_dtype dtype);
+int add_layer(nigh_network *net, const char *kind, int x, int weights, const int *weight, int n, const nigh_attribute *attribute);
+void check_output(nigh_network *net, int x, const nigh_shape *shape, double weights, double tolerance, const exported_way *ways);
+
 /* The number behind "#define NAME". */
 long exported_number(const nigh_buffer *text, const char *name);
 #endif

@@ -1,0 +1,331 @@
+/* nns-to-nos as a method: its three networks learn, the same bits in every way to get there, plans in files and as C, answers on other grids by the rewrite, what it refuses. */
+#include "support.h"
+
+#include "nigh/discretise.h"
+#include "nigh/fields.h"
+#include "nigh/regress.h"
+#include "operator/methods.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 48 };
+
+typedef struct set {
+    int64_t h, w, in, out; /* w 0: one dimension */
+    double *x, *y;
+    nigh_problem *problem;
+} set;
+
+/* Fields of two waves; the answer is the field moved by a quarter, times 2, plus its square. */
+static set set_new(nigh_context *ctx, int64_t h, int64_t w, int64_t in, int64_t out)
+{
+    set s = {.h = h, .w = w, .in = in, .out = out};
+    int64_t columns = w ? w : 1, points = h * columns;
+    s.x = malloc((size_t)(ROWS * points * in) * sizeof *s.x), s.y = malloc((size_t)(ROWS * points * out) * sizeof *s.y);
+    nigh_rng rng = nigh_rng_new(4, 4);
+    for (int64_t i = 0; i < ROWS; i++) {
+        double a = nigh_rng_f64(&rng), b = nigh_rng_f64(&rng), c = nigh_rng_f64(&rng);
+        for (int64_t p = 0; p < points; p++) {
+            double u = 2 * M_PI * (double)(p / columns) / (double)h, v = w ? 2 * M_PI * (double)(p % columns) / (double)w : 0;
+            for (int64_t k = 0; k < in; k++) s.x[(i * points + p) * in + k] = 3 + a * sin(u + (double)k) + b * cos(v) * sin(2 * u) + c;
+            double moved = a * cos(u) - b * cos(v) * sin(2 * u);
+            for (int64_t k = 0; k < out; k++) s.y[(i * points + p) * out + k] = 5 + 2 * moved + moved * moved * (double)(k + 1);
+        }
+    }
+    nigh_array from = {{NIGH_F64, 2, {ROWS, h}}, s.x}, to = {{NIGH_F64, 2, {ROWS, h}}, s.y};
+    if (w) from.shape.dim[from.shape.ndim++] = to.shape.dim[to.shape.ndim++] = w;
+    if (in > 1) from.shape.dim[from.shape.ndim++] = in;
+    if (out > 1) to.shape.dim[to.shape.ndim++] = out;
+    assert_ok(ctx, nigh_pairs_problem_new(ctx, &(nigh_pairs){.name = "fields", .in = &from, .out = &to}, &s.problem));
+    return s;
+}
+
+static void set_free(nigh_context *ctx, set *s)
+{
+    nigh_problem_free(ctx, s->problem);
+    free(s->x), free(s->y);
+}
+
+static void *start(nigh_context *ctx, const set *s, const char *text)
+{
+    nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
+    void *fit = NULL;
+    assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_nns_to_nos, text, &settings));
+    assert_ok(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit));
+    return fit;
+}
+
+static nigh_plan *finish(nigh_context *ctx, void *fit, int64_t step)
+{
+    nigh_progress_point point = {0};
+    nigh_plan *plan = NULL;
+    while (!point.done) assert_ok(ctx, nigh_method_nns_to_nos.advance(ctx, fit, step, &point));
+    assert_int_equal(point.units, point.total);
+    assert_ok(ctx, nigh_method_nns_to_nos.finish(ctx, fit, &plan));
+    nigh_method_nns_to_nos.abandon(ctx, fit);
+    return plan;
+}
+
+static nigh_status apply(nigh_context *ctx, const nigh_plan *plan, int64_t n, const double *in, double *out)
+{
+    size_t bytes = nigh_plan_workspace(plan);
+    void *workspace = nigh_alloc(ctx, bytes);
+    memset(workspace, 0xff, bytes);
+    nigh_status status = nigh_plan_apply(plan, n, in, out, workspace, bytes);
+    nigh_free(ctx, workspace);
+    return status;
+}
+
+static double error_of(nigh_context *ctx, const nigh_plan *plan, const set *s)
+{
+    int64_t width = nigh_shape_count(&plan->out);
+    double *out = malloc((size_t)(ROWS * width) * sizeof *out), sum = 0;
+    assert_ok(ctx, apply(ctx, plan, ROWS, s->x, out));
+    for (int64_t i = 0; i < ROWS; i++) sum += s->problem->measure->error(width, s->y + i * width, out + i * width, NIGH_F64) / ROWS;
+    free(out);
+    return sum;
+}
+
+static const char *const small[] = {"network=conv,width=8,depth=2,epochs=60,batch=8,rate=0.01,boundary=periodic,grid=periodic", "network=fno,width=8,modes=6,depth=2,epochs=30,batch=8,rate=0.02,grid=periodic",
+                                    "network=attention,width=8,depth=1,patch=2,epochs=60,batch=8,rate=0.02,boundary=periodic,grid=periodic"};
+static const double reached[] = {0.05, 0.03, 0.08};
+enum { NETWORKS = 3 };
+
+static void test_learns(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    static const int64_t cases[][4] = {{16, 0, 2, 1}, {8, 10, 1, 2}};
+    for (int i = 0; i < NETWORKS + 1; i++) {
+        const int64_t *c = cases[i == NETWORKS];
+        set s = set_new(ctx, c[0], c[1], c[2], c[3]);
+        nigh_plan *plan = finish(ctx, start(ctx, &s, small[i % NETWORKS]), 7);
+        double error = error_of(ctx, plan, &s);
+        if (!(error < reached[i % NETWORKS])) fail_msg("case %d: error %g", i, error);
+        nigh_plan_free(ctx, plan);
+        set_free(ctx, &s);
+    }
+    test_context_free(ctx);
+}
+
+static void assert_same(nigh_context *ctx, const nigh_plan *a, const nigh_plan *b, const set *s)
+{
+    size_t bytes = (size_t)(ROWS * nigh_shape_count(&a->out)) * sizeof(double);
+    double *x = malloc(bytes), *y = malloc(bytes);
+    assert_ok(ctx, apply(ctx, a, ROWS, s->x, x));
+    assert_ok(ctx, apply(ctx, b, ROWS, s->x, y));
+    assert_memory_equal(x, y, bytes);
+    free(x), free(y);
+}
+
+/* However the steps are cut, and also when the fit is written down and read again between. */
+static void test_cuts(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    set s = set_new(ctx, 8, 8, 1, 1);
+    const char *text = "width=4,depth=2,epochs=4,batch=6";
+    nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
+    nigh_plan *whole = finish(ctx, start(ctx, &s, text), 1000), *cut = finish(ctx, start(ctx, &s, text), 3);
+    assert_same(ctx, whole, cut, &s);
+    nigh_buffer bytes = {.ctx = ctx};
+    nigh_progress_point point;
+    void *fit = start(ctx, &s, text), *again = NULL;
+    assert_ok(ctx, nigh_method_nns_to_nos.advance(ctx, fit, 11, &point));
+    assert_ok(ctx, nigh_method_nns_to_nos.checkpoint(ctx, fit, &bytes));
+    nigh_method_nns_to_nos.abandon(ctx, fit);
+    assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_nns_to_nos, text, &settings));
+    assert_ok(ctx, nigh_method_nns_to_nos.restore(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, bytes.data, bytes.size, &again));
+    nigh_plan *resumed = finish(ctx, again, 5);
+    assert_same(ctx, whole, resumed, &s);
+    nigh_buffer_free(&bytes);
+    nigh_plan_free(ctx, whole), nigh_plan_free(ctx, cut), nigh_plan_free(ctx, resumed);
+    set_free(ctx, &s);
+    test_context_free(ctx);
+}
+
+static void test_file(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    set s = set_new(ctx, 9, 8, 1, 1);
+    nigh_plan *plan = finish(ctx, start(ctx, &s, "width=4,depth=2,epochs=1"), 100), *loaded = NULL;
+    nigh_buffer bytes = {.ctx = ctx};
+    assert_ok(ctx, nigh_plan_format(ctx, plan, &bytes));
+    assert_ok(ctx, nigh_plan_parse(ctx, bytes.data, bytes.size, "memory", &loaded));
+    assert_same(ctx, plan, loaded, &s);
+    nigh_buffer_free(&bytes);
+    nigh_plan_free(ctx, plan), nigh_plan_free(ctx, loaded);
+    set_free(ctx, &s);
+    test_context_free(ctx);
+}
+
+/* ---- as C --------------------------------------------------------------------------------------------- */
+
+static const char main_c[] = "#include <stdio.h>\n#include <stdlib.h>\nvoid model(long n, const double *in, double *out);\n"
+                             "int main(int argc, char **argv)\n{\n    long d = atol(argv[1]), m = atol(argv[2]), n = 3;\n"
+                             "    double *in = malloc(n * d * sizeof *in), *out = malloc(n * m * sizeof *out);\n"
+                             "    if (argc != 3 || fread(in, sizeof *in, n * d, stdin) != (size_t)(n * d)) return 2;\n    model(n, in, out);\n"
+                             "    return fwrite(out, sizeof *out, n * m, stdout) != (size_t)(n * m);\n}\n";
+
+static void write_file(const char *folder, const char *name, const void *data, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+}
+
+static void test_export(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    static const int64_t cases[][4] = {{20, 0, 1, 1}, {11, 0, 2, 3}, {8, 12, 1, 1}, {9, 11, 2, 2}};
+    char *folder = test_folder_new(), command[1024];
+    write_file(folder, "main.c", main_c, sizeof main_c - 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        set s = set_new(ctx, cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
+        nigh_plan *plan = finish(ctx, start(ctx, &s, i % 2 ? "network=fno,width=5,modes=7,depth=2,epochs=2" : "network=fno,width=16,modes=6,depth=3,epochs=2"), 100);
+        int64_t d = nigh_shape_count(&plan->in), m = nigh_shape_count(&plan->out);
+        nigh_buffer text = {.ctx = ctx};
+        assert_ok(ctx, nigh_plan_export(ctx, plan, "model", &text));
+        write_file(folder, "model.c", text.data, text.size);
+        write_file(folder, "in", s.x, (size_t)(3 * d) * sizeof(double));
+        snprintf(command, sizeof command, "cd %s && cc -std=c99 -O1 -Wall -Wextra -Werror -c model.c && cc main.c model.o -lm -o run && ./run %lld %lld < in > out", folder, (long long)d,
+                 (long long)m);
+        assert_int_equal(system(command), 0);
+        double *ours = malloc((size_t)(3 * m) * sizeof *ours), *theirs = malloc((size_t)(3 * m) * sizeof *theirs);
+        snprintf(command, sizeof command, "%s/out", folder);
+        FILE *file = fopen(command, "rb");
+        assert_int_equal(fread(theirs, sizeof *theirs, (size_t)(3 * m), file), (size_t)(3 * m));
+        fclose(file);
+        assert_ok(ctx, apply(ctx, plan, 3, s.x, ours));
+        for (int64_t k = 0; k < 3 * m; k++) assert_near(theirs[k], ours[k], 1e-5, 1e-5);
+        free(ours), free(theirs);
+        nigh_buffer_free(&text);
+        nigh_plan_free(ctx, plan);
+        set_free(ctx, &s);
+    }
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
+/* ---- grids -------------------------------------------------------------------------------------------- */
+
+/* Fields of two waves are the same functions on any grid: answers on three times as many points agree at shared ones, and are the rewritten network's. */
+static void test_grids(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    for (int i = 0; i < NETWORKS; i++) {
+        set s = set_new(ctx, 16, 0, 1, 1), fine = set_new(ctx, 48, 0, 1, 1);
+        nigh_plan *plan = finish(ctx, start(ctx, &s, small[i]), 1000);
+        double a[16 * 2], b[16 * 2], far[48 * 2];
+        int dims;
+        int64_t in, out;
+        assert_ok(ctx, nigh_fields_shape(ctx, plan, &dims, &in, &out));
+        assert_int_equal(dims, 1), assert_int_equal(in, 1), assert_int_equal(out, 1);
+        assert_ok(ctx, apply(ctx, plan, 2, s.x, a));
+        assert_ok(ctx, nigh_fields_apply(ctx, plan, (int64_t[]){16}, 2, s.x, b));
+        for (int k = 0; k < 32; k++) assert_near(b[k], a[k], 1e-6, 1e-6);
+        assert_ok(ctx, nigh_fields_apply(ctx, plan, (int64_t[]){48}, 2, fine.x, far));
+        double most = 0;
+        for (int k = 0; k < 32; k++) most = fmax(most, fabs(far[3 * k] - a[k]));
+        if (!(most < 0.3)) fail_msg("network %d: answers on the finer grid differ by %g", i, most);
+        assert_fails(ctx, nigh_fields_apply(ctx, plan, (int64_t[]){1}, 2, fine.x, far), NIGH_INVALID, "dimension 0 of the grid is 1");
+        if (i == 1) assert_fails(ctx, nigh_fields_apply(ctx, plan, (int64_t[]){5}, 2, fine.x, far), NIGH_UNSUPPORTED, "Fourier modes need 6 points");
+        nigh_plan_free(ctx, plan);
+        set_free(ctx, &fine), set_free(ctx, &s);
+    }
+    test_context_free(ctx);
+}
+
+/* ---- bad input ---------------------------------------------------------------------------------------- */
+
+static nigh_status supports(nigh_context *ctx, nigh_shape in, nigh_shape out)
+{
+    nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
+    nigh_problem problem = {.size = sizeof problem, .in = in, .out = out, .measure = nigh_measure_find("relative-l2")};
+    return nigh_method_nns_to_nos.supports(ctx, &nigh_method_nns_to_nos, &problem, &settings);
+}
+
+static void test_refused(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 1, {16}}, (nigh_shape){NIGH_F64, 1, {3}}), NIGH_UNSUPPORTED, "no field");
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 1, {4}}, (nigh_shape){NIGH_F64, 1, {4}}), NIGH_UNSUPPORTED, "4 points in dimension 0");
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 0, {0}}, (nigh_shape){NIGH_F64, 0, {0}}), NIGH_UNSUPPORTED, "no field");
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F32, 1, {16}}, (nigh_shape){NIGH_F64, 1, {16}}), NIGH_UNSUPPORTED, "f32");
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 2, {16, 8}}, (nigh_shape){NIGH_F64, 2, {16, 9}}), NIGH_UNSUPPORTED, "no field");
+    assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 4, {8, 8, 8, 1}}, (nigh_shape){NIGH_F64, 4, {8, 8, 8, 1}}), NIGH_UNSUPPORTED, "no field");
+    static const struct { const char *settings, *why; } wrong[] = {
+        {"depth=8", "2 to 6 scales"}, {"depth=5", "5 scales need 32"}, {"network=fno,modes=20", "20 Fourier modes"}, {"network=attention,patch=5", "no multiple of patches of 5"},
+        {"depth=2,kernel=fourier,grid=cell", "rings at the edges"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        nigh_settings changed = nigh_settings_default(&nigh_method_nns_to_nos);
+        nigh_shape shape = {NIGH_F64, 2, {16, 16}};
+        nigh_problem square = {.size = sizeof square, .in = shape, .out = shape, .measure = nigh_measure_find("relative-l2")};
+        assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_nns_to_nos, wrong[i].settings, &changed));
+        assert_fails(ctx, nigh_method_nns_to_nos.supports(ctx, &nigh_method_nns_to_nos, &square, &changed), NIGH_UNSUPPORTED, wrong[i].why);
+    }
+    assert_ok(ctx, supports(ctx, (nigh_shape){NIGH_F64, 2, {16, 2}}, (nigh_shape){NIGH_F64, 1, {16}}));
+    assert_ok(ctx, supports(ctx, (nigh_shape){NIGH_F64, 3, {16, 19, 2}}, (nigh_shape){NIGH_F64, 2, {16, 19}}));
+    set s = set_new(ctx, 16, 0, 1, 1);
+    nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
+    nigh_plan *plan = NULL;
+    void *fit = NULL;
+    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){5, s.x, s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
+    s.x[7] = NAN;
+    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
+    s.x[7] = 1;
+    fit = start(ctx, &s, "width=4,depth=2");
+    assert_fails(ctx, nigh_method_nns_to_nos.finish(ctx, fit, &plan), NIGH_INVALID, "not fitted yet");
+    nigh_method_nns_to_nos.abandon(ctx, fit);
+    set_free(ctx, &s);
+    test_context_free(ctx);
+}
+
+static nigh_status everything(nigh_context *ctx, const set *s)
+{
+    nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
+    nigh_progress_point point;
+    nigh_plan *plan = NULL, *loaded = NULL;
+    nigh_buffer text = {.ctx = ctx}, bytes = {.ctx = ctx};
+    void *fit = NULL;
+    double out[16];
+    nigh_status status = nigh_settings_parse(ctx, &nigh_method_nns_to_nos, "network=fno,width=4,modes=2,depth=1,epochs=1", &settings);
+    if (!status) status = nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit);
+    if (!status) status = nigh_method_nns_to_nos.advance(ctx, fit, 1, &point);
+    if (!status) status = nigh_method_nns_to_nos.finish(ctx, fit, &plan);
+    if (!status) status = plan->ops->export_c(ctx, plan, "model", &text);
+    if (!status) status = nigh_plan_format(ctx, plan, &bytes);
+    if (!status) status = nigh_plan_parse(ctx, bytes.data, bytes.size, "memory", &loaded);
+    if (!status) status = nigh_fields_apply(ctx, plan, (int64_t[]){12}, 1, s->x, out);
+    nigh_method_nns_to_nos.abandon(ctx, fit);
+    nigh_plan_free(ctx, plan), nigh_plan_free(ctx, loaded);
+    nigh_buffer_free(&text), nigh_buffer_free(&bytes);
+    return status;
+}
+
+static void test_out_of_memory(void **state)
+{
+    nigh_context *full = test_context_new();
+    set s = set_new(full, 16, 0, 1, 1);
+    nigh_status status = NIGH_MEMORY;
+    for (long at = 2, step = 1; status; at += step, step += at % 7 == 0) {
+        test_allocator allocator = {.fail_at = at};
+        nigh_context *ctx = test_context_failing(&allocator);
+        if (!ctx) continue;
+        status = everything(ctx, &s);
+        if (status) assert_int_equal(status, NIGH_MEMORY);
+        test_context_free(ctx);
+    }
+    set_free(full, &s);
+    test_context_free(full);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_learns), cmocka_unit_test(test_cuts),    cmocka_unit_test(test_file),         cmocka_unit_test(test_export),
+                                       cmocka_unit_test(test_grids),  cmocka_unit_test(test_refused), cmocka_unit_test(test_out_of_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
