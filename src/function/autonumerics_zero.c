@@ -120,6 +120,7 @@ static nigh_status start(nigh_context *ctx, const nigh_method *method, const nig
     fit *f = nigh_alloc_zero(ctx, 1, sizeof *f);
     if (!f) return NIGH_MEMORY;
     *f = (fit){.method = method, .problem = problem, .settings = *settings, .total = (int64_t)settings->value[GENERATIONS]};
+    if (samples && samples->units > 0 && samples->units < f->total) f->total = samples->units;
     status = domain_of(ctx, problem, settings, &f->domain);
     if (status == NIGH_OK) {
         remez_problem core = function_remez_problem(&f->domain);

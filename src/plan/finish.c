@@ -246,7 +246,7 @@ static nigh_status receipt_words(plan_run *run, const nigh_candidate *c, nigh_re
         snprintf(speed, sizeof speed, ", %.3g times faster than the exact computation", gain);
     else if (gain > 0)
         snprintf(speed, sizeof speed, ". The exact computation is cheaper (%.3g of the plan's time): use that", gain);
-    char names[200], trained[260] = "";
+    char names[200], trained[280] = "";
     if (untrained(run, names, sizeof names)) snprintf(trained, sizeof trained, " Nothing was trained: %s would cost more by their own estimate.", names);
     r->words = nigh_arena_format(r->arena, "%s is %s%s: %s %.3g%s.%s%s", c->label,
                                  proved > 1 ? "the cheapest of those that passed the test" : "the one that passed the test",
