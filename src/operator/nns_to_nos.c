@@ -1,5 +1,5 @@
 /*
- * nns-to-nos: a convolutional network, a transformer of patches or a Fourier neural operator, trained on pairs of fields, whose plans answer on any grid by the rewrite of
+ * nns-to-nos: a Fourier neural operator, a convolutional network or a transformer of patches, trained on pairs of fields, whose plans answer on any grid by the rewrite of
  * nigh/discretise.h.
  *
  * Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli and Anandkumar, "Principled Approaches for Extending Neural Architectures to Function Spaces for Operator Learning".
@@ -11,11 +11,11 @@
 
 #include <math.h>
 
-enum { CONV, ATTENTION, FNO };
+enum { FNO, CONV, ATTENTION };
 
 static const nigh_option options[] = {
-    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = CONV, .choices = "conv,attention,fno", .grid = "conv,fno", .help = "a pyramid of convolutions, a transformer of patches, or Fourier modes"},
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
+    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = FNO, .choices = "fno,conv,attention", .grid = "fno,conv", .help = "Fourier modes, a pyramid of convolutions, or a transformer of patches"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 24, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
     {.name = "depth", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .help = "scales of conv, blocks of attention, spectral layers of fno"},
     {.name = "norm", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "none,batch,group", .help = "of conv, behind each convolution: over the batch, or over space and groups of channels, which takes the "
                                                                                                      "size of a field away"},
@@ -24,9 +24,9 @@ static const nigh_option options[] = {
     {.name = "kernel", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "auto,linear,fourier,points,derivative", .help = "how kernels go to other grids; see nigh/discretise.h"},
     FIELD_BOUNDARY,
     FIELD_GRID,
-    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 50, .help = "passes over the fit set"},
+    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 30, .help = "passes over the fit set"},
     {.name = "batch", .type = NIGH_OPTION_INT, .low = 1, .high = 4096, .value = 16, .unit = "samples", .help = "samples of a step"},
-    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 2e-3, .help = "largest step of Adam; it falls to 0 along a cosine"},
+    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 3e-3, .help = "largest step of Adam; it falls to 0 along a cosine"},
     {.name = NULL}};
 
 static int network_of(const nigh_method *method, const nigh_settings *settings) { return (int)nigh_setting(method, settings, "network"); }
