@@ -95,31 +95,11 @@ static nigh_status rewrite(nigh_context *ctx, const nigh_method *method, const n
 
 /* ---- work of one answer ------------------------------------------------------------------------------- */
 
-static double conv_flops(const nigh_unet_spec *s, const field_shape *shape)
-{
-    double kernel = s->dims == 2 ? 9 : 3, points = (double)shape->points, c = (double)s->base, sum = 2 * points * c * (double)s->out;
-    for (int level = 0; level < s->scales; level++) {
-        double in = level ? c / 2 : (double)s->in;
-        sum += 2 * kernel * points * c * (in + c);
-        if (level + 1 < s->scales) sum += 2 * kernel * points * c * 4 * c;
-        points /= s->dims == 2 ? 4 : 2, c *= 2;
-    }
-    return sum;
-}
-
 static double attention_flops(const nigh_patches_spec *s, const field_shape *shape)
 {
     double points = (double)shape->points, side = (double)s->patch, area = s->dims == 2 ? side * side : side, tokens = points / area, c = (double)s->width, detail = c / 2, kernel = s->dims == 2 ? 9 : 3;
     double blocks = (double)s->layers * 2 * tokens * (8 * c * c + 2 * tokens * c), seen = (double)(s->in + s->dims);
     return blocks + 2 * points * c * (seen + detail) + 2 * kernel * points * (detail + seen) * detail + 2 * points * detail * (double)s->out;
-}
-
-static double fno_flops(const nigh_fno_spec *s, const field_shape *shape)
-{
-    double points = (double)shape->points, c = (double)s->width, last = (double)(s->modes[s->dims - 1] / 2 + 1), first = s->dims == 2 ? (double)s->modes[0] : 1;
-    double ends = 2 * points * (2 * c * (double)(s->in + s->dims) + 4 * c * c + 2 * c * (double)s->out);
-    double transforms = 2 * c * (points * 4 * last + (s->dims == 2 ? (double)shape->size[0] * last * first * 12 : 0)), mixing = 8 * c * c * first * last;
-    return ends + (double)s->layers * (4 * points * c * c + transforms + mixing);
 }
 
 static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
@@ -128,7 +108,7 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
     nigh_patches_spec attention = attention_spec(method, settings, shape);
     nigh_fno_spec fno = fno_spec(method, settings, shape);
     int network = network_of(method, settings);
-    return network == CONV ? conv_flops(&conv, shape) : network == ATTENTION ? attention_flops(&attention, shape) : fno_flops(&fno, shape);
+    return network == CONV ? field_unet_flops(&conv, shape) : network == ATTENTION ? attention_flops(&attention, shape) : field_fno_flops(&fno, shape);
 }
 
 static void recipe(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
