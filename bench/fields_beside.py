@@ -2,7 +2,7 @@
 
   fields_beside.py BUILD PYTHON [rounds=3] [key=value ...]     BUILD: folder with bench/train_fields; keys: those of torch_fno.py
 
-With unet=1 the U-Net, with lsm=1 the latent spectral model. Times by the clock and in CPU seconds (which other work on the machine disturbs less); PyTorch as it comes and, with compile=1, compiled too.
+With unet=1 the U-Net, with lsm=1 the latent spectral model, with mgno=LEVELS the multigrid neural operator. Times by the clock and in CPU seconds (which other work on the machine disturbs less); PyTorch as it comes and, with compile=1, compiled too.
 """
 import os
 import statistics
@@ -15,6 +15,7 @@ rounds = next((int(w.split('=')[1]) for w in words if w.startswith('rounds=')), 
 words = [w for w in words if not w.startswith('rounds=')]
 unet = 'unet=1' in words
 lsm = 'lsm=1' in words
+mgno = any(w.startswith('mgno=') for w in words)
 compiled = 'compile=1' in words
 for name in ('OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE'):
     os.environ.pop(name, None)
@@ -29,9 +30,9 @@ def run(command):
 
 
 plain = [w for w in words if w.split('=')[0] not in ('unet', 'lsm', 'compile', 'micro', 'last')]
-script = os.path.join(here, 'torch_lsm.py' if lsm else 'torch_unet.py' if unet else 'torch_fno.py')
+script = os.path.join(here, 'torch_mgno.py' if mgno else 'torch_lsm.py' if lsm else 'torch_unet.py' if unet else 'torch_fno.py')
 forms = {'eager': []}
-if unet or lsm:
+if unet or lsm or mgno:
     forms['eager channels-last'] = ['last=1']
 if compiled:
     forms['compiled'] = ['compile=1']

@@ -1,5 +1,5 @@
 #!/bin/bash
-# scripts/demo.sh: nigh on eight real problems: five functions, two programs, a file of pairs. Receipts on the terminal, plans
+# scripts/demo.sh: nigh on ten real problems: five functions, two equations, two programs, a file of pairs. Receipts on the terminal, plans
 # and exported C in demo-out/, one page with all plots in report.html. `make demo` builds first, then runs this.
 set -eu
 cd "$(dirname "$0")/.."
@@ -27,13 +27,16 @@ plan() { # NAME TITLE WORDS...: one problem
     pages+=("$out/$name.json")
 }
 
-echo "nigh replaces an expensive computation by a cheap one that is near enough, and says how near. Eight problems:"
+echo "nigh replaces an expensive computation by a cheap one that is near enough, and says how near. Ten problems:"
 
 plan gelu 'gelu in f32: every float within 1e-3, for a billion uses' gelu --on -6:6 --error 1e-3 --uses 1e9 --time 10
 plan tanh 'tanh in f32: every float within 1e-5, for a billion uses' tanh --on -5:5 --error 1e-5 --uses 1e9 --time 10
 plan log 'log in f32: every float within 1e-6' log --on 0.1:10 --error 1e-6 --time 10
 plan sine 'sin in f64 over many periods: the mean error within 1e-8' sin --on -30:30 --type f64 --error 1e-8 --time 10
 plan expression 'an expression of your own, in f64' 'log(1+exp(sin(5*x)))/(1+x*x)' --on 0:3 --type f64 --error 1e-7 --time 10
+
+plan darcy 'a partial differential equation: flow through a porous square, 64 x 64 cells' darcy --grid 64 --error 0.02 --time 60
+plan navier_stokes 'vorticity of a flow, one unit of time ahead, 64 x 64 points' navier-stokes --error 0.02 --time 60 --methods coarse-grid,mean
 
 cc -O2 examples/heat_exchanger.c -o $out/heat_exchanger -lm
 plan exchanger 'your own program: a heat exchanger in C; its coarser grids compete too' \

@@ -113,11 +113,11 @@ typedef struct nigh_multigrid_operator {
 NIGH_API nigh_status nigh_multigrid_apply_operator(void *user, const void *x, void *y);
 NIGH_API nigh_status nigh_multigrid_apply_preconditioner(void *user, const void *x, void *y);
 
-/* Operations and bytes of one system's set-up, one cycle (1, 1) from level `from` on, for estimates. */
+/* Operations of a set-up, of the start by full multigrid and of one cycle (1, 1), and the bytes that pass between the second-level cache and the core. For estimates. */
 typedef struct nigh_multigrid_work {
-    double setup_flops, setup_bytes, cycle_flops, cycle_bytes, full_flops, full_bytes; /* full: the start by full multigrid with one cycle a level below level 0 */
+    double setup_flops, setup_bytes, full_flops, full_bytes, cycle_flops, cycle_bytes;
 } nigh_multigrid_work;
-NIGH_API nigh_multigrid_work nigh_multigrid_cost(int64_t rows, int64_t cols, bool single);
+NIGH_API nigh_multigrid_work nigh_multigrid_cost(const nigh_multigrid_spec *spec);
 
 /* ---- deflation ---------------------------------------------------------------------------------------------------------------------- */
 

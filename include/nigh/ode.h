@@ -96,7 +96,7 @@ typedef struct nigh_etd_spec {
 
 typedef struct nigh_etd nigh_etd;
 
-/* Cost: 32 n complex exponentials where |h L| < 16. NIGH_INVALID: a number out of the ranges above; NIGH_MEMORY. */
+/* Cost: 32 n complex exponentials where |h L| < 16, half of that for real L. NIGH_INVALID: a number out of the ranges above; NIGH_MEMORY. */
 NIGH_API nigh_status nigh_etd_new(nigh_context *ctx, const nigh_etd_spec *spec, nigh_etd **etd);
 NIGH_API void nigh_etd_free(nigh_etd *etd); /* NULL is fine */
 NIGH_API size_t nigh_etd_workspace(const nigh_etd *etd); /* bytes, 64-byte aligned; 6 states */

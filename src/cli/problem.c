@@ -212,7 +212,7 @@ nigh_status problem_from_words(nigh_context *ctx, const problem_words *w, nigh_p
     if (w->exact) return from_program(ctx, w, problem);
     if (!w->text) return nigh_fail(ctx, NIGH_INVALID, "what is to be approximated? Name a function, an expression, an equation, a file of pairs, or --exact COMMAND");
     if (is_equation(w->text)) return from_equation(ctx, w, problem);
-    if (w->grid || w->with) return nigh_fail(ctx, NIGH_INVALID, "%s is for equations, and '%s' is none; `nigh list equations` shows them", w->grid ? "--grid" : "--with", w->text);
+    if (w->grid || w->with) return from_equation(ctx, w, problem); /* which tells what there is */
     if (ends_with(w->text, ".npz") || is_hdf5(w->text)) return from_bundle(ctx, w, problem);
     if (ends_with(w->text, ".csv") || ends_with(w->text, ".csv.gz") || ends_with(w->text, ".tsv") || ends_with(w->text, ".txt")) return from_csv(ctx, w, problem);
     struct stat info;

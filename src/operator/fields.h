@@ -101,4 +101,8 @@ nigh_status field_executor(nigh_context *ctx, nigh_network *net, const field_sha
 /* One field through an executor: answers of [points, out] from [points, in]. workspace: field_workspace bytes, 64-byte aligned. */
 size_t field_workspace(const nigh_executor *run, const field_shape *shape);
 void field_answer(const field_plan *plan, const nigh_executor *run, const field_shape *shape, int input, int output, const double *in, double *out, void *workspace);
+
+/* Operations of one answer: of the linear layers and the transforms (fno.c); of the convolutions (unet.c). */
+double field_fno_flops(const nigh_fno_spec *spec, const field_shape *shape);
+double field_unet_flops(const nigh_unet_spec *spec, const field_shape *shape);
 #endif

@@ -33,14 +33,18 @@ static nigh_status build(nigh_context *ctx, const nigh_method *method, const nig
     return nigh_fno_new(ctx, NIGH_F32, &spec, net);
 }
 
-/* Of one answer: linear layers and the transforms. */
+double field_fno_flops(const nigh_fno_spec *s, const field_shape *shape)
+{
+    double points = (double)shape->points, c = (double)s->width, last = (double)(s->modes[s->dims - 1] / 2 + 1), first = s->dims == 2 ? (double)s->modes[0] : 1;
+    double ends = 2 * points * (2 * c * (double)(s->in + s->dims) + 4 * c * c + 2 * c * (double)s->out);
+    double transforms = 2 * c * (points * 4 * last + (s->dims == 2 ? (double)shape->size[0] * last * first * 12 : 0)), mixing = 8 * c * c * first * last;
+    return ends + (double)s->layers * (4 * points * c * c + transforms + mixing);
+}
+
 static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
-    nigh_fno_spec s = spec_of(method, settings, shape);
-    double points = (double)shape->points, c = (double)s.width, last = (double)(s.modes[s.dims - 1] / 2 + 1), first = s.dims == 2 ? (double)s.modes[0] : 1;
-    double ends = 2 * points * (2 * c * (double)(s.in + s.dims) + 2 * c * c + 2 * c * c + 2 * c * (double)s.out);
-    double transforms = 2 * c * (points * 4 * last + (s.dims == 2 ? (double)shape->size[0] * last * first * 12 : 0)), mixing = 8 * c * c * first * last;
-    return ends + (double)s.layers * (2 * points * 2 * c * c + transforms + mixing);
+    nigh_fno_spec spec = spec_of(method, settings, shape);
+    return field_fno_flops(&spec, shape);
 }
 
 static const field_family family = {.build = build, .flops = flops, .any_grid = true};

@@ -10,7 +10,7 @@
 static const double DECAY = 1e-5;
 
 static const nigh_option options[] = {
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 1, .high = 256, .value = 16, .grid = "8,16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 1, .high = 256, .value = 16, .grid = "8,16", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside"},
     {.name = "layers", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 3, .help = "V-cycles, each with an activation behind"},
     {.name = "levels", .type = NIGH_OPTION_INT, .low = 0, .high = 12, .value = 0, .help = "grids of a V-cycle, each half the size of the one before, fewer where the grid is too small; 0: as many as fit"},
     {.name = "before", .type = NIGH_OPTION_INT, .low = 1, .high = 8, .value = 1, .help = "smoothing steps on the way down, one more on the coarsest grid"},

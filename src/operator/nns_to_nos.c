@@ -1,5 +1,5 @@
 /*
- * nns-to-nos: a convolutional network, a transformer of patches or a Fourier neural operator, trained on pairs of fields, whose plans answer on any grid by the rewrite of
+ * nns-to-nos: a Fourier neural operator, a convolutional network or a transformer of patches, trained on pairs of fields, whose plans answer on any grid by the rewrite of
  * nigh/discretise.h.
  *
  * Berner, Liu-Schiaffini, Kossaifi, Duruisseaux, Bonev, Azizzadenesheli and Anandkumar, "Principled Approaches for Extending Neural Architectures to Function Spaces for Operator Learning".
@@ -11,28 +11,31 @@
 
 #include <math.h>
 
-enum { CONV, ATTENTION, FNO };
+enum { FNO, CONV, ATTENTION };
 
 static const nigh_option options[] = {
-    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = CONV, .choices = "conv,attention,fno", .grid = "conv,fno", .help = "a pyramid of convolutions, a transformer of patches, or Fourier modes"},
-    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 16, .grid = "16,32", .order = NIGH_ORDER_REFINES, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
+    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = FNO, .choices = "fno,conv,attention", .grid = "fno,conv", .help = "Fourier modes, a pyramid of convolutions, or a transformer of patches"},
+    {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 24, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
     {.name = "depth", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .help = "scales of conv, blocks of attention, spectral layers of fno"},
+    {.name = "norm", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "none,batch,group", .help = "of conv, behind each convolution: over the batch, or over space and groups of channels, which takes the "
+                                                                                                     "size of a field away"},
     {.name = "modes", .type = NIGH_OPTION_INT, .low = 2, .high = 512, .value = 12, .help = "of fno: Fourier modes kept in each dimension, both signs counted"},
     {.name = "patch", .type = NIGH_OPTION_INT, .low = 1, .high = 64, .value = 4, .unit = "points", .help = "of attention: points along the side of a patch; a divisor of the grid"},
     {.name = "kernel", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "auto,linear,fourier,points,derivative", .help = "how kernels go to other grids; see nigh/discretise.h"},
     FIELD_BOUNDARY,
     FIELD_GRID,
-    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 50, .help = "passes over the fit set"},
+    {.name = "epochs", .type = NIGH_OPTION_INT, .low = 1, .high = 100000, .value = 30, .help = "passes over the fit set"},
     {.name = "batch", .type = NIGH_OPTION_INT, .low = 1, .high = 4096, .value = 16, .unit = "samples", .help = "samples of a step"},
-    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 2e-3, .help = "largest step of Adam; it falls to 0 along a cosine"},
+    {.name = "rate", .type = NIGH_OPTION_REAL, .low = 1e-6, .high = 0.1, .value = 3e-3, .help = "largest step of Adam; it falls to 0 along a cosine"},
     {.name = NULL}};
 
 static int network_of(const nigh_method *method, const nigh_settings *settings) { return (int)nigh_setting(method, settings, "network"); }
 
 static nigh_unet_spec conv_spec(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
+    static const nigh_unet_norm norm[] = {NIGH_UNET_PLAIN, NIGH_UNET_BATCH, NIGH_UNET_GROUP};
     return (nigh_unet_spec){.dims = shape->dims, .in = shape->in, .out = shape->out, .base = (int64_t)nigh_setting(method, settings, "width"), .scales = (int)nigh_setting(method, settings, "depth"),
-                            .padding = field_padding(method, settings), .norm = NIGH_UNET_PLAIN};
+                            .padding = field_padding(method, settings), .norm = norm[(int)nigh_setting(method, settings, "norm")]};
 }
 
 /* Heads of 16 channels or so. */
@@ -92,31 +95,11 @@ static nigh_status rewrite(nigh_context *ctx, const nigh_method *method, const n
 
 /* ---- work of one answer ------------------------------------------------------------------------------- */
 
-static double conv_flops(const nigh_unet_spec *s, const field_shape *shape)
-{
-    double kernel = s->dims == 2 ? 9 : 3, points = (double)shape->points, c = (double)s->base, sum = 2 * points * c * (double)s->out;
-    for (int level = 0; level < s->scales; level++) {
-        double in = level ? c / 2 : (double)s->in;
-        sum += 2 * kernel * points * c * (in + c);
-        if (level + 1 < s->scales) sum += 2 * kernel * points * c * 4 * c;
-        points /= s->dims == 2 ? 4 : 2, c *= 2;
-    }
-    return sum;
-}
-
 static double attention_flops(const nigh_patches_spec *s, const field_shape *shape)
 {
     double points = (double)shape->points, side = (double)s->patch, area = s->dims == 2 ? side * side : side, tokens = points / area, c = (double)s->width, detail = c / 2, kernel = s->dims == 2 ? 9 : 3;
     double blocks = (double)s->layers * 2 * tokens * (8 * c * c + 2 * tokens * c), seen = (double)(s->in + s->dims);
     return blocks + 2 * points * c * (seen + detail) + 2 * kernel * points * (detail + seen) * detail + 2 * points * detail * (double)s->out;
-}
-
-static double fno_flops(const nigh_fno_spec *s, const field_shape *shape)
-{
-    double points = (double)shape->points, c = (double)s->width, last = (double)(s->modes[s->dims - 1] / 2 + 1), first = s->dims == 2 ? (double)s->modes[0] : 1;
-    double ends = 2 * points * (2 * c * (double)(s->in + s->dims) + 4 * c * c + 2 * c * (double)s->out);
-    double transforms = 2 * c * (points * 4 * last + (s->dims == 2 ? (double)shape->size[0] * last * first * 12 : 0)), mixing = 8 * c * c * first * last;
-    return ends + (double)s->layers * (4 * points * c * c + transforms + mixing);
 }
 
 static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
@@ -125,10 +108,15 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
     nigh_patches_spec attention = attention_spec(method, settings, shape);
     nigh_fno_spec fno = fno_spec(method, settings, shape);
     int network = network_of(method, settings);
-    return network == CONV ? conv_flops(&conv, shape) : network == ATTENTION ? attention_flops(&attention, shape) : fno_flops(&fno, shape);
+    return network == CONV ? field_unet_flops(&conv, shape) : network == ATTENTION ? attention_flops(&attention, shape) : field_fno_flops(&fno, shape);
 }
 
-static const field_family family = {.check = check, .build = build, .flops = flops, .any_grid = true, .rewrite = rewrite};
+static void recipe(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
+{
+    recipe->whole = network_of(method, settings) == CONV && nigh_setting(method, settings, "norm") == 1; /* statistics are those of the batch */
+}
+
+static const field_family family = {.check = check, .build = build, .flops = flops, .recipe = recipe, .any_grid = true, .rewrite = rewrite};
 
 const nigh_method nigh_method_nns_to_nos = {
     .size = sizeof(nigh_method), .abi = NIGH_METHOD_ABI,

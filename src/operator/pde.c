@@ -28,7 +28,7 @@ static nigh_status unknown_equation(nigh_context *ctx, const char *name)
 {
     const char *nearest = NULL;
     for (int i = 0; pde_equations[i]; i++) nearest = word_nearer(name, strlen(name), pde_equations[i]->info.name, nearest);
-    return nigh_fail(ctx, NIGH_INVALID, "no equation is called '%s'%s%s%s; `nigh list equations` shows all", name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return nigh_fail(ctx, NIGH_INVALID, "no equation is called '%s'%s%s%s; `nigh list equations` shows all", name, nearest ? " (did you mean '" : "", nearest ? nearest : "", nearest ? "'?)" : "");
 }
 
 static nigh_status check_grid(nigh_context *ctx, const meaning *m)

@@ -122,7 +122,7 @@ static void solve(const void *self, const double *in, double *out, void *workspa
 static nigh_work work(const double *value, int64_t n, int number)
 {
     const effort *e = &efforts[number];
-    nigh_multigrid_work w = nigh_multigrid_cost(n, n, n <= e->single);
+    nigh_multigrid_work w = nigh_multigrid_cost(&(nigh_multigrid_spec){.rows = n, .cols = n, .single = n <= e->single, .mixed = true});
     double cycles = cycles_of(e, n) ? cycles_of(e, n) : 0.3;
     return (nigh_work){.flops = w.setup_flops + w.full_flops + cycles * w.cycle_flops, .bytes = w.setup_bytes + w.full_bytes + cycles * w.cycle_bytes};
 }

@@ -13,7 +13,7 @@ int64_t pde_evolution_power(double x)
 
 nigh_status pde_evolution_check(nigh_context *ctx, const double *value, int64_t n)
 {
-    return n % 2 ? nigh_fail(ctx, NIGH_INVALID, "a grid of %lld points; even ones are allowed", (long long)n) : NIGH_OK;
+    return n % 2 ? nigh_fail(ctx, NIGH_INVALID, "a periodic grid of %lld points; an even number is needed", (long long)n) : NIGH_OK;
 }
 
 enum { LARGEST = 6 }; /* values that tables are made for */

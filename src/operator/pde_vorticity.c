@@ -28,18 +28,24 @@ int64_t vorticity_steps(int64_t n, double viscosity, double unit, int64_t least,
     return power;
 }
 
+static void put_both(const vorticity *v, void *table, int64_t p, int64_t q, double value)
+{
+    put(v->dtype, table, p, value);
+    put(v->dtype, table, q, value);
+}
+
 static void fill(vorticity *v, const vorticity_spec *spec)
 {
     int64_t most = v->most;
     for (int64_t kx = 0; kx <= most; kx++)
-        for (int64_t ky = 0; ky <= most; ky++) {
+        for (int64_t ky = 0; ky <= kx; ky++) { /* tables are symmetric */
             double square = (double)(kx * kx + ky * ky), c[12];
-            int64_t p = kx * v->columns + ky;
-            put(v->dtype, v->lift, p, square > 0 ? 1 / (2 * M_PI * square) : 0);
+            int64_t p = kx * v->columns + ky, q = ky * v->columns + kx;
+            put_both(v, v->lift, p, q, square > 0 ? 1 / (2 * M_PI * square) : 0);
             for (int level = 0; level < v->levels; level++) {
                 double step = v->unit / (double)(v->least << level);
                 nigh_etdrk4_coefficients(-4 * M_PI * M_PI * v->viscosity * square * step, 0, c);
-                for (int i = 0; i < 6; i++) put(v->dtype, v->table[level][i], p, c[2 * i] * (i < 2 ? 1 : step));
+                for (int i = 0; i < 6; i++) put_both(v, v->table[level][i], p, q, c[2 * i] * (i < 2 ? 1 : step));
             }
         }
     for (int64_t ky = 0; ky < v->columns; ky++) {

@@ -39,18 +39,22 @@ static nigh_status build(nigh_context *ctx, const nigh_method *method, const nig
     return nigh_unet_new(ctx, NIGH_F32, &spec, net);
 }
 
-/* Of the convolutions of one answer. */
-static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
+double field_unet_flops(const nigh_unet_spec *s, const field_shape *shape)
 {
-    nigh_unet_spec s = spec_of(method, settings, shape);
-    double kernel = s.dims == 2 ? 9 : 3, points = (double)shape->points, c = (double)s.base, sum = 2 * points * c * (double)s.out;
-    for (int level = 0; level < s.scales; level++) {
-        double in = level ? c / 2 : (double)s.in;
+    double kernel = s->dims == 2 ? 9 : 3, points = (double)shape->points, c = (double)s->base, sum = 2 * points * c * (double)s->out;
+    for (int level = 0; level < s->scales; level++) {
+        double in = level ? c / 2 : (double)s->in;
         sum += 2 * kernel * points * c * (in + c);
-        if (level + 1 < s.scales) sum += 2 * kernel * points * c * 4 * c;
-        points /= s.dims == 2 ? 4 : 2, c *= 2;
+        if (level + 1 < s->scales) sum += 2 * kernel * points * c * 4 * c;
+        points /= s->dims == 2 ? 4 : 2, c *= 2;
     }
     return sum;
+}
+
+static double flops(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
+{
+    nigh_unet_spec spec = spec_of(method, settings, shape);
+    return field_unet_flops(&spec, shape);
 }
 
 static const field_family family = {.check = check, .build = build, .flops = flops};

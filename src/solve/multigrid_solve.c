@@ -465,10 +465,15 @@ nigh_status nigh_multigrid_apply_preconditioner(void *user, const void *x, void 
     return NIGH_OK;
 }
 
-/* Operations a cell: of five points 9 a relaxation, of nine 17; every coarser level has a quarter of the cells. Bytes: arrays that pass by. */
-nigh_multigrid_work nigh_multigrid_cost(int64_t rows, int64_t cols, bool single)
+/*
+ * Operations a cell: of five points 9 a relaxation, of nine 17; every coarser level has a quarter of the cells. Bytes: arrays that pass by. What is in f64 beside cycles in f32 is the
+ * finest operator, and a residual every third cycle.
+ */
+nigh_multigrid_work nigh_multigrid_cost(const nigh_multigrid_spec *spec)
 {
-    enum { SETUP = 85, CYCLE = 48, FULL = 36, SETUP_ARRAYS = 40, CYCLE_ARRAYS = 26, FULL_ARRAYS = 18 };
-    const double cells = (double)rows * (double)cols, bytes = cells * (single ? 4 : 8);
-    return (nigh_multigrid_work){SETUP * cells, SETUP_ARRAYS * bytes, CYCLE * cells, CYCLE_ARRAYS * bytes, FULL * cells, FULL_ARRAYS * bytes};
+    enum { SETUP = 85, CYCLE = 48, FULL = 36, SETUP_ARRAYS = 40, CYCLE_ARRAYS = 26, FULL_ARRAYS = 18, OUTER_SETUP = 20, OUTER_SETUP_ARRAYS = 14, OUTER_CYCLE = 5, OUTER_CYCLE_ARRAYS = 5 };
+    const bool mixed = spec->mixed && !spec->single;
+    const double cells = (double)spec->rows * (double)spec->cols, bytes = cells * (spec->single || mixed ? 4 : 8), outer = mixed ? cells : 0;
+    return (nigh_multigrid_work){SETUP * cells + OUTER_SETUP * outer, SETUP_ARRAYS * bytes + OUTER_SETUP_ARRAYS * 8 * outer, FULL * cells, FULL_ARRAYS * bytes,
+                                 CYCLE * cells + OUTER_CYCLE * outer, CYCLE_ARRAYS * bytes + OUTER_CYCLE_ARRAYS * 8 * outer};
 }

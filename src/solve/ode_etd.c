@@ -18,8 +18,8 @@ struct nigh_etd {
 /* Q, f1, f2, f3 in closed form, away from 0. */
 static void closed(double complex z, double complex out[4])
 {
-    double complex e = cexp(z), cube = 1 / (z * z * z);
-    out[0] = (cexp(0.5 * z) - 1) / z;
+    double complex half = cexp(0.5 * z), e = half * half, cube = 1 / (z * z * z);
+    out[0] = (half - 1) / z;
     out[1] = (-4 - z + e * (4 - 3 * z + z * z)) * cube;
     out[2] = 2 * (2 + z + e * (z - 2)) * cube;
     out[3] = (-4 - 3 * z - z * z + e * (4 - z)) * cube;
@@ -34,10 +34,11 @@ void nigh_etdrk4_coefficients(double re, double im, double out[12])
     } else {
         /* Entire functions are the mean of their values on any circle around z; all points stay at least 1 away from 0. */
         double radius = size <= 1 ? 2 : size < 2 ? 3 : 1;
-        for (int k = 0; k < POINTS; k++) {
+        int points = im == 0 ? POINTS / 2 : POINTS; /* the lower half is the conjugate of the upper one */
+        for (int k = 0; k < points; k++) {
             double angle = 2 * M_PI * (k + 0.5) / POINTS;
             closed(z + radius * (cos(angle) + I * sin(angle)), part);
-            for (int i = 0; i < 4; i++) sum[i] += part[i] / POINTS;
+            for (int i = 0; i < 4; i++) sum[i] += part[i] / points;
         }
     }
     double complex all[PARTS] = {cexp(z), cexp(0.5 * z), sum[0], sum[1], sum[2], sum[3]};

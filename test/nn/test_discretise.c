@@ -264,6 +264,67 @@ static void test_tied_weights(void **state)
     test_context_free(ctx);
 }
 
+static void write_file(const char *folder, const char *name, const void *data, size_t size)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    fclose(file);
+}
+
+static nigh_network *physical_network(nigh_context *ctx)
+{
+    nigh_network *net = NULL;
+    const nigh_physical spec = {.grid = NIGH_GRID_PERIODIC, .radius = 0.3, .rings = 2, .sectors = 3};
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    int x = nigh_network_input(net, "x", 4, (int64_t[]){-1, -1, -1, 2});
+    x = nigh_network_disc_conv(net, "disc", x, 2, 3, 2, &spec, true);
+    x = nigh_network_layer(net, "tanh", "act", 1, &x);
+    nigh_network_output(net, nigh_network_difference_conv(net, "difference", x, 3, 1, 2, &spec, true));
+    assert_ok(ctx, nigh_network_status(net));
+    assert_ok(ctx, nigh_parameters_draw(nigh_network_parameters(net), 5));
+    return net;
+}
+
+/* Rewritten networks as C: compiled, they give what the tape gives. */
+static void test_export(void **state)
+{
+    static const char main_c[] = "#include <stdio.h>\n#include <stdlib.h>\n#include \"model.c\"\nint main(void)\n{\n    static float x[200], y[100], s[model_SCRATCH + 1];\n"
+                                 "    if (fread(x, sizeof *x, 200, stdin) != 200) return 1;\n    model(x, y, s);\n    return fwrite(y, sizeof *y, 100, stdout) != 100;\n}\n";
+    static const nigh_resampling hows[] = {NIGH_RESAMPLING_LINEAR, NIGH_RESAMPLING_FOURIER, NIGH_RESAMPLING_AUTO};
+    nigh_context *ctx = test_context_new();
+    char *folder = test_folder_new(), command[1024];
+    write_file(folder, "main.c", main_c, sizeof main_c - 1);
+    for (int k = 0; k < 3; k++) {
+        nigh_grid grid = k ? NIGH_GRID_PERIODIC : NIGH_GRID_CELL;
+        nigh_network *net = k < 2 ? network_new(ctx, k ? CONV : PATCHES, NIGH_F32, 2, 8, grid) : physical_network(ctx), *other = NULL;
+        assert_ok(ctx, nigh_network_rewrite(net, &(nigh_discretisation){.dims = 2, .trained = {8, 8}, .grid = grid, .resampling = hows[k]}, (int64_t[]){10, 10}, &other));
+        nigh_shape shape = {NIGH_F32, 4, {1, 10, 10, 2}};
+        nigh_buffer text = {.ctx = ctx};
+        int64_t n;
+        double *x = waves(&shape), *y = answer(ctx, other, &shape, x, &n), z[100];
+        float from[200], to[100];
+        for (int i = 0; i < 200; i++) from[i] = (float)x[i];
+        assert_ok(ctx, nigh_network_export(other, &shape, "model", &text));
+        write_file(folder, "model.c", text.data, text.size);
+        write_file(folder, "in", from, sizeof from);
+        snprintf(command, sizeof command, "cd %s && cc -std=c99 -O1 main.c -lm -o run && ./run < in > out", folder);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command, "%s/out", folder);
+        FILE *file = fopen(command, "rb");
+        assert_int_equal(fread(to, sizeof *to, 100, file), 100);
+        fclose(file);
+        for (int i = 0; i < 100; i++) z[i] = to[i];
+        assert_true(n == 100 && distance(z, y, n) < 1e-5);
+        free(x), free(y);
+        nigh_buffer_free(&text);
+        nigh_network_free(other), nigh_network_free(net);
+    }
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
 /* ---- consistency -------------------------------------------------------------------------------------- */
 
 static void test_consistency(void **state)
@@ -523,7 +584,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_grid),   cmocka_unit_test(test_forms),      cmocka_unit_test(test_convolution), cmocka_unit_test(test_integrals),
-        cmocka_unit_test(test_tied_weights), cmocka_unit_test(test_consistency), cmocka_unit_test(test_difference),  cmocka_unit_test(test_disc),
+        cmocka_unit_test(test_tied_weights), cmocka_unit_test(test_export), cmocka_unit_test(test_consistency), cmocka_unit_test(test_difference),  cmocka_unit_test(test_disc),
         cmocka_unit_test(test_attention),   cmocka_unit_test(test_refused),    cmocka_unit_test(test_regrid),      cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,9 +133,44 @@ static void test_unets(void **state)
     test_context_free(ctx);
 }
 
+/* A network of many steps made and written. */
+static nigh_status everything(nigh_context *ctx)
+{
+    nigh_network *net;
+    nigh_buffer text = {.ctx = ctx};
+    nigh_shape shape = {.dtype = NIGH_F32, .ndim = 4, .dim = {1, 6, 6, 2}};
+    nigh_status status = nigh_network_new(ctx, NIGH_F32, &net);
+    if (status) return status;
+    int x = nigh_network_input(net, "x", 4, shape.dim);
+    x = nigh_network_conv_same(net, "conv", x, 2, 4, 2, 3, NIGH_PAD_CIRCULAR, true);
+    x = nigh_network_conv_transpose(net, "up", x, 4, 2, 2, (int64_t[]){4, 4}, &(nigh_convolution){.stride = {2, 2}, .low = {1, 1}, .high = {1, 1}}, false);
+    x = add_layer(net, "resample", x, 0, NULL, 2, (nigh_attribute[]){{"size", 8, NULL}, {"method", 0, "fourier"}});
+    x = add_layer(net, "resample", x, 0, NULL, 1, (nigh_attribute[]){{"size", 5, NULL}});
+    nigh_network_output(net, add_layer(net, "group-norm", x, 0, NULL, 0, NULL));
+    status = nigh_network_status(net);
+    if (!status) status = nigh_parameters_draw(nigh_network_parameters(net), 1);
+    if (!status) status = nigh_network_export(net, &shape, "net", &text);
+    nigh_buffer_free(&text);
+    nigh_network_free(net);
+    return status;
+}
+
+static void test_out_of_memory(void **state)
+{
+    nigh_status status = NIGH_MEMORY;
+    for (long at = 2, step = 1; status; at += step, step += at % 9 == 0) {
+        test_allocator allocator = {.fail_at = at};
+        nigh_context *ctx = test_context_failing(&allocator);
+        if (!ctx) continue;
+        status = everything(ctx);
+        if (status) assert_int_equal(status, NIGH_MEMORY);
+        test_context_free(ctx);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_fourier), cmocka_unit_test(test_batch_norm), cmocka_unit_test(test_attention), cmocka_unit_test(test_patches),
-                                       cmocka_unit_test(test_unets)};
+                                       cmocka_unit_test(test_unets),      cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

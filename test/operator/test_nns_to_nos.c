@@ -54,7 +54,7 @@ static void *start(nigh_context *ctx, const set *s, const char *text)
     nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
     void *fit = NULL;
     assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_nns_to_nos, text, &settings));
-    assert_ok(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit));
+    assert_ok(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){.n = ROWS, .in = s->x, .out = s->y}, &settings, &fit));
     return fit;
 }
 
@@ -89,8 +89,8 @@ static double error_of(nigh_context *ctx, const nigh_plan *plan, const set *s)
     return sum;
 }
 
-static const char *const small[] = {"network=conv,width=8,depth=2,epochs=60,batch=8,rate=0.01,boundary=periodic,grid=periodic", "network=fno,width=8,modes=6,depth=2,epochs=30,batch=8,rate=0.02,grid=periodic",
-                                    "network=attention,width=8,depth=1,patch=2,epochs=60,batch=8,rate=0.02,boundary=periodic,grid=periodic"};
+static const char *const small[] = {"network=conv,width=8,depth=2,epochs=30,batch=8,rate=0.02,boundary=periodic,grid=periodic", "network=fno,width=8,modes=6,depth=2,epochs=30,batch=8,rate=0.02,grid=periodic",
+                                    "network=attention,width=8,depth=1,patch=2,epochs=40,batch=8,rate=0.02,boundary=periodic,grid=periodic"};
 static const double reached[] = {0.05, 0.03, 0.08};
 enum { NETWORKS = 3 };
 
@@ -136,7 +136,7 @@ static void test_cuts(void **state)
     assert_ok(ctx, nigh_method_nns_to_nos.checkpoint(ctx, fit, &bytes));
     nigh_method_nns_to_nos.abandon(ctx, fit);
     assert_ok(ctx, nigh_settings_parse(ctx, &nigh_method_nns_to_nos, text, &settings));
-    assert_ok(ctx, nigh_method_nns_to_nos.restore(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, bytes.data, bytes.size, &again));
+    assert_ok(ctx, nigh_method_nns_to_nos.restore(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, bytes.data, bytes.size, &again));
     nigh_plan *resumed = finish(ctx, again, 5);
     assert_same(ctx, whole, resumed, &s);
     nigh_buffer_free(&bytes);
@@ -180,12 +180,13 @@ static void write_file(const char *folder, const char *name, const void *data, s
 static void test_export(void **state)
 {
     nigh_context *ctx = test_context_new();
-    static const int64_t cases[][4] = {{20, 0, 1, 1}, {11, 0, 2, 3}, {8, 12, 1, 1}, {9, 11, 2, 2}};
+    static const int64_t cases[][4] = {{20, 0, 1, 1}, {12, 0, 2, 3}, {8, 12, 1, 1}};
+    static const char *const settings[] = {"network=conv,width=8,depth=3,epochs=2,norm=batch", "network=attention,width=16,depth=1,patch=4,epochs=2,boundary=periodic", "network=fno,width=16,modes=6,depth=3,epochs=2"};
     char *folder = test_folder_new(), command[1024];
     write_file(folder, "main.c", main_c, sizeof main_c - 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set s = set_new(ctx, cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
-        nigh_plan *plan = finish(ctx, start(ctx, &s, i % 2 ? "network=fno,width=5,modes=7,depth=2,epochs=2" : "network=fno,width=16,modes=6,depth=3,epochs=2"), 100);
+        nigh_plan *plan = finish(ctx, start(ctx, &s, settings[i]), 100);
         int64_t d = nigh_shape_count(&plan->in), m = nigh_shape_count(&plan->out);
         nigh_buffer text = {.ctx = ctx};
         assert_ok(ctx, nigh_plan_export(ctx, plan, "model", &text));
@@ -200,7 +201,7 @@ static void test_export(void **state)
         assert_int_equal(fread(theirs, sizeof *theirs, (size_t)(3 * m), file), (size_t)(3 * m));
         fclose(file);
         assert_ok(ctx, apply(ctx, plan, 3, s.x, ours));
-        for (int64_t k = 0; k < 3 * m; k++) assert_near(theirs[k], ours[k], 1e-5, 1e-5);
+        for (int64_t k = 0; k < 3 * m; k++) assert_near(theirs[k], ours[k], 1e-4, 0); /* fields of size 10 in f32 */
         free(ours), free(theirs);
         nigh_buffer_free(&text);
         nigh_plan_free(ctx, plan);
@@ -273,9 +274,9 @@ static void test_refused(void **state)
     nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
     nigh_plan *plan = NULL;
     void *fit = NULL;
-    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){5, s.x, s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
+    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){.n = 5, .in = s.x, .out = s.y}, &settings, &fit), NIGH_UNSUPPORTED, "5 samples");
     s.x[7] = NAN;
-    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){ROWS, s.x, s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
+    assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
     s.x[7] = 1;
     fit = start(ctx, &s, "width=4,depth=2");
     assert_fails(ctx, nigh_method_nns_to_nos.finish(ctx, fit, &plan), NIGH_INVALID, "not fitted yet");
@@ -293,7 +294,7 @@ static nigh_status everything(nigh_context *ctx, const set *s)
     void *fit = NULL;
     double out[16];
     nigh_status status = nigh_settings_parse(ctx, &nigh_method_nns_to_nos, "network=fno,width=4,modes=2,depth=1,epochs=1", &settings);
-    if (!status) status = nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){ROWS, s->x, s->y}, &settings, &fit);
+    if (!status) status = nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s->problem, &(nigh_samples){.n = ROWS, .in = s->x, .out = s->y}, &settings, &fit);
     if (!status) status = nigh_method_nns_to_nos.advance(ctx, fit, 1, &point);
     if (!status) status = nigh_method_nns_to_nos.finish(ctx, fit, &plan);
     if (!status) status = plan->ops->export_c(ctx, plan, "model", &text);
