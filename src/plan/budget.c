@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const double PACE_SECONDS = 1, LEAST_SHARE = 0.1, CAUTION = 0.9; /* of a calibration at most; of a training; of the time that is left */
+static const double PACE_SECONDS = 1, LEAST_SHARE = 0.1, SURELY_OUT = 0.03, CAUTION = 0.9; /* of a calibration at most; of a training; of the time that is left */
 
 typedef struct racer {
     int index;
@@ -40,6 +40,20 @@ static nigh_status time_steps(plan_run *run, const nigh_candidate *c, double roo
     *each = made ? (nigh_clock() - begin) / (double)made : 0;
     c->method->abandon(run->ctx, fit);
     return status;
+}
+
+/*
+ * By those of the same method that were timed already, smaller ones: so long that it would be left out for certain, and need not be timed? Then its time is as foretold.
+ */
+static bool far_too_long(const plan_run *run, const racer *racers, int number, double left)
+{
+    const nigh_candidate *c = &run->outcome->candidates[racers[number].index];
+    for (int i = 0; i < number; i++) {
+        const nigh_candidate *other = &run->outcome->candidates[racers[i].index];
+        double counted = host_seconds(run, &other->estimate.fit), foretold = host_seconds(run, &c->estimate.fit) * racers[i].seconds / counted;
+        if (other->method == c->method && racers[i].total > 0 && counted > 0 && left < SURELY_OUT * foretold) return true;
+    }
+    return false;
 }
 
 static nigh_status time_racer(plan_run *run, int number, int count, racer *r)
@@ -111,7 +125,7 @@ static nigh_status give_units(plan_run *run, const racer *r, double each)
 {
     nigh_candidate *c = &run->outcome->candidates[r->index];
     char key[512];
-    double share = r->seconds > 0 ? fmin(1, each / r->seconds) : 1, units = r->out ? -1 : share < 1 ? fmax(1, floor(share * r->total)) : 0;
+    double share = r->seconds > 0 ? fmin(1, each / r->seconds) : r->out ? 0 : 1, units = r->out ? -1 : share < 1 ? fmax(1, floor(share * r->total)) : 0;
     snprintf(key, sizeof key, "units %s", c->label);
     return clocklog_put(run->clock, key, json_pack("[f,f]", units, r->out ? share : units / r->total));
 }
@@ -128,20 +142,32 @@ static double time_reserved(const plan_run *run, int count, const int *index)
     return later + 2 * slowest * (double)(run->outcome->n_screen + 2 * run->outcome->n_test);
 }
 
+static double time_left(const plan_run *run, int count, const int *index)
+{
+    double limit = run->request->seconds, spent = clocklog_frozen(run) ? 0 : nigh_clock() - run->started;
+    return fmax(CAUTION * (limit - spent - time_reserved(run, count, index)), 0.02 * limit);
+}
+
+static nigh_status leave_out(plan_run *run, racer *r, double each)
+{
+    r->out = true;
+    return run->outcome->candidates[r->index].state == NIGH_CANDIDATE_WAITING ? give_units(run, r, each) : NIGH_OK;
+}
+
 static nigh_status measure_and_divide(plan_run *run, int count, const int *index)
 {
     racer *racers = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *racers);
     nigh_status status = racers ? NIGH_OK : NIGH_MEMORY;
+    for (int i = 0; i < count && !status; i++) racers[i] = (racer){.index = index[i], .cost = -host_seconds(run, &run->outcome->candidates[index[i]].estimate.fit)};
+    if (!status) qsort(racers, (size_t)count, sizeof *racers, by_cost); /* the smallest first */
     for (int i = 0; i < count && !status; i++) {
-        racers[i].index = index[i];
-        status = time_racer(run, i, count, &racers[i]);
+        if (far_too_long(run, racers, i, time_left(run, count, index))) status = leave_out(run, &racers[i], 0);
+        else status = time_racer(run, i, count, &racers[i]);
     }
-    double spent = clocklog_frozen(run) ? 0 : nigh_clock() - run->started;
-    double left = fmax(CAUTION * (run->request->seconds - spent - time_reserved(run, count, index)), 0.02 * run->request->seconds);
+    double left = time_left(run, count, index);
     double each = status ? 0 : time_of_each(count, racers, left);
     for (int worst; !status && (worst = too_short(count, racers, each)) >= 0; each = time_of_each(count, racers, left)) {
-        racers[worst].out = true;
-        if (run->outcome->candidates[racers[worst].index].state == NIGH_CANDIDATE_WAITING) status = give_units(run, &racers[worst], each);
+        status = leave_out(run, &racers[worst], each);
     }
     for (int i = 0; i < count && !status; i++)
         if (!racers[i].out) status = give_units(run, &racers[i], each);
@@ -162,7 +188,8 @@ static nigh_status take_units(plan_run *run, nigh_candidate *c)
     if (units == 0 || !(fabs(units) < 1e15)) return NIGH_OK;
     if (units < 0) {
         c->state = NIGH_CANDIDATE_SKIPPED;
-        c->why = nigh_arena_format(run->arena, "its share of the time would be %.2g%% of its training; it is left to the others (--time %.3g)", 100 * share, run->request->seconds);
+        c->why = nigh_arena_format(run->arena, "its share of the time would be %s%.2g%% of its training; it is left to the others (--time %.3g)", share > 0 ? "" : "below ",
+                                    100 * (share > 0 ? share : SURELY_OUT), run->request->seconds);
     } else {
         c->units = (int64_t)units, c->trained = share;
         c->why = nigh_arena_format(run->arena, "training cut to %.2g%% (--time %.3g)", 100 * share, run->request->seconds);
