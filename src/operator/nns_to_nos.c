@@ -47,24 +47,24 @@ static nigh_patches_spec attention_spec(const nigh_method *method, const nigh_se
                                .width = width, .heads = heads > 0 ? heads : 1, .layers = (int)nigh_setting(method, settings, "depth"), .padding = field_padding(method, settings)};
 }
 
-/* On circles coordinates would jump where they close. */
+/* No more modes than the grid has. On circles coordinates would jump where they close. */
 static nigh_fno_spec fno_spec(const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
     int64_t modes = (int64_t)nigh_setting(method, settings, "modes");
-    return (nigh_fno_spec){.dims = shape->dims, .in = shape->in, .out = shape->out, .width = (int64_t)nigh_setting(method, settings, "width"), .modes = {modes, modes},
-                           .layers = (int)nigh_setting(method, settings, "depth"), .no_grid = field_grid(method, settings) == NIGH_GRID_PERIODIC};
+    nigh_fno_spec spec = {.dims = shape->dims, .in = shape->in, .out = shape->out, .width = (int64_t)nigh_setting(method, settings, "width"),
+                          .layers = (int)nigh_setting(method, settings, "depth"), .no_grid = field_grid(method, settings) == NIGH_GRID_PERIODIC};
+    for (int k = 0; k < shape->dims; k++) spec.modes[k] = modes < shape->size[k] ? modes : shape->size[k];
+    return spec;
 }
 
 static nigh_status check(nigh_context *ctx, const nigh_method *method, const nigh_settings *settings, const field_shape *shape)
 {
     int network = network_of(method, settings);
-    int64_t depth = (int64_t)nigh_setting(method, settings, "depth"), modes = (int64_t)nigh_setting(method, settings, "modes"), patch = (int64_t)nigh_setting(method, settings, "patch");
+    int64_t depth = (int64_t)nigh_setting(method, settings, "depth"), patch = (int64_t)nigh_setting(method, settings, "patch");
     if (network == CONV && (depth < 2 || depth > 6)) return nigh_fail(ctx, NIGH_UNSUPPORTED, "depth is %lld; 2 to 6 scales are allowed for network conv", (long long)depth);
     for (int k = 0; k < shape->dims; k++) {
         if (network == CONV && shape->size[k] < 2LL << (depth - 1))
             return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d; %lld scales need %lld", (long long)shape->size[k], k, (long long)depth, 2LL << (depth - 1));
-        if (network == FNO && shape->size[k] < modes)
-            return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d; %lld Fourier modes, both signs counted, need as many", (long long)shape->size[k], k, (long long)modes);
         if (network == ATTENTION && shape->size[k] % patch)
             return nigh_fail(ctx, NIGH_UNSUPPORTED, "the grid has %lld points in dimension %d, which is no multiple of patches of %lld", (long long)shape->size[k], k, (long long)patch);
     }

@@ -125,7 +125,7 @@ static void test_cuts(void **state)
 {
     nigh_context *ctx = test_context_new();
     set s = set_new(ctx, 8, 8, 1, 1);
-    const char *text = "width=4,depth=2,epochs=4,batch=6";
+    const char *text = "network=conv,width=4,depth=2,epochs=4,batch=6";
     nigh_settings settings = nigh_settings_default(&nigh_method_nns_to_nos);
     nigh_plan *whole = finish(ctx, start(ctx, &s, text), 1000), *cut = finish(ctx, start(ctx, &s, text), 3);
     assert_same(ctx, whole, cut, &s);
@@ -149,7 +149,7 @@ static void test_file(void **state)
 {
     nigh_context *ctx = test_context_new();
     set s = set_new(ctx, 9, 8, 1, 1);
-    nigh_plan *plan = finish(ctx, start(ctx, &s, "width=4,depth=2,epochs=1"), 100), *loaded = NULL;
+    nigh_plan *plan = finish(ctx, start(ctx, &s, "network=conv,width=4,depth=2,epochs=1"), 100), *loaded = NULL;
     nigh_buffer bytes = {.ctx = ctx};
     assert_ok(ctx, nigh_plan_format(ctx, plan, &bytes));
     assert_ok(ctx, nigh_plan_parse(ctx, bytes.data, bytes.size, "memory", &loaded));
@@ -259,8 +259,8 @@ static void test_refused(void **state)
     assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 2, {16, 8}}, (nigh_shape){NIGH_F64, 2, {16, 9}}), NIGH_UNSUPPORTED, "no field");
     assert_fails(ctx, supports(ctx, (nigh_shape){NIGH_F64, 4, {8, 8, 8, 1}}, (nigh_shape){NIGH_F64, 4, {8, 8, 8, 1}}), NIGH_UNSUPPORTED, "no field");
     static const struct { const char *settings, *why; } wrong[] = {
-        {"depth=8", "2 to 6 scales"}, {"depth=5", "5 scales need 32"}, {"network=fno,modes=20", "20 Fourier modes"}, {"network=attention,patch=5", "no multiple of patches of 5"},
-        {"depth=2,kernel=fourier,grid=cell", "rings at the edges"}};
+        {"network=conv,depth=8", "2 to 6 scales"}, {"network=conv,depth=5", "5 scales need 32"}, {"network=attention,patch=5", "no multiple of patches of 5"},
+        {"kernel=fourier,grid=cell", "rings at the edges"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         nigh_settings changed = nigh_settings_default(&nigh_method_nns_to_nos);
         nigh_shape shape = {NIGH_F64, 2, {16, 16}};
@@ -278,7 +278,7 @@ static void test_refused(void **state)
     s.x[7] = NAN;
     assert_fails(ctx, nigh_method_nns_to_nos.start(ctx, &nigh_method_nns_to_nos, s.problem, &(nigh_samples){.n = ROWS, .in = s.x, .out = s.y}, &settings, &fit), NIGH_INVALID, "row 0 of the inputs");
     s.x[7] = 1;
-    fit = start(ctx, &s, "width=4,depth=2");
+    fit = start(ctx, &s, "network=conv,width=4,depth=2");
     assert_fails(ctx, nigh_method_nns_to_nos.finish(ctx, fit, &plan), NIGH_INVALID, "not fitted yet");
     nigh_method_nns_to_nos.abandon(ctx, fit);
     set_free(ctx, &s);

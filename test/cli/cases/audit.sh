@@ -56,3 +56,19 @@ err 'NETWORK is missing'
 run 0 nigh plan 'sin(x)' --on 0:1 --type f64 --error 1e-3 -o f.nigh
 run 2 nigh audit f.nigh
 err 'hold no network on fields'
+
+# A plan of a network on fields: audited, and applied to a finer grid with a warning.
+run 0 nigh sample burgers --grid 32 --n 80 --seed 1 -o pairs.npz
+run 0 nigh plan pairs.npz --error 5 --methods nns-to-nos --settings network=conv,depth=2,width=4,epochs=1,batch=10 --no-clock -o conv.nigh
+run 0 nigh audit conv.nigh
+out '^trained on 32 points \(periodic\), kernels by fourier'
+out '^down.0.conv0 +conv +fixable +kernel in physical units'
+run 2 nigh audit conv.nigh --grid 64
+err 'was trained on 32 points'
+python3 -c 'import math
+for i in range(2): print(",".join("%.9g" % math.sin(2 * math.pi * (k / 64 + i / 3)) for k in range(64)))' >fine.csv
+run 0 nigh apply conv.nigh fine.csv -o fine.npy
+err 'another grid than the plan was made for'
+check python3 -c 'import struct; b = open("fine.npy", "rb").read(); assert b"(2, 64)" in b[:128]'
+run 2 nigh apply conv.nigh fine.csv -o strict.npy --strict
+err 'another grid.*strict'
