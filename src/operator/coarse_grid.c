@@ -6,6 +6,7 @@
 #include "operator/pde.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_EFFORTS = 16 };
@@ -166,7 +167,9 @@ static nigh_status fill(nigh_context *ctx, nigh_plan *plan, const nigh_pde *spec
     if (status) return status;
     plan->work = work_of(e, pde_problem_values(pde), p->fine, p->coarse, effort);
     plan->bytes = (double)workspace(plan, 1);
-    plan->note = nigh_arena_format(plan->arena, "%s on %lld%s points: %s", e->info.name, (long long)p->coarse, e->info.dims == 2 ? " x as many" : "", nigh_pde_effort(p->solver[0]));
+    char by[24] = "";
+    if (e->info.dims == 2) snprintf(by, sizeof by, " x %lld", (long long)p->coarse);
+    plan->note = nigh_arena_format(plan->arena, "%s on %lld%s points: %s", e->info.name, (long long)p->coarse, by, nigh_pde_effort(p->solver[0]));
     return plan->note ? NIGH_OK : NIGH_MEMORY;
 }
 
