@@ -12,6 +12,8 @@
  * The loss is recorded once for each form (set of shapes) of the batches, with its gradients; executors are made then, and further steps allocate
  * nothing. Gradients lie in one block of the layout of the parameters, so that clipping and the optimiser are one pass over it.
  *
+ * While a training runs, subnormal numbers count as zeros (on x86; the state of the processor is put back).
+ *
  * Everything that is random is a function of (seed, number of the step); with the same threads, CPU level and version a training gives the same bits, also
  * when it is cut by checkpoints anywhere. Times (seconds in the log) are written down, never acted upon, but for the calibration of a time limit.
  */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/subnormal.h"
 #include "nn/train.h"
 
 /* ---- how many steps ------------------------------------------------------------------------------------- */
@@ -163,7 +164,7 @@ static nigh_status checkpoint(nigh_training *t) { return t->spec.checkpoint ? ni
 
 /* ---- the loop ------------------------------------------------------------------------------------------- */
 
-static nigh_status run_to(nigh_training *t, int64_t stop)
+static nigh_status run_flushed(nigh_training *t, int64_t stop)
 {
     nigh_status status = t->prepared ? NIGH_OK : prepare(t);
     t->began = nigh_clock();
@@ -188,6 +189,14 @@ static nigh_status run_to(nigh_training *t, int64_t stop)
     }
     if (!status && !was_done && nigh_training_done(t)) status = checkpoint(t);
     if (!status && !was_done && nigh_training_done(t)) status = finish(t);
+    return status;
+}
+
+static nigh_status run_to(nigh_training *t, int64_t stop)
+{
+    unsigned before = subnormal_flush(t->threads);
+    nigh_status status = run_flushed(t, stop);
+    subnormal_restore(t->threads, before);
     return status;
 }
 

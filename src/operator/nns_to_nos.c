@@ -14,7 +14,7 @@
 enum { FNO, CONV, ATTENTION };
 
 static const nigh_option options[] = {
-    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = FNO, .choices = "fno,conv,attention", .grid = "fno,conv", .help = "Fourier modes, a pyramid of convolutions, or a transformer of patches"},
+    {.name = "network", .type = NIGH_OPTION_CHOICE, .value = FNO, .choices = "fno,conv,attention", .help = "Fourier modes, a pyramid of convolutions, or a transformer of patches"},
     {.name = "width", .type = NIGH_OPTION_INT, .low = 4, .high = 512, .value = 24, .unit = "channels", .help = "channels inside, of conv at the finest scale"},
     {.name = "depth", .type = NIGH_OPTION_INT, .low = 1, .high = 16, .value = 4, .help = "scales of conv, blocks of attention, spectral layers of fno"},
     {.name = "norm", .type = NIGH_OPTION_CHOICE, .value = 0, .choices = "none,batch,group", .help = "of conv, behind each convolution: over the batch, or over space and groups of channels, which takes the "
@@ -113,6 +113,7 @@ static double flops(const nigh_method *method, const nigh_settings *settings, co
 
 static void recipe(const nigh_method *method, const nigh_settings *settings, const field_shape *shape, int64_t steps, int64_t epoch_steps, field_recipe *recipe)
 {
+    recipe->clip = 1;
     recipe->whole = network_of(method, settings) == CONV && nigh_setting(method, settings, "norm") == 1; /* statistics are those of the batch */
 }
 

@@ -212,17 +212,14 @@ static nigh_status words_unmet(const nigh_receipt *shown, const char *label, con
 /* "fno, unet", of the methods that must be trained and were left out for their expected cost; false: none, or one was trained. */
 static bool untrained(const plan_run *run, char *names, size_t size)
 {
-    const nigh_method *last = NULL;
     *names = 0;
     for (int i = 0; i < run->outcome->count; i++) {
         const nigh_candidate *c = &run->outcome->candidates[i];
         if (!(c->method->flags & NIGH_METHOD_TRAINED)) continue;
         if (c->state != NIGH_CANDIDATE_SKIPPED && c->state != NIGH_CANDIDATE_UNSUPPORTED) return false;
         size_t used = strlen(names);
-        if (c->state == NIGH_CANDIDATE_SKIPPED && c->method != last && used + strlen(c->method->name) + 3 < size) {
+        if (c->state == NIGH_CANDIDATE_SKIPPED && !strstr(names, c->method->name) && used + strlen(c->method->name) + 3 < size)
             snprintf(names + used, size - used, "%s%s", used ? ", " : "", c->method->name);
-            last = c->method;
-        }
     }
     return *names;
 }
