@@ -7,7 +7,7 @@
  *   4  padding by zeros respects the edge; padding around does not
  *   5  the error of fields that were not fitted beside that of those that were
  *
- * Both methods are trained by one harness from settings that were chosen on other fields (bench/fields_data darcy 1200 32 FILE 7).
+ * Both methods are trained by one harness from settings that were chosen on other fields (`nigh sample darcy --grid 32`, another seed).
  */
 #include "mgno/parts.h"
 
