@@ -45,10 +45,18 @@ static nigh_status set_draw(plan_run *run, const char *what, uint64_t stream, in
     return status ? status : set_exact(run, what, set);
 }
 
-static nigh_status set_rows(plan_run *run, int64_t n, const int64_t *index, sample_set *set)
+/* Programs are run for their rows: in parts, so that progress shows. */
+static nigh_status set_rows(plan_run *run, const char *what, int64_t n, const int64_t *index, sample_set *set)
 {
     nigh_status status = set_room(run, n, set);
-    return status || n == 0 ? status : run->problem->ops->rows(run->ctx, run->problem, n, index, set->in, set->out);
+    int64_t part = run->problem->child ? 8 * nigh_context_threads(run->ctx) : n;
+    for (int64_t i = 0; i < n && !status; i += part) {
+        int64_t some = n - i < part ? n - i : part;
+        status = nigh_poll(run->ctx);
+        if (!status) status = run->problem->ops->rows(run->ctx, run->problem, some, index + i, set->in + (size_t)i * run->in_bytes, set->out + (size_t)i * run->out_bytes);
+        if (!status && run->problem->child) nigh_progress(run->ctx, what, (double)(i + some), (double)n);
+    }
+    return status;
 }
 
 static bool needs_data(plan_run *run)
@@ -87,9 +95,9 @@ static nigh_status deal_rows(plan_run *run)
     status = nigh_rng_permutation(run->ctx, &rng, rows - test, rest);
     if (status) return status;
     for (int64_t i = 0; i < rows - test; i++) rest[i] = order[test + rest[i]];
-    status = set_rows(run, test, order, &run->test);
-    if (!status) status = set_rows(run, screen, rest, &run->screen);
-    return status ? status : set_rows(run, fit, rest + screen, &run->fit);
+    status = set_rows(run, "exact answers to test", test, order, &run->test);
+    if (!status) status = set_rows(run, "exact answers to screen", screen, rest, &run->screen);
+    return status ? status : set_rows(run, "exact answers to fit", fit, rest + screen, &run->fit);
 }
 
 /* A few inputs for timing; drawing a field may cost more than its answer, so that counts, too. */

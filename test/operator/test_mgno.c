@@ -11,6 +11,8 @@
 #include <string.h>
 
 enum { ROWS = 40, SIZE = 16, WIDTH = SIZE * SIZE };
+#define FIELD_METHOD nigh_method_mgno
+#include "field_plans.h"
 
 /* These fields are too small for more than one thread. */
 static nigh_context *context_new(void)
@@ -41,39 +43,6 @@ static nigh_problem *fields(nigh_context *ctx, double *x, double *y)
         }
     }
     return problem_of(ctx, x, y);
-}
-
-static nigh_plan *plan_of(nigh_context *ctx, const nigh_problem *problem, const char *text, const double *x, const double *y, int64_t step, bool write)
-{
-    const nigh_method *m = &nigh_method_mgno;
-    nigh_settings settings = nigh_settings_default(m);
-    nigh_samples samples = {.n = ROWS, .in = x, .out = y};
-    nigh_progress_point point = {0};
-    nigh_plan *plan = NULL;
-    void *fit = NULL;
-    assert_ok(ctx, nigh_settings_parse(ctx, m, text, &settings));
-    assert_ok(ctx, m->start(ctx, m, problem, &samples, &settings, &fit));
-    for (int i = 0; !point.done; i++) {
-        assert_ok(ctx, m->advance(ctx, fit, step, &point));
-        if (i != 1 || !write) continue;
-        nigh_buffer bytes = {.ctx = ctx};
-        assert_ok(ctx, m->checkpoint(ctx, fit, &bytes));
-        m->abandon(ctx, fit);
-        assert_ok(ctx, m->restore(ctx, m, problem, &samples, &settings, bytes.data, bytes.size, &fit));
-        nigh_buffer_free(&bytes);
-    }
-    assert_ok(ctx, m->finish(ctx, fit, &plan));
-    m->abandon(ctx, fit);
-    return plan;
-}
-
-static void apply(nigh_context *ctx, const nigh_plan *plan, const double *x, double *y)
-{
-    size_t bytes = nigh_plan_workspace(plan);
-    void *workspace = nigh_alloc(ctx, bytes);
-    memset(workspace, 0xff, bytes);
-    assert_ok(ctx, nigh_plan_apply(plan, ROWS, x, y, workspace, bytes));
-    nigh_free(ctx, workspace);
 }
 
 static double error_of(nigh_context *ctx, const nigh_plan *plan, const double *x, const double *y)
