@@ -37,7 +37,7 @@ static nigh_status fine(nigh_context *ctx, bool flow, int64_t n, double viscosit
     int64_t points = flow ? n * n : n, steps = 16384;
     vorticity *v = NULL;
     spectral *s = NULL;
-    nigh_status status = flow ? vorticity_new(ctx, &(vorticity_spec){NIGH_F64, n, viscosity, {0.05, -0.05}, 1, 128, 28}, &v)
+    nigh_status status = flow ? vorticity_new(ctx, &(vorticity_spec){NIGH_F64, n, viscosity, {0.05, -0.05}, 1, 256, 24}, &v)
                               : spectral_new(ctx, &(spectral_spec){NIGH_F64, n, 2, 1 / (double)steps, 1, symbol, &viscosity}, &s);
     void *room = status ? NULL : nigh_alloc(ctx, flow ? vorticity_workspace(v) : spectral_workspace(s));
     for (int64_t i = 0; i < SAMPLES && room; i++) {

@@ -22,7 +22,7 @@ static double get(nigh_dtype dtype, const void *array, int64_t i) { return dtype
  */
 int64_t vorticity_steps(int64_t n, double viscosity, double unit, int64_t least, double safety, double velocity)
 {
-    double wave = 2 * M_PI * (double)((n - 1) / 3), steps = safety * unit * fmin(velocity * wave / 1.45, velocity * velocity / (10 * viscosity));
+    double wave = 2 * M_PI * (double)((n - 1) / 3), steps = safety * unit * fmin(velocity * wave / 1.2, velocity * velocity / (10 * viscosity));
     int64_t power = least;
     while ((double)power < steps && power < INT64_C(1) << 40) power *= 2;
     return power;
