@@ -83,56 +83,75 @@ static void pack_narrow(const job *j, int64_t group)
 
 /* ---- one tile ---- */
 
+/* Pixels of a tile that lie in one row of the result, [from, to). */
+typedef struct line {
+    int from, to;
+    int64_t image, at[2];
+} line;
+
 /* Pixels of a tile; those beyond the end are the last one again. */
 typedef struct pixels {
-    int64_t image[CONVOLUTION_ROWS], at[CONVOLUTION_DIMS][CONVOLUTION_ROWS], begin[CONVOLUTION_ROWS];
+    line line[CONVOLUTION_ROWS];
+    int lines;
+    int64_t column[CONVOLUTION_ROWS], begin[CONVOLUTION_ROWS];
     bool inner; /* every pixel reads every tap, the first at `begin`, the others at fixed distances */
 } pixels;
 
-static void next_pixels(const job *j, convolution_walk *walk, int count, pixels *px, place *p)
+/* The pixels from m on that lie in the walk's row, at most up to `count`; how many. */
+static int next_line(const job *j, convolution_walk *walk, int m, int count, pixels *px, place *p)
 {
     const convolution *c = j->c;
     const convolution_axis *axis = c->axis;
-    int64_t at[CONVOLUTION_DIMS] = {0};
-    px->inner = true;
-    for (int m = 0; m < c->kernels->rows; m++) {
-        if (m >= count) {
-            px->image[m] = px->image[count - 1], px->begin[m] = px->begin[count - 1];
-            for (int i = 0; i < CONVOLUTION_DIMS; i++) px->at[i][m] = px->at[i][count - 1];
-            p->y[m] = p->dump;
-            continue;
-        }
-        for (int i = 0; i < CONVOLUTION_DIMS; i++) at[i] = px->at[i][m] = convolution_walk_position(walk, i);
-        px->image[m] = walk->n * c->source_image;
-        px->begin[m] = px->image[m] + axis[0].source[at[0]] + axis[1].source[at[1]] + axis[2].source[at[2]];
-        px->inner &= axis[0].run[at[0]] & axis[1].run[at[1]] & axis[2].run[at[2]];
-        p->y[m] = j->result + walk->n * c->result_image + ((at[0] * axis[1].count + at[1]) * axis[2].count + at[2]) * c->result_pixel;
-        convolution_walk_next(walk);
+    int64_t left = walk->size[2] - walk->at[2];
+    int most = count - m < left ? count - m : (int)left;
+    line *l = &px->line[px->lines++];
+    *l = (line){m, m + most, walk->n * c->source_image, {convolution_walk_position(walk, 0), convolution_walk_position(walk, 1)}};
+    const int64_t *order = axis[2].order + walk->begin[2] + walk->at[2], source = l->image + axis[0].source[l->at[0]] + axis[1].source[l->at[1]];
+    char *to = j->result + walk->n * c->result_image + (l->at[0] * axis[1].count + l->at[1]) * axis[2].count * c->result_pixel;
+    bool inner = px->inner & axis[0].run[l->at[0]] & axis[1].run[l->at[1]];
+    for (int i = 0; i < most; i++) {
+        int64_t column = order[i];
+        px->column[m + i] = column, px->begin[m + i] = source + axis[2].source[column];
+        inner &= axis[2].run[column];
+        p->y[m + i] = to + column * c->result_pixel;
     }
+    px->inner = inner;
+    walk->at[2] += most - 1;
+    convolution_walk_next(walk);
+    return most;
 }
 
-/* The taps of one row of the kernel. row: offset of each pixel's row, negative where it lies outside. */
-static void row_taps(const job *j, const pixels *px, const int64_t *row, const char *w, int64_t w_tap, bool run, place *p)
+static void next_pixels(const job *j, convolution_walk *walk, int count, pixels *px, place *p)
+{
+    const int rows = j->c->kernels->rows;
+    px->inner = true, px->lines = 0;
+    for (int m = 0; m < count;) m += next_line(j, walk, m, count, px, p);
+    for (int m = count; m < rows; m++) px->column[m] = px->column[count - 1], px->begin[m] = px->begin[count - 1], p->y[m] = p->dump;
+    px->line[px->lines - 1].to = rows;
+}
+
+/* Where the pixels of a line read by a slot: offset 0 of `source` (NULL: outside) and of each column. False: all read zeros. */
+static bool line_reads(const pixels *px, const line *l, const char *source, const int64_t *offset, const char *zeros, const void **x)
+{
+    bool any = false;
+    for (int m = l->from; m < l->to; m++) {
+        int64_t at = source ? offset[px->column[m]] : CONVOLUTION_NONE;
+        any |= at >= 0;
+        x[m] = at < 0 ? zeros : source + at;
+    }
+    return any;
+}
+
+/* The taps of one row of the kernel. source: row that each line reads, NULL where it lies outside. */
+static void row_taps(const job *j, const pixels *px, const char *const *source, const char *w, int64_t w_tap, bool run, place *p)
 {
     const convolution *c = j->c;
     const convolution_axis *axis = &c->axis[2];
-    const int rows = c->kernels->rows;
-    if (run) {
-        convolution_tap *tap = &p->tap[p->taps++];
-        tap->w = w, tap->depth = axis->taps * c->depth;
-        for (int m = 0; m < rows; m++) tap->x[m] = row[m] < 0 ? p->zeros : j->source + row[m] + axis->source[px->at[2][m]];
-        return;
-    }
-    for (int64_t slot = 0; slot < axis->slots; slot++) {
-        const int64_t *source = axis->source + slot * axis->count;
+    for (int64_t slot = 0; slot < (run ? 1 : axis->slots); slot++) {
         convolution_tap *tap = &p->tap[p->taps];
-        bool any = false;
-        for (int m = 0; m < rows; m++) {
-            int64_t offset = row[m] + source[px->at[2][m]];
-            any |= offset >= 0;
-            tap->x[m] = offset < 0 ? p->zeros : j->source + offset;
-        }
-        tap->w = w + axis->tap[slot] * w_tap, tap->depth = c->depth;
+        bool any = run;
+        for (int i = 0; i < px->lines; i++) any |= line_reads(px, &px->line[i], source[i], axis->source + slot * axis->count, p->zeros, tap->x);
+        tap->w = w + axis->tap[slot] * w_tap, tap->depth = run ? axis->taps * c->depth : c->depth;
         p->taps += any;
     }
 }
@@ -165,19 +184,19 @@ static void find_taps(const job *j, const pixels *px, const char *w, int64_t w_t
         return;
     }
     p->taps = 0;
-    for (int m = 0; m < rows; m++) run &= c->axis[2].run[px->at[2][m]];
+    for (int m = 0; m < rows; m++) run &= c->axis[2].run[px->column[m]];
     for (int64_t a = 0; a < c->axis[0].slots; a++)
         for (int64_t b = 0; b < c->axis[1].slots; b++) {
-            const int64_t *plane = c->axis[0].source + a * c->axis[0].count, *line = c->axis[1].source + b * c->axis[1].count;
-            int64_t row[CONVOLUTION_ROWS];
+            const int64_t *plane = c->axis[0].source + a * c->axis[0].count, *row = c->axis[1].source + b * c->axis[1].count;
+            const char *source[CONVOLUTION_ROWS];
             bool any = false;
-            for (int m = 0; m < rows; m++) {
-                row[m] = px->image[m] + plane[px->at[0][m]] + line[px->at[1][m]];
-                if (row[m] < 0) row[m] = CONVOLUTION_NONE;
-                any |= row[m] >= 0;
+            for (int i = 0; i < px->lines; i++) {
+                int64_t offset = px->line[i].image + plane[px->line[i].at[0]] + row[px->line[i].at[1]];
+                source[i] = offset < 0 ? NULL : j->source + offset;
+                any |= offset >= 0;
             }
             int64_t tap = (c->axis[0].tap[a] * c->axis[1].taps + c->axis[1].tap[b]) * c->axis[2].taps;
-            if (any) row_taps(j, px, row, w + tap * w_tap, w_tap, run, p);
+            if (any) row_taps(j, px, source, w + tap * w_tap, w_tap, run, p);
         }
 }
 
@@ -214,7 +233,7 @@ static void walk_tiles(const job *j, int64_t class_index, int64_t from, int64_t 
     convolution_walk walk;
     convolution_walk_start(c, class_index, from * rows, &walk);
     for (int64_t t = from; t < to; t++) {
-        pixels px = {.inner = true};
+        pixels px;
         int64_t left = total - t * rows;
         next_pixels(j, &walk, left < rows ? (int)left : rows, &px, p);
         find_taps(&mine, &px, w, w_tap * (int64_t)e, p);
@@ -232,7 +251,7 @@ static void walk_depthwise(const job *j, int64_t class_index, int64_t from, int6
     convolution_walk walk;
     convolution_walk_start(c, class_index, from * rows, &walk);
     for (int64_t t = from; t < to; t++) {
-        pixels px = {.inner = true};
+        pixels px;
         int64_t left = total - t * rows;
         next_pixels(j, &walk, left < rows ? (int)left : rows, &px, p);
         find_taps(j, &px, adjoint ? j->w + (c->taps - 1) * w_tap : j->w, adjoint ? -w_tap : w_tap, p);
