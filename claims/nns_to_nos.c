@@ -24,7 +24,7 @@ static const elsewhere_case quick[] = {
     {"fno", "burgers", "viscosity=0.02,time=0.3", "network=fno,width=12,depth=3,modes=12,epochs=30,batch=16,rate=0.005", 32, 128, 24},
 };
 static const elsewhere_case full[] = {
-    {"conv", "navier-stokes", "time=2", "network=conv,width=16,depth=3,epochs=12,batch=8,rate=0.003", 32, 256, 32},
+    {"conv", "navier-stokes", "time=2", "network=conv,width=16,depth=3,epochs=20,batch=8,rate=0.003", 32, 256, 32},
     {"fno", "navier-stokes", "time=2", "network=fno,width=16,depth=3,modes=12,epochs=8,batch=8,rate=0.003", 32, 256, 32},
     {"attention", "navier-stokes", "time=2", "network=attention,width=48,depth=3,epochs=12,batch=8,rate=0.003", 32, 256, 32},
 };
