@@ -3,6 +3,7 @@
 
 #define FIELD_METHOD nigh_method_fno
 #include "field_sets.h"
+#include "field_export.h"
 
 #include "nigh/fields.h"
 #include "nigh/regress.h"
@@ -82,51 +83,17 @@ static void test_file(void **state)
 
 /* ---- as C --------------------------------------------------------------------------------------------- */
 
-static const char main_c[] = "#include <stdio.h>\n#include <stdlib.h>\nvoid model(long n, const double *in, double *out);\n"
-                             "int main(int argc, char **argv)\n{\n    long d = atol(argv[1]), m = atol(argv[2]), n = 3;\n"
-                             "    double *in = malloc(n * d * sizeof *in), *out = malloc(n * m * sizeof *out);\n"
-                             "    if (argc != 3 || fread(in, sizeof *in, n * d, stdin) != (size_t)(n * d)) return 2;\n    model(n, in, out);\n"
-                             "    return fwrite(out, sizeof *out, n * m, stdout) != (size_t)(n * m);\n}\n";
-
-static void write_file(const char *folder, const char *name, const void *data, size_t size)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    fclose(file);
-}
-
 static void test_export(void **state)
 {
     nigh_context *ctx = test_context_new();
     static const int64_t cases[][4] = {{20, 0, 1, 1}, {11, 0, 2, 3}, {8, 12, 1, 1}, {9, 11, 2, 2}};
-    char *folder = test_folder_new(), command[1024];
-    write_file(folder, "main.c", main_c, sizeof main_c - 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         set s = set_new(ctx, cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
         nigh_plan *plan = finish(ctx, start(ctx, &s, i % 2 ? "width=5,modes=7,layers=2,epochs=2" : "width=32,modes=6,layers=3,epochs=2"), 100);
-        int64_t d = nigh_shape_count(&plan->in), m = nigh_shape_count(&plan->out);
-        nigh_buffer text = {.ctx = ctx};
-        assert_ok(ctx, nigh_plan_export(ctx, plan, "model", &text));
-        write_file(folder, "model.c", text.data, text.size);
-        write_file(folder, "in", s.x, (size_t)(3 * d) * sizeof(double));
-        snprintf(command, sizeof command, "cd %s && cc -std=c99 -O1 -Wall -Wextra -Werror -c model.c && cc main.c model.o -lm -o run && ./run %lld %lld < in > out", folder, (long long)d,
-                 (long long)m);
-        assert_int_equal(system(command), 0);
-        double *ours = malloc((size_t)(3 * m) * sizeof *ours), *theirs = malloc((size_t)(3 * m) * sizeof *theirs);
-        snprintf(command, sizeof command, "%s/out", folder);
-        FILE *file = fopen(command, "rb");
-        assert_int_equal(fread(theirs, sizeof *theirs, (size_t)(3 * m), file), (size_t)(3 * m));
-        fclose(file);
-        assert_ok(ctx, apply(ctx, plan, 3, s.x, ours));
-        for (int64_t k = 0; k < 3 * m; k++) assert_near(theirs[k], ours[k], 1e-5, 1e-5);
-        free(ours), free(theirs);
-        nigh_buffer_free(&text);
+        check_exported_plan(ctx, plan, "cc -std=c99 -O1", 3, s.x, 1e-5, 1e-5);
         nigh_plan_free(ctx, plan);
         set_free(ctx, &s);
     }
-    test_folder_remove(folder);
     test_context_free(ctx);
 }
 

@@ -13,6 +13,7 @@
 enum { ROWS = 40, SIZE = 16, WIDTH = SIZE * SIZE };
 #define FIELD_METHOD nigh_method_mgno
 #include "field_plans.h"
+#include "field_export.h"
 
 /* These fields are too small for more than one thread. */
 static nigh_context *context_new(void)
@@ -169,6 +170,23 @@ static void test_bad_data(void **state)
     test_context_free(ctx);
 }
 
+static void test_export(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
+    nigh_problem *problem = fields(ctx, x, y);
+    static const char *const texts[] = {"width=4,layers=2,levels=3,epochs=1,batch=5", "width=8,layers=1,cycle=textbook,answer=change,epochs=1,batch=5"};
+    static const char *const compilers[] = {"cc -std=c99 -O1", "cc -std=c99 -O1 -march=native"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        nigh_plan *plan = plan_of(ctx, problem, texts[i], x, y, 100, false);
+        check_exported_plan(ctx, plan, compilers[i], ROWS, x, 1e-5, 1e-5);
+        nigh_plan_free(ctx, plan);
+    }
+    nigh_problem_free(ctx, problem);
+    free(x);
+    test_context_free(ctx);
+}
+
 static void test_refused(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -187,6 +205,6 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_learns),   cmocka_unit_test(test_same_bits), cmocka_unit_test(test_boundary), cmocka_unit_test(test_levels),
-                                       cmocka_unit_test(test_bad_data), cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_bad_data), cmocka_unit_test(test_export), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 enum { ROWS = 40, SIZE = 16, WIDTH = SIZE * SIZE };
 #define FIELD_METHOD nigh_method_unet
 #include "field_plans.h"
+#include "field_export.h"
 
 /* Fields of two waves, and their squared slope along the rows. */
 static nigh_problem *fields(nigh_context *ctx, double *x, double *y)
@@ -73,49 +74,18 @@ static void test_same_bits(void **state)
 
 /* ---- as C --------------------------------------------------------------------------------------------- */
 
-static const char main_c[] = "#include <stdio.h>\n#include <stdlib.h>\nvoid model(long n, const double *in, double *out);\n"
-                             "int main(int argc, char **argv)\n{\n    long d = atol(argv[1]), n = atol(argv[2]);\n"
-                             "    double *in = malloc(n * d * sizeof *in), *out = malloc(n * d * sizeof *out);\n"
-                             "    if (argc != 3 || fread(in, sizeof *in, n * d, stdin) != (size_t)(n * d)) return 2;\n    model(n, in, out);\n"
-                             "    return fwrite(out, sizeof *out, n * d, stdout) != (size_t)(n * d);\n}\n";
-
-static void write_file(const char *folder, const char *name, const void *data, size_t size)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    fclose(file);
-}
-
 static void test_export(void **state)
 {
     nigh_context *ctx = test_context_new();
-    size_t bytes = ROWS * WIDTH * sizeof(double);
-    double *x = malloc(4 * bytes), *y = x + ROWS * WIDTH, *ours = y + ROWS * WIDTH, *theirs = ours + ROWS * WIDTH;
+    double *x = malloc(2 * ROWS * WIDTH * sizeof *x), *y = x + ROWS * WIDTH;
     nigh_problem *problem = fields(ctx, x, y);
-    char *folder = test_folder_new(), command[1024];
     static const char *const texts[] = {"base=8,scales=3,epochs=1,batch=8", "base=4,scales=2,epochs=1,batch=8,norm=batch,padding=circular"};
     static const char *const compilers[] = {"cc -std=c99 -O2", "cc -std=c99 -O3 -march=native"};
-    write_file(folder, "main.c", main_c, sizeof main_c - 1);
-    write_file(folder, "in", x, bytes);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         nigh_plan *plan = plan_of(ctx, problem, texts[i], x, y, 100, false);
-        nigh_buffer text = {.ctx = ctx};
-        assert_ok(ctx, nigh_plan_export(ctx, plan, "model", &text));
-        write_file(folder, "model.c", text.data, text.size);
-        snprintf(command, sizeof command, "cd %s && %s -Wall -Wextra -Werror -pedantic -c model.c && cc main.c model.o -lm -o run && ./run %d %d < in > out", folder, compilers[i], WIDTH, ROWS);
-        assert_int_equal(system(command), 0);
-        snprintf(command, sizeof command, "%s/out", folder);
-        FILE *file = fopen(command, "rb");
-        assert_int_equal(fread(theirs, 1, bytes, file), bytes);
-        fclose(file);
-        apply(ctx, plan, x, ours);
-        for (int k = 0; k < ROWS * WIDTH; k++) assert_near(theirs[k], ours[k], 1e-5, 1e-5);
-        nigh_buffer_free(&text);
+        check_exported_plan(ctx, plan, compilers[i], ROWS, x, 1e-5, 1e-5);
         nigh_plan_free(ctx, plan);
     }
-    test_folder_remove(folder);
     nigh_problem_free(ctx, problem);
     free(x);
     test_context_free(ctx);
