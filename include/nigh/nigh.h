@@ -6,6 +6,7 @@
 #include "nigh/bessel.h"
 #include "nigh/blocks.h"
 #include "nigh/core.h"
+#include "nigh/coreset.h"
 #include "nigh/dataset.h"
 #include "nigh/design.h"
 #include "nigh/discretise.h"

@@ -1,0 +1,29 @@
+/* nigh reduce: less data, with a guarantee. Finds the subcommand. */
+#include "cli/reduce.h"
+#include "core/words.h"
+
+#include <string.h>
+
+static const reduce_verb verbs[] = {
+    {NULL, NULL, NULL},
+};
+
+static int print_verbs(FILE *to)
+{
+    fprintf(to, "usage: nigh reduce WHAT ...\n\n");
+    for (const reduce_verb *v = verbs; v->name; v++) fprintf(to, "  %-14s %s\n", v->name, v->summary);
+    fprintf(to, "\nnigh reduce WHAT --help tells more. Rows for a loss: nigh plan FILE --loss LOSS --error E.\n");
+    return 0;
+}
+
+int cli_reduce(nigh_context *ctx, int argc, char **argv)
+{
+    if (argc < 2) return print_verbs(stderr), 2;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return print_verbs(stdout);
+    const char *near = NULL;
+    for (const reduce_verb *v = verbs; v->name; v++) {
+        if (strcmp(argv[1], v->name) == 0) return v->run(ctx, argc - 1, argv + 1);
+        near = word_nearer(argv[1], strlen(argv[1]), v->name, near);
+    }
+    return cli_misuse(ctx, "nigh reduce cannot do '%s'%s%s%s; see nigh reduce --help", argv[1], near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
