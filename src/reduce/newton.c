@@ -219,7 +219,7 @@ static void sum_duals(const newton *n, const double *m, const double *step, dual
 static double sum_conjugates(const newton *n, const double *m, const double *step, double scale)
 {
     double u[ROWS], curvature[ROWS], sum = 0;
-    if (n->curve.kind == NIGH_LOSS_HINGE || limit(&n->curve) == 1) return 0;
+    if (n->curve.kind == NIGH_LOSS_LP && n->curve.p == 1) return 0;
     for (int64_t i = 0; i < n->rows->n; i += ROWS) {
         int64_t rows = n->rows->n - i < ROWS ? n->rows->n - i : ROWS;
         points(n, i, rows, m, step, u, curvature);
