@@ -56,7 +56,7 @@ nigh_status nigh_loss_new(nigh_context *ctx, const nigh_loss_options *options, n
     loss->options = o;
     if (o.kind == NIGH_LOSS_CALLBACK) loss->callbacks = *c, loss->options.callbacks = &loss->callbacks;
     if (o.kind == NIGH_LOSS_RESIDUAL) {
-        status = residual_new(ctx, o.expression, &loss->residual);
+        status = margin_residual_new(ctx, o.expression, &loss->residual);
         if (!status && !(loss->expression = nigh_strdup(ctx, o.expression))) status = NIGH_MEMORY;
         loss->options.expression = loss->expression;
     }
@@ -69,7 +69,7 @@ nigh_status nigh_loss_new(nigh_context *ctx, const nigh_loss_options *options, n
 void nigh_loss_free(nigh_loss *loss)
 {
     if (!loss) return;
-    residual_end(&loss->residual);
+    margin_residual_end(&loss->residual);
     nigh_free(loss->ctx, loss->expression);
     nigh_free(loss->ctx, loss->name);
     nigh_free(loss->ctx, loss);
@@ -106,7 +106,7 @@ static nigh_status of_user(const nigh_loss *loss, nigh_context *ctx, const nigh_
 static nigh_status evaluate(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const double *model, double *value, double *cost)
 {
     margin_pass *pass;
-    const residual_loss *residual = loss->options.kind == NIGH_LOSS_RESIDUAL ? &loss->residual : NULL;
+    const margin_residual *residual = loss->options.kind == NIGH_LOSS_RESIDUAL ? &loss->residual : NULL;
     nigh_status status = margin_new(ctx, rows, residual, 0, &pass);
     if (status) return status;
     margin_curve curve = loss_curve(loss, 0);

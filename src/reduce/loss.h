@@ -2,13 +2,13 @@
 #ifndef NIGH_REDUCE_LOSS_H
 #define NIGH_REDUCE_LOSS_H
 #include "nigh/coreset.h"
-#include "reduce/margin.h"
+#include "nn/margin.h"
 
 struct nigh_loss {
     nigh_context *ctx;
     nigh_loss_options options;
     nigh_loss_callbacks callbacks;
-    residual_loss residual;
+    margin_residual residual;
     char *expression, *name;
 };
 

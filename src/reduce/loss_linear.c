@@ -307,7 +307,7 @@ nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit
 {
     const nigh_loss_options *o = &job->loss->options;
     int64_t d = job->rows->d;
-    const residual_loss *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
+    const margin_residual *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
     descent q = {.curve = loss_curve(job->loss, 0), .lambda = o->lambda, .d = d, .intercept = !o->no_intercept};
     nigh_status status = margin_new(job->ctx, job->rows, residual, MARGIN_GRADIENT, &q.pass);
     if (status) return status;
