@@ -7,7 +7,7 @@
 #include "reduce/kmeans.h"
 #include "reduce/mixture.h"
 
-enum { NEWTON_COLUMNS = 300 };
+enum { NEWTON_COLUMNS = 300, CORNER_COLUMNS = 1000 }; /* beyond them L-BFGS, which corners slow down */
 
 static const char *const kinds[] = {"squares", "lp", "huber", "logistic", "hinge", "k-means", "mixture", "residual", "callback"};
 
@@ -18,6 +18,12 @@ bool nigh_loss_uses_y(const nigh_loss *loss) { return loss_linear(loss); }
 bool nigh_loss_convex(const nigh_loss *loss) { return loss->options.kind <= NIGH_LOSS_HINGE; }
 const char *nigh_loss_name(const nigh_loss *loss) { return loss->name; }
 const nigh_loss_options *nigh_loss_is(const nigh_loss *loss) { return &loss->options; }
+
+bool loss_corners(const nigh_loss *loss)
+{
+    const nigh_loss_options *o = &loss->options;
+    return o->kind == NIGH_LOSS_HINGE || (o->kind == NIGH_LOSS_LP && o->p < 2);
+}
 
 margin_curve loss_curve(const nigh_loss *loss, double smooth)
 {
@@ -189,7 +195,7 @@ nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh
         if (status) return nigh_fail(ctx, status, "the loss's fit failed: %s", nigh_status_text(status));
     } else if (kind == NIGH_LOSS_SQUARES || (kind == NIGH_LOSS_LP && loss->options.p == 2)) {
         status = loss_train_squares(&job, model, &found);
-    } else if (kind == NIGH_LOSS_RESIDUAL || (loss_linear(loss) && rows->d > NEWTON_COLUMNS)) {
+    } else if (kind == NIGH_LOSS_RESIDUAL || (loss_linear(loss) && rows->d > (loss_corners(loss) ? CORNER_COLUMNS : NEWTON_COLUMNS))) {
         status = loss_train_descent(&job, model, &found);
     } else if (loss_linear(loss)) {
         status = loss_train_newton(&job, model, &found);
