@@ -53,10 +53,9 @@ typedef struct nigh_reduce_candidate {
     double *model;          /* fitted to it                                                        */
     double error;           /* of that model, on all rows                                          */
     double subset_error;    /* what the subset alone would say of its model: cost on the subset / best - 1. Never to be trusted */
-    double prepare_seconds; /* once, whatever the size: scores, pilots                             */
-    double draw_seconds;    /* the draws, trainings and evaluations at the size that was kept      */
+    double choose_seconds;  /* scores and pilots, then every draw, training and evaluation of the search for its size */
     double train_seconds;   /* one fit to the subset                                               */
-    double cost;            /* prepare + draw + uses x train; uses 1 when none were asked for      */
+    double cost;            /* full_seconds (the best must be known) + choose + uses x train; uses 1 when none were asked for */
     int64_t tries;          /* subsets drawn in the search                                         */
 } nigh_reduce_candidate;
 

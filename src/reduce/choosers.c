@@ -9,7 +9,7 @@
 
 bool chooser_linear(const nigh_loss *loss)
 {
-    nigh_loss_kind kind = nigh_loss_is(loss)->kind;
+    nigh_row_loss_kind kind = nigh_loss_is(loss)->kind;
     return kind != NIGH_LOSS_KMEANS && kind != NIGH_LOSS_MIXTURE && kind != NIGH_LOSS_CALLBACK;
 }
 
@@ -31,7 +31,7 @@ static nigh_status smooth_linear(nigh_context *ctx, const chooser_task *task)
 {
     nigh_status status = linear_only(ctx, task);
     if (status) return status;
-    nigh_loss_kind kind = nigh_loss_is(task->loss)->kind;
+    nigh_row_loss_kind kind = nigh_loss_is(task->loss)->kind;
     if (kind == NIGH_LOSS_LOGISTIC || kind == NIGH_LOSS_HUBER || (kind == NIGH_LOSS_LP && nigh_loss_is(task->loss)->p > 1)) return NIGH_OK;
     return nigh_fail(ctx, NIGH_UNSUPPORTED, "for smooth convex losses that take several Newton steps; %s is none", nigh_loss_name(task->loss));
 }
@@ -130,7 +130,7 @@ static nigh_status scores_gradient(nigh_context *ctx, const chooser_task *task, 
 
 static nigh_status points_only(nigh_context *ctx, const chooser_task *task)
 {
-    nigh_loss_kind kind = nigh_loss_is(task->loss)->kind;
+    nigh_row_loss_kind kind = nigh_loss_is(task->loss)->kind;
     if (kind == NIGH_LOSS_KMEANS || kind == NIGH_LOSS_MIXTURE) return NIGH_OK;
     return nigh_fail(ctx, NIGH_UNSUPPORTED, "for k-means and mixtures");
 }

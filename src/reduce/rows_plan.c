@@ -23,7 +23,6 @@ typedef struct search {
     nigh_subset subset;  /* of the try at work */
     double *model;       /* [parameters] */
     int64_t room;        /* of out->history */
-    double best_seconds; /* draws, trainings, evaluations at the size at work */
 } search;
 
 nigh_reduce_request nigh_reduce_request_default(void) { return (nigh_reduce_request){.draws = 8, .precision = 1.08}; }
@@ -114,7 +113,7 @@ static nigh_status evaluate(search *s, bool modelled, double *error, double *sub
     if (status) return status;
     double began = nigh_clock();
     if (!modelled) status = nigh_loss_train(s->ctx, s->task.loss, &part, NULL, s->model, &fit);
-    *seconds = nigh_clock() - began;
+    if (!s->chooser->model_only) *seconds = nigh_clock() - began;
     if (!status && modelled) status = nigh_loss_cost(s->ctx, s->task.loss, &part, s->model, &fit.cost);
     if (!status) status = nigh_loss_cost(s->ctx, s->task.loss, s->task.rows, s->model, &cost);
     nigh_free(s->ctx, block);
@@ -148,24 +147,24 @@ static void keep(search *s, double error, double subset_error, double train_seco
     s->subset = (nigh_subset){0};
     memcpy(c->model, s->model, (size_t)s->out->parameters * sizeof *c->model);
     c->error = error, c->subset_error = subset_error;
-    c->train_seconds = train_seconds, c->draw_seconds = s->best_seconds;
+    c->train_seconds = train_seconds;
 }
 
 /* Up to `draws` subsets of m rows, until one meets the error: *best is the least error seen. */
 static nigh_status try_size(search *s, int64_t m, bool *met, double *best)
 {
     nigh_status status = NIGH_OK;
-    s->best_seconds = 0;
     *met = false, *best = INFINITY;
     int draws = s->chooser->once ? 1 : s->request.draws;
     for (int i = 0; i < draws && !*met && !status; i++) {
         bool modelled = false;
-        double error = INFINITY, subset_error = NAN, seconds = 0, began = nigh_clock();
+        double error = INFINITY, subset_error = NAN, seconds = 0;
         status = nigh_poll(s->ctx);
+        double began = nigh_clock();
         if (!status) status = draw(s, m, (uint64_t)m * 1000 + (uint64_t)i, &modelled);
+        seconds = nigh_clock() - began; /* of a model that is drawn with its own passes over all rows */
         if (!status) status = missed_if(evaluate(s, modelled, &error, &subset_error, &seconds), &error);
         else status = missed_if(status, &error);
-        s->best_seconds += nigh_clock() - began;
         s->candidate->tries++;
         if (!status) status = remember(s, s->subset.count ? s->subset.count : m, error);
         *best = fmin(*best, error);
@@ -242,8 +241,8 @@ static nigh_status run_chooser(search *s)
         s->score = nigh_alloc(s->ctx, (size_t)s->task.rows->n * sizeof *s->score);
         status = s->score ? s->chooser->scores(s->ctx, &s->task, s->score) : NIGH_MEMORY;
     }
-    c->prepare_seconds = nigh_clock() - began;
     if (!status) status = search_size(s);
+    c->choose_seconds = nigh_clock() - began;
     nigh_free(s->ctx, s->score);
     s->score = NULL;
     return excuse(s, status, NIGH_REDUCE_FAILED);
@@ -275,9 +274,8 @@ static nigh_status count_costs(search *s)
     for (int i = 1; i < o->count && !status; i++) {
         nigh_reduce_candidate *c = &o->candidates[i];
         if (c->state != NIGH_REDUCE_MET) continue;
-        if (c->model_only) c->train_seconds = c->draw_seconds, c->draw_seconds = 0; /* every fit needs its own pass over all rows */
-        else status = time_training(s, c);
-        c->cost = c->prepare_seconds + c->draw_seconds + uses * c->train_seconds;
+        if (!c->model_only) status = time_training(s, c);
+        c->cost = o->full_seconds + c->choose_seconds + uses * c->train_seconds;
     }
     o->candidates[0].cost = uses * o->full_seconds;
     return status;
@@ -303,7 +301,7 @@ static void choose(nigh_reduction *o)
     nigh_reduce_candidate *c = &o->candidates[o->chosen];
     c->state = NIGH_REDUCE_CHOSEN;
     if (o->chosen > 0 && c->train_seconds < o->full_seconds)
-        o->break_even = ceil((c->prepare_seconds + c->draw_seconds) / (o->full_seconds - c->train_seconds));
+        o->break_even = ceil((o->full_seconds + c->choose_seconds) / (o->full_seconds - c->train_seconds));
 }
 
 /* How the chosen subset speaks of models it was not chosen for: those of the other candidates. */

@@ -36,7 +36,7 @@ static nigh_status print_chosen(const nigh_reduction *o, const nigh_reduce_candi
     if (!status && !c->model_only && isfinite(o->distortion))
         status = nigh_buffer_print(text, "            other models' costs are off by up to %s on the subset\n", number(o->distortion, a));
     if (!status && !c->model_only)
-        status = nigh_buffer_print(text, "time        %s to choose the rows, %s a fit beside %s on all rows\n", seconds(c->prepare_seconds + c->draw_seconds, a), seconds(c->train_seconds, b),
+        status = nigh_buffer_print(text, "time        %s to choose and judge the rows, %s a fit beside %s on all rows\n", seconds(o->full_seconds + c->choose_seconds, a), seconds(c->train_seconds, b),
                                    seconds(o->full_seconds, e));
     if (!status && !c->model_only && isfinite(o->break_even))
         status = nigh_buffer_print(text, "pays        from %s fit%s on; for fewer all rows are cheaper\n", nigh_figure_count(o->break_even, f), o->break_even == 1 ? "" : "s");
@@ -69,7 +69,7 @@ static nigh_status print_table(const nigh_reduction *o, nigh_buffer *text)
             status = nigh_buffer_print(text, "%-26s %9s %10s %10s %10s %10s %6s  %s: %s\n", k->method, "-", "-", "-", "-", "-", "-", state_words[k->state], k->why ? k->why : "");
         else
             status = nigh_buffer_print(text, "%-26s %9lld %10s %10s %10s %10s %6lld  %s\n", k->method, (long long)(i ? k->subset.count : o->n), number(k->error, a),
-                                       seconds(k->prepare_seconds + k->draw_seconds, b), seconds(k->train_seconds, c), k->cost > 0 ? seconds(k->cost, d) : "-", (long long)k->tries,
+                                       seconds(k->choose_seconds, b), seconds(k->train_seconds, c), k->cost > 0 ? seconds(k->cost, d) : "-", (long long)k->tries,
                                        state_words[k->state]);
     }
     return status ? status : nigh_buffer_print(text, "\n");
@@ -102,8 +102,7 @@ static nigh_status set_candidate(nigh_context *ctx, const nigh_reduce_candidate 
     if (!s) s = nj_set_int(ctx, object, "rows", c->subset.count);
     if (!s) s = nj_set_real(ctx, object, "error", c->error);
     if (!s) s = nj_set_real(ctx, object, "subset_error", c->subset_error);
-    if (!s) s = nj_set_real(ctx, object, "prepare_seconds", c->prepare_seconds);
-    if (!s) s = nj_set_real(ctx, object, "draw_seconds", c->draw_seconds);
+    if (!s) s = nj_set_real(ctx, object, "choose_seconds", c->choose_seconds);
     if (!s) s = nj_set_real(ctx, object, "train_seconds", c->train_seconds);
     if (!s) s = nj_set_real(ctx, object, "cost", c->cost);
     return s ? s : nj_set_int(ctx, object, "tries", c->tries);
