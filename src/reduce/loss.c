@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "reduce/kmeans.h"
+#include "reduce/mixture.h"
+
 enum { NEWTON_COLUMNS = 300 };
 
 static const char *const kinds[] = {"squares", "lp", "huber", "logistic", "hinge", "k-means", "mixture", "residual", "callback"};
@@ -118,7 +121,8 @@ nigh_status nigh_loss_values(nigh_context *ctx, const nigh_loss *loss, const nig
     nigh_status status = loss_check_shape(ctx, loss, rows);
     if (status) return status;
     if (loss->options.kind == NIGH_LOSS_CALLBACK) return of_user(loss, ctx, rows, model, value);
-    if (!loss_linear(loss)) return nigh_fail(ctx, NIGH_UNSUPPORTED, "the loss %s has no values", loss->name);
+    if (loss->options.kind == NIGH_LOSS_KMEANS) return kmeans_assign(ctx, rows->n, rows->d, loss->options.k, false, rows->x, model, NULL, value);
+    if (loss->options.kind == NIGH_LOSS_MIXTURE) return mixture_values(ctx, loss->options.k, rows, model, value);
     return evaluate(ctx, loss, rows, model, value, &cost);
 }
 
@@ -150,6 +154,22 @@ static nigh_status check_classes(nigh_context *ctx, const nigh_rows *rows)
     return nigh_fail(ctx, NIGH_INVALID, "class %d has no row of positive weight: nothing can be told apart", seen[0] > 0);
 }
 
+/* KMEANS, MIXTURE */
+static nigh_status train_centres(const loss_job *job, double *model, nigh_loss_fit *fit)
+{
+    const nigh_loss_options *o = &job->loss->options;
+    const nigh_rows *r = job->rows;
+    if (o->kind == NIGH_LOSS_MIXTURE) {
+        mixture_spec spec = {o->k, job->iterations, o->restarts, job->tolerance, o->seed};
+        return mixture_train(job->ctx, &spec, r, job->start, model, fit);
+    }
+    kmeans_spec spec = {.n = r->n, .d = r->d, .k = o->k, .restarts = o->restarts, .iterations = job->iterations, .tolerance = job->tolerance, .seed = o->seed};
+    kmeans_fit found;
+    nigh_status status = kmeans_run(job->ctx, &spec, r->x, r->weight, job->start, model, NULL, NULL, &found);
+    if (!status) *fit = (nigh_loss_fit){found.cost, INFINITY, found.iterations, found.passes, found.met};
+    return status;
+}
+
 nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const nigh_loss_fit_options *options, double *model,
                             nigh_loss_fit *fit)
 {
@@ -174,7 +194,7 @@ nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh
     } else if (loss_linear(loss)) {
         status = loss_train_newton(&job, model, &found);
     } else {
-        status = nigh_fail(ctx, NIGH_UNSUPPORTED, "the loss %s has no fit", loss->name);
+        status = train_centres(&job, model, &found);
     }
     if (!status && fit) *fit = found;
     return status;
