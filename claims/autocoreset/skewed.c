@@ -69,7 +69,7 @@ static nigh_status fit(void *user, const nigh_rows *rows, const double *start, d
         double shrink = penalty(s, model);
         status = improve(s->ctx, rows, model, a, a + p * p, &now);
         out->iterations++, out->passes++;
-        out->met = cost - (now + shrink) <= 1e-12 * cost;
+        out->met = out->iterations > 1 && cost - (now + shrink) <= 1e-12 * cost;
         cost = now + shrink;
     }
     out->cost = cost;
