@@ -59,9 +59,11 @@ enum { CSV_PARTS = 64, CSV_PART_BYTES = 1 << 18 };
 typedef struct csv_part {
     const char *begin, *end;
     int64_t lines, rows;
+    int64_t line;  /* of its begin */
     size_t room;   /* values at most */
     size_t offset; /* where they go */
     bool odd;      /* something is wrong in it */
+    bool even;     /* every line is a row */
 } csv_part;
 
 typedef struct csv_wave {
@@ -81,4 +83,7 @@ const char *csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t
  * that of the first bad row and r->at == r->end when a quoted field was cut off there.
  */
 nigh_status csv_wave_read(csv_wave *w, csv_text *r, const char *low, int threads, double *values, int64_t *rows);
+
+/* The line of row `row` of a wave that was read without failure. */
+int64_t csv_wave_line(const csv_wave *w, const csv_text *r, int64_t row);
 #endif

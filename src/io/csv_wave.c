@@ -98,7 +98,9 @@ nigh_status csv_wave_read(csv_wave *w, csv_text *r, const char *low, int threads
     size_t used = 0, columns = (size_t)r->columns;
     int64_t count = 0;
     for (int i = 0; i < w->count; i++) {
-        const csv_part *p = &w->part[i];
+        csv_part *p = &w->part[i];
+        p->line = r->line;
+        p->even = p->lines + (p->end[-1] != '\n' && p->end[-1] != '\r') == p->rows;
         if (p->odd) {
             csv_text whole = *r;
             int64_t more;
@@ -118,4 +120,20 @@ nigh_status csv_wave_read(csv_wave *w, csv_text *r, const char *low, int threads
     r->at = end;
     *rows = count;
     return NIGH_OK;
+}
+
+int64_t csv_wave_line(const csv_wave *w, const csv_text *r, int64_t row)
+{
+    const csv_part *p = w->part;
+    while (row >= p->rows) row -= p++->rows;
+    if (p->even) return p->line + row;
+    csv_text look = *r;
+    look.at = p->begin;
+    look.end = p->end;
+    look.line = p->line;
+    while (csv_next_line(&look) && row-- > 0) {
+        while (look.at < look.end && *look.at != '\n' && *look.at != '\r') look.at++;
+        csv_line_end(&look);
+    }
+    return look.line;
 }
