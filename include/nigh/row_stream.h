@@ -30,7 +30,7 @@ typedef struct nigh_row_options {
     nigh_csv_header header;  /* csv                                                                                          */
     nigh_row_missing missing;
     const char *features;    /* columns as nigh_table_columns reads them [all but target and weight]                         */
-    const char *target;      /* one column [none; libsvm: the label]                                                         */
+    const char *target;      /* one column, "" for none [none; libsvm: the label]                                             */
     const char *weight;      /* one column; negative or infinite weights are NIGH_FORMAT [none]                              */
     bool single;             /* blocks hold x as f32                                                                         */
     bool zero_based;         /* libsvm: indices begin at 0                                                                   */

@@ -16,7 +16,7 @@ static nigh_status read_rows(csv_text *r, const char *low, nigh_table *table)
     size_t room = most_values(r), used = 0;
     int threads = nigh_context_threads(r->ctx);
     csv_wave wave;
-    table->values = nigh_alloc(r->ctx, room * sizeof *table->values); /* room <= file size + 1 */
+    table->values = nigh_alloc(r->ctx, (room + (size_t)table->columns) * sizeof *table->values); /* room, columns <= file size + 1 */
     if (!table->values) return nigh_within(r->ctx, NIGH_MEMORY, "'%s'", r->name);
     while (r->at < r->end) {
         int64_t rows;

@@ -235,12 +235,6 @@ nigh_status csv_row(csv_text *r, double *out)
     return c < r->columns ? wrong_count(r, r->line, c) : NIGH_OK;
 }
 
-nigh_status csv_too_short(csv_text *r)
-{
-    int64_t line = r->line, n = count_fields(r);
-    return n < 0 ? NIGH_FORMAT : wrong_count(r, line, n);
-}
-
 /* ---- the header ---- */
 
 /* Quotes undone; what is not UTF-8 is taken as Latin-1. */

@@ -40,9 +40,6 @@ bool csv_next_line(csv_text *r);
 nigh_status csv_row(csv_text *r, double *out);
 void csv_line_end(csv_text *r);
 
-/* The failure for the line that r stands on: too few fields. */
-nigh_status csv_too_short(csv_text *r);
-
 /* "'FILE' has no rows" */
 nigh_status csv_no_rows(nigh_context *ctx, const char *name, bool had_header);
 
@@ -68,7 +65,7 @@ typedef struct csv_part {
 
 typedef struct csv_wave {
     int count;
-    size_t room; /* values at most, of all parts */
+    size_t room; /* values at most, of all parts, and one row more that a line too short is read into to find what to say */
     csv_part part[CSV_PARTS];
 } csv_wave;
 

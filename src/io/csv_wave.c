@@ -48,6 +48,7 @@ const char *csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t
         w->part[i].offset = w->room;
         w->room += w->part[i].room;
     }
+    w->room += (size_t)r->columns;
     return at;
 }
 
@@ -67,7 +68,7 @@ static nigh_status read_rows(csv_text *r, const csv_plain *plain, double *out, s
         left -= (size_t)some;
         out += (size_t)some * columns;
         if (!csv_next_line(r)) return NIGH_OK;
-        if (left == 0) return csv_too_short(r); /* only lines that are too short can come to this */
+        if (left == 0) return NIGH_FORMAT; /* only a line that is too short can come to this, and only in a part: the wave has room for it */
         status = csv_row(r, out);
         if (status) return status;
         csv_line_end(r);

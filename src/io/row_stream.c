@@ -53,6 +53,8 @@ static nigh_status one_column(nigh_row_stream *s, const char *list, const char *
 {
     int64_t *index, count;
     if (!list) return NIGH_OK;
+    *column = -1;
+    if (!*list) return NIGH_OK;
     nigh_status status = nigh_table_columns(s->ctx, &s->head, list, &index, &count);
     if (status) return nigh_within(s->ctx, status, "'%s': %s", s->name, what);
     if (count == 1) *column = index[0];
