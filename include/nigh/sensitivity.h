@@ -116,9 +116,9 @@ typedef struct nigh_gauge nigh_gauge;
 
 typedef struct nigh_gauge_options {
     int random;     /* directions of uniform law in orthonormal coordinates [200] */
-    int starts;     /* ascents of each kind and side [3] */
+    int starts;     /* ascents of each kind and side [2] */
     int steps;      /* of an ascent, most [40] */
-    int64_t most;   /* numbers of A that ascents work on [4e6]: longer matrices are stood for by a large sample there, all directions found are then measured on all rows */
+    int64_t most;   /* numbers of A that ascents work on [1e6]: longer matrices are stood for by a large sample there, all directions found are then measured on all rows */
     bool unproved;  /* no upper bound */
     uint64_t seed;
 } nigh_gauge_options;
