@@ -30,7 +30,7 @@ static bool looks_whole(const char *path, const char *bytes, size_t size)
     return (size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\x89HDF", 4) == 0)) || (size >= 2 && memcmp(bytes, "\0\0", 2) == 0);
 }
 
-static bool looks_npy(const row_source *s) { return s->raw_end >= 6 && memcmp(s->raw, "\x93NUMPY", 6) == 0; }
+static bool looks_npy(const byte_source *s) { return s->raw_end >= 6 && memcmp(s->raw, "\x93NUMPY", 6) == 0; }
 
 /* "file.npz:name" and what cannot be opened under its own name is left to nigh_array_read. */
 static bool has_part(const char *path) { return strrchr(path, ':') && strcmp(path, "-") != 0; }
@@ -151,7 +151,7 @@ nigh_status nigh_row_stream_open(nigh_context *ctx, const char *path, const nigh
     nigh_row_stream *s = NULL;
     nigh_status status = new_stream(ctx, nigh_io_source_name(path), options, &s);
     if (status) return status;
-    status = row_source_open(ctx, path, s->name, &s->source);
+    status = byte_source_open(ctx, path, s->name, &s->source);
     if (!status) status = find_format(s, path);
     else if (s->source.fd < 0 && has_part(path)) status = row_stream_whole(s, path);
     return finish(s, status, options, stream);
@@ -163,7 +163,7 @@ nigh_status nigh_row_stream_parse(nigh_context *ctx, const void *bytes, size_t s
     nigh_row_stream *s = NULL;
     nigh_status status = new_stream(ctx, name, options, &s);
     if (status) return status;
-    status = row_source_of_bytes(ctx, bytes, size, s->name, &s->source);
+    status = byte_source_of_bytes(ctx, bytes, size, s->name, &s->source);
     if (!status) status = find_format(s, name);
     return finish(s, status, options, stream);
 }
@@ -174,7 +174,7 @@ void nigh_row_stream_free(nigh_row_stream *s)
     nigh_context *ctx = s->ctx;
     row_stream_text_free(s);
     row_stream_array_free(s);
-    row_source_close(&s->source);
+    byte_source_close(&s->source);
     nigh_table_free(ctx, &s->head);
     nigh_free(s->ctx, s->loose);
     nigh_free(ctx, s->feature);
