@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"select", "the best k of items that come and go: coverage, facility location, log-determinant", reduce_select},
     {NULL, NULL, NULL},
 };
 
