@@ -2,6 +2,7 @@
 #include "reduce/choosers.h"
 
 #include "nigh/reduce.h"
+#include "nigh/sensitivity.h"
 
 #include <float.h>
 #include <math.h>
@@ -128,6 +129,51 @@ static nigh_status scores_gradient(nigh_context *ctx, const chooser_task *task, 
     return status;
 }
 
+/* The matrix whose combinations are the residuals or the margins of all models. */
+static int matrix_of(const nigh_loss *loss)
+{
+    return (nigh_loss_is(loss)->no_intercept ? 0 : NIGH_WITH_ONE) | (nigh_loss_uses_y(loss) && !nigh_loss_has_classes(loss) ? NIGH_WITH_TARGET : 0);
+}
+
+/* The power by which the loss grows. */
+static double power_of(const nigh_loss *loss)
+{
+    const nigh_loss_options *is = nigh_loss_is(loss);
+    return is->kind == NIGH_LOSS_SQUARES ? 2 : is->kind == NIGH_LOSS_LP ? is->p : 1;
+}
+
+static nigh_status scores_leverage(nigh_context *ctx, const chooser_task *task, double *score)
+{
+    return nigh_leverage(ctx, task->rows, matrix_of(task->loss), 2, score, NULL);
+}
+
+static nigh_status not_squares(nigh_context *ctx, const chooser_task *task)
+{
+    nigh_status status = linear_only(ctx, task);
+    if (status || power_of(task->loss) != 2) return status;
+    return nigh_fail(ctx, NIGH_UNSUPPORTED, "the same as leverage for squares");
+}
+
+static nigh_status scores_lewis(nigh_context *ctx, const chooser_task *task, double *score)
+{
+    return nigh_lewis_weights(ctx, task->rows, matrix_of(task->loss), power_of(task->loss), 15, 1e-2, score, NULL);
+}
+
+/* Sensitivities (their upper bounds) and leverage, each scaled to sum 1. Losses that level off to a constant near 0 also get their share of uniform chance. */
+static nigh_status scores_sensitivity(nigh_context *ctx, const chooser_task *task, double *score)
+{
+    int64_t n = task->rows->n;
+    double *leverage = nigh_alloc(ctx, (size_t)n * sizeof *leverage), weight = nigh_rows_weight(task->rows);
+    bool classes = nigh_loss_has_classes(task->loss);
+    nigh_scores bound = {0}, found = {0};
+    nigh_status status = leverage ? nigh_sensitivity_bounds(ctx, task->rows, matrix_of(task->loss), power_of(task->loss), score, NULL, &bound) : NIGH_MEMORY;
+    if (!status) status = nigh_leverage(ctx, task->rows, matrix_of(task->loss), 2, leverage, &found);
+    for (int64_t i = 0; i < n && !status; i++)
+        score[i] = score[i] / bound.sum + leverage[i] / found.sum + (classes ? (task->rows->weight ? task->rows->weight[i] : 1) / weight : 0);
+    nigh_free(ctx, leverage);
+    return status;
+}
+
 static nigh_status points_only(nigh_context *ctx, const chooser_task *task)
 {
     nigh_row_loss_kind kind = nigh_loss_is(task->loss)->kind;
@@ -162,6 +208,14 @@ const chooser choosers[] = {
      .source = "Wang, Zhu and Ma, Optimal subsampling for large sample logistic regression", .shortcut = true, .supports = linear_only, .scores = scores_gradient},
     {.name = "lightweight", .summary = "half uniform, half by squared distance from the mean",
      .source = "Bachem, Lucic and Krause, Scalable k-means clustering via lightweight coresets", .shortcut = true, .supports = points_only, .scores = scores_lightweight},
+    {.name = "leverage", .summary = "chance by leverage", .source = "Drineas, Mahoney and Muthukrishnan, Sampling algorithms for l2 regression and applications",
+     .shortcut = true, .supports = linear_only, .scores = scores_leverage},
+    {.name = "lewis-weights", .summary = "chance by Lewis weights of the loss's power", .source = "Cohen and Peng, l_p row sampling by Lewis weights", .shortcut = true,
+     .supports = not_squares, .scores = scores_lewis},
+    {.name = "lp-sensitivity-sampling", .summary = "chance by sensitivities and leverage together", .source = "Sharper Bounds for l_p Sensitivity Sampling",
+     .supports = not_squares, .scores = scores_sensitivity},
+    {.name = "autocoreset", .summary = "losses of models trained on earlier subsets, summarised by importance and calibration",
+     .source = "AutoCoreset: An Automatic Practical Coreset Construction Framework", .once = true, .draw = chooser_draw_autocoreset},
     {.name = NULL},
 };
 

@@ -14,7 +14,7 @@ typedef struct chooser {
     const char *name, *summary, *source;
     bool shortcut;   /* classical */
     bool model_only; /* draws a model, no subset */
-    bool once;       /* makes its own many draws: one try of a size says all */
+    bool once;       /* makes many draws of its own: a quarter of the tries do */
 
     /* NIGH_UNSUPPORTED with the reason; NULL: always. */
     nigh_status (*supports)(nigh_context *ctx, const chooser_task *task);
@@ -27,7 +27,7 @@ typedef struct chooser {
 } chooser;
 
 extern const chooser choosers[]; /* ends with a name of NULL */
-extern const chooser chooser_autocoreset; /* in its own file */
+nigh_status chooser_draw_autocoreset(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled);
 
 bool chooser_linear(const nigh_loss *loss); /* a model of weights and an intercept */
 #endif

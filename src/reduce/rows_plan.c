@@ -155,7 +155,7 @@ static nigh_status try_size(search *s, int64_t m, bool *met, double *best)
 {
     nigh_status status = NIGH_OK;
     *met = false, *best = INFINITY;
-    int draws = s->chooser->once ? 1 : s->request.draws;
+    int draws = s->chooser->once ? (s->request.draws + 3) / 4 : s->request.draws;
     for (int i = 0; i < draws && !*met && !status; i++) {
         bool modelled = false;
         double error = INFINITY, subset_error = NAN, seconds = 0;

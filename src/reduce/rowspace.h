@@ -32,6 +32,13 @@ typedef struct row_matrix {
 nigh_status row_matrix_new(nigh_context *ctx, const nigh_rows *rows, int columns, double p, row_matrix *out);
 void row_matrix_free(nigh_context *ctx, row_matrix *matrix);
 
+/* A matrix in memory, a[n,columns]; the view must outlive the source. */
+typedef struct row_plain {
+    const double *a;
+    int64_t columns;
+} row_plain;
+row_source row_source_plain(const row_plain *a, int64_t n, const double *scale);
+
 /* A = (A m) root, the columns of A m orthonormal; what is below the rounding of the factorisation is no part of the row space. */
 typedef struct row_space {
     int64_t columns, rank;
