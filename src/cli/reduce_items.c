@@ -259,7 +259,7 @@ static nigh_status find_clients(items *it, const items_words *w, int64_t d, int6
 static nigh_status open_points(items *it, const items_words *w, bool facility)
 {
     int64_t d, clients = 0;
-    nigh_nearness near;
+    nigh_nearness near = NIGH_NEAR_GAUSSIAN;
     nigh_status status = find_near(it->ctx, w->near, &near);
     if (!status) status = read_points(it->ctx, it->path, &it->count, &d, &it->points);
     if (status) return status;
