@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"graph", "a list of edges as a summary within so many bits", reduce_graph},
     {NULL, NULL, NULL},
 };
 
