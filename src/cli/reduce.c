@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"toto", "rows of a pool of 13 matches for a wanted number of strikes", reduce_toto},
     {NULL, NULL, NULL},
 };
 
