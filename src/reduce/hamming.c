@@ -99,7 +99,10 @@ nigh_status nigh_hamming_new(nigh_context *ctx, const nigh_symbols *text, const 
     h->given = *pattern;
     h->options = *options;
     h->m = pattern->count;
-    if (h->options.at_most >= h->m) h->options.at_most = -1;
+    if (h->options.at_most >= h->m) { /* nothing is above it */
+        h->options.at_most = -1;
+        if (options->variant >= NIGH_HAMMING_EARLY_EXIT) h->options.variant = NIGH_HAMMING_CHOOSE;
+    }
     h->threads = nigh_context_threads(ctx);
     h->kernels = hamming_kernels_at(nigh_cpu());
     h->report.shifts = text->count >= h->m ? text->count - h->m + 1 : 0;
