@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 1 << 17, WIDE = 1 << 18 };
+enum { TILE = 8192, LIST = 12 }; /* symbols of text and pattern whose shifts fit the nearest cache; additions that pay for a list */
 
 void hamming_direct(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
 {
@@ -19,31 +19,40 @@ static uint32_t symbol_at(const void *t, int width, int64_t i)
     return width == 1 ? ((const uint8_t *)t)[i] : width == 2 ? ((const uint16_t *)t)[i] : ((const uint32_t *)t)[i];
 }
 
-/* Occurrences of all symbols that are not in heavy[], sorted by symbol. */
+/* The pattern is cut so that the counters that one stretch of it reaches stay in the nearest cache, if its lists are long enough then. */
+static int64_t cuts(const nigh_hamming *h, const bool *is_heavy)
+{
+    double adds = 0;
+    for (int64_t a = 0; a < h->ranks.symbols; a++)
+        if (!is_heavy[a]) adds += (double)h->ranks.in_text[a] / (double)h->text.count * (double)h->ranks.in_pattern[a];
+    int64_t most = (h->m + TILE - 1) / TILE, some = (int64_t)(adds / LIST);
+    return some < 1 ? 1 : some < most ? some : most;
+}
+
+/* Occurrences of all symbols that are not in heavy[], sorted by stretch of the pattern, symbol and place. */
 static nigh_status list_light(nigh_hamming *h, int64_t heavy)
 {
-    int64_t symbols = h->ranks.symbols;
-    h->start = nigh_alloc_zero(h->ctx, (size_t)symbols + 2, sizeof *h->start);
-    bool *is_heavy = nigh_alloc_zero(h->ctx, (size_t)symbols + 1, sizeof *is_heavy);
-    nigh_status status = h->start && is_heavy ? NIGH_OK : NIGH_MEMORY;
-    h->light = 0;
-    if (!status) {
-        for (int64_t s = 0; s < heavy; s++) is_heavy[h->heavy[s]] = true;
-        for (int64_t a = 0; a < symbols; a++) {
-            h->start[a] = h->light;
-            if (!is_heavy[a]) h->light += h->ranks.in_pattern[a];
+    int64_t symbols = h->ranks.symbols, row = symbols + 2;
+    bool *is_heavy = nigh_alloc_zero(h->ctx, (size_t)row, sizeof *is_heavy);
+    if (!is_heavy) return NIGH_MEMORY;
+    for (int64_t s = 0; s < heavy; s++) is_heavy[h->heavy[s]] = true;
+    h->light = h->m;
+    for (int64_t s = 0; s < heavy; s++) h->light -= h->ranks.in_pattern[h->heavy[s]];
+    h->cuts = cuts(h, is_heavy);
+    h->cut = (h->m + h->cuts - 1) / h->cuts;
+    h->start = nigh_alloc_zero(h->ctx, (size_t)(h->cuts * row + 1), sizeof *h->start);
+    h->place = nigh_alloc(h->ctx, (size_t)(h->light + 1) * sizeof *h->place);
+    nigh_status status = h->start && h->place ? NIGH_OK : NIGH_MEMORY;
+    if (!status && h->light) { /* counts one place on, their sums, then places move the starts to where they belong */
+        for (int64_t j = 0; j < h->m; j++) {
+            uint32_t a = symbol_at(h->ranks.pattern, h->ranks.width, j);
+            if (!is_heavy[a]) h->start[j / h->cut * row + a + 2]++;
         }
-        h->start[symbols] = h->start[symbols + 1] = h->light;
-        h->place = nigh_alloc(h->ctx, (size_t)(h->light + 1) * sizeof *h->place);
-        if (!h->place) status = NIGH_MEMORY;
-    }
-    for (int64_t j = 0; j < h->m && !status && h->light; j++) {
-        uint32_t a = symbol_at(h->ranks.pattern, h->ranks.width, j);
-        if (!is_heavy[a]) h->place[h->start[a]++] = (int32_t)j;
-    }
-    if (!status && h->light) { /* starts have moved to the ends */
-        for (int64_t a = symbols; a > 0; a--) h->start[a] = h->start[a - 1];
-        h->start[0] = 0;
+        for (int64_t i = 1; i < h->cuts * row; i++) h->start[i] += h->start[i - 1];
+        for (int64_t j = 0; j < h->m; j++) {
+            uint32_t a = symbol_at(h->ranks.pattern, h->ranks.width, j);
+            if (!is_heavy[a]) h->place[h->start[j / h->cut * row + a + 1]++] = (int32_t)j;
+        }
     }
     nigh_free(h->ctx, is_heavy);
     return status;
@@ -86,17 +95,29 @@ static int64_t lower(const int32_t *place, int64_t from, int64_t to, int64_t j)
     return from;
 }
 
+/* n symbols of text from x on against one stretch of the pattern, where not all shifts are asked for. */
+static void light_edge(const nigh_hamming *h, const char *t, int64_t x, int64_t n, const int32_t *start, int64_t count, uint32_t *matches)
+{
+    for (int64_t end = x + n; x < end; x++) {
+        uint32_t a = symbol_at(t, h->ranks.width, x);
+        int64_t from = lower(h->place, start[a], start[a + 1], x - count + 1), to = lower(h->place, from, start[a + 1], x + 1);
+        for (; from < to; from++) matches[x - h->place[from]]++;
+    }
+}
+
 static void light(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
 {
-    int64_t length = count + h->m - 1;
-    for (int64_t x = 0; x < length; x++) {
-        uint32_t a = symbol_at(t, h->ranks.width, x);
-        int64_t from = h->start[a], to = h->start[a + 1];
-        if (from == to) continue;
-        if (x >= count) from = lower(h->place, from, to, x - count + 1);
-        if (x < h->m - 1) to = lower(h->place, from, to, x + 1);
-        h->kernels->scatter(h->place + from, to - from, matches + x);
-    }
+    int width = h->ranks.width;
+    int64_t length = count + h->m - 1, tile = h->cuts > 1 ? TILE : 4 * TILE;
+    for (int64_t x = 0; x < length; x += tile)
+        for (int64_t c = 0; c < h->cuts; c++) {
+            const int32_t *start = h->start + c * (h->ranks.symbols + 2);
+            int64_t n = length - x < tile ? length - x : tile, end = (c + 1) * h->cut < h->m ? (c + 1) * h->cut : h->m;
+            int64_t least = x - end + 1, most = x + n - 1 - c * h->cut;
+            if (most < 0 || least >= count) continue;
+            if (least >= 0 && most < count) h->kernels->compare[hamming_level(width)].scatter(t + x * width, n, start, h->place, matches + x);
+            else light_edge(h, t, x, n, start, count, matches);
+        }
 }
 
 void hamming_heavy(hamming_part *part)
@@ -110,9 +131,5 @@ void hamming_heavy(hamming_part *part)
             double off = hamming_engine_run(h, e, part->t + done * width, some, part->workspace, part->out + done);
             if (!(off <= part->rounding)) part->rounding = off;
         }
-    if (h->light) {
-        int64_t tile = h->m > WIDE && h->light > 64 * h->ranks.distinct ? TILE : part->count;
-        for (int64_t done = 0; done < part->count; done += tile)
-            light(h, part->t + done * width, part->count - done < tile ? part->count - done : tile, part->out + done);
-    }
+    if (h->light) light(h, part->t, part->count, part->out);
 }

@@ -77,9 +77,9 @@ struct nigh_hamming {
 
     uint32_t *heavy;               /* symbols of the pattern, those with the most matches first */
     hamming_engine engine, second; /* second: f64, made when f32 was not exact enough */
-    int64_t *start;                /* [symbols + 2] of the light symbols' occurrences */
-    int32_t *place;                /* ascending within a symbol */
-    int64_t light;                 /* occurrences of all light symbols */
+    int64_t light, cuts, cut;      /* occurrences of light symbols; stretches of the pattern and how long they are */
+    int32_t *start;                /* [cuts, symbols + 2] of the light symbols' occurrences: start[a] to start[a + 1] */
+    int32_t *place;                /* [light] */
     hamming_samples *samples;
     hamming_pieces *pieces;
     hamming_hashed *hashed;

@@ -11,6 +11,8 @@ typedef struct hamming_compare {
     int64_t (*one)(const void *t, const void *p, int64_t m, int64_t limit);
     /* z[x] = (a[x] == symbol) + i (b[x] == symbol) in n complex numbers; a has an, b has bn symbols, the rest is 0. [0] f32, [1] f64. */
     void (*indicate[2])(const void *a, int64_t an, const void *b, int64_t bn, uint32_t symbol, int64_t n, void *z);
+    /* matches[x - place[e]] += 1 for x < n and start[t[x]] <= e < start[t[x] + 1]. */
+    void (*scatter)(const void *t, int64_t n, const int32_t *start, const int32_t *place, uint32_t *matches);
 } hamming_compare;
 
 /* For f32 ([0]) or f64 ([1]) complex numbers. */
@@ -30,8 +32,6 @@ typedef struct hamming_kernels {
     void (*slice_count)(const uint8_t *bits, const int32_t *at, int64_t count, uint32_t *matches);
     /* Bit x of copy c (at copies + c stride) = t[x + c] == symbol, x + c < n, c < 8; n is a multiple of 64; writes n/64 + 1 words of each copy. */
     void (*slice_bits)(const uint8_t *t, int64_t n, uint8_t symbol, uint64_t *copies, int64_t stride);
-    /* count[-at[e]] += 1 for e < n */
-    void (*scatter)(const int32_t *at, int64_t n, uint32_t *count);
 } hamming_kernels;
 
 extern const hamming_kernels hamming_scalar, hamming_avx2, hamming_avx512;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 128, TRIES = 3 };
+enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 static const double worth = 0.02, slice_share = 0.04, symbol_ns = 1.5, hash_ns = 4, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
@@ -76,15 +76,16 @@ static double engine_cost(const nigh_hamming *h, const hamming_costs *c, const h
 
 static double light_cost(const nigh_hamming *h, const hamming_costs *c, const double *rest, int64_t heavy)
 {
-    double wide = h->m > 1 << 18 ? 1.3 : 1;
-    return heavy < h->ranks.distinct ? (double)h->text.count * 2 * symbol_ns + rest[heavy] * c->add * wide : 0;
+    if (heavy == h->ranks.distinct) return 0;
+    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 12, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
+    return (double)h->text.count * 2 * symbol_ns * cuts + rest[heavy] * c->add * far;
 }
 
 /* The bits whose rounding error is small enough: 8 standard deviations below the limit of 0.2. */
 static int bits_for(const nigh_hamming *h, int64_t n, int64_t heavy)
 {
-    if (h->options.bits) return h->options.bits;
-    return hamming_engine_noise(h, 32, n, heavy, h->heavy) < 0.02 && h->m < 1 << 20 ? 32 : 64;
+    if (h->m >= 1 << 20) return 64; /* whole numbers of f32 are too coarse to be checked */
+    return h->options.bits ? h->options.bits : hamming_engine_noise(h, 32, n, heavy, h->heavy) < 0.02 ? 32 : 64;
 }
 
 static int64_t next_size(int64_t n)
@@ -135,6 +136,16 @@ typedef struct probe {
     double stop, near, samples; /* mean symbols until the exit; share of shifts that never exit; mean samples */
 } probe;
 
+static double share_of_misses(const nigh_hamming *h, nigh_rng *rng)
+{
+    int64_t i = (int64_t)nigh_rng_below(rng, (uint64_t)h->report.shifts), misses = 0;
+    for (int s = 0; s < PROBE_SAMPLES; s++) {
+        int64_t j = (int64_t)nigh_rng_below(rng, (uint64_t)h->m);
+        misses += hamming_value(h->text.dtype, h->text.data, i + j) != hamming_value(h->given.dtype, h->given.data, j);
+    }
+    return (double)misses / PROBE_SAMPLES;
+}
+
 static nigh_status probe_shifts(const nigh_hamming *h, probe *out)
 {
     char *window = nigh_alloc(h->ctx, (size_t)h->m * (size_t)h->ranks.width);
@@ -147,12 +158,13 @@ static nigh_status probe_shifts(const nigh_hamming *h, probe *out)
     *out = (probe){0};
     for (int s = 0; s < probes; s++) {
         int64_t i = (int64_t)nigh_rng_below(&rng, (uint64_t)h->report.shifts), k = h->options.at_most, misses = 0, j = 0;
+        if (k < 0) break;
         hamming_map(&h->ranks, &h->text, i, h->m, window);
-        for (; k >= 0 && j < h->m && misses <= k; j += 64) misses += compare->one(window + j * width, p + j * width, h->m - j < 64 ? h->m - j : 64, 64);
+        for (; j < h->m && misses <= k; j += 64) misses += compare->one(window + j * width, p + j * width, h->m - j < 64 ? h->m - j : 64, 64);
         out->stop += (double)(j < h->m ? j : h->m) / probes;
-        out->near += (k >= 0 && misses <= k) / (double)probes;
-        if (h->options.error > 0) need[s] = (double)compare->one(window, p, h->m, INT64_MAX) / (double)h->m;
+        out->near += (misses <= k) / (double)probes;
     }
+    for (int s = 0; s < probes && h->options.error > 0; s++) need[s] = share_of_misses(h, &rng);
     if (h->options.error > 0) hamming_sampled_need(h, probes, need);
     for (int s = 0; s < probes; s++) out->samples += need[s] / probes;
     nigh_free(h->ctx, window);
@@ -222,14 +234,10 @@ static nigh_status predict_all(nigh_hamming *h)
     predict(h, NIGH_HAMMING_DIRECT, direct);
     if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64) + shifts * symbol_ns);
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    bool forced = h->options.variant != NIGH_HAMMING_CHOOSE && h->options.variant != NIGH_HAMMING_DIRECT;
-    if (!hamming_costs_get(h->ctx, forced || direct > 2e6)) status = NIGH_MEMORY;
-    cannot(h, NIGH_HAMMING_TRANSFORM, "direct takes less than 2 ms");
-    cannot(h, NIGH_HAMMING_HEAVY_LIGHT, "direct takes less than 2 ms");
-    if (!status && (forced || direct > 2e6)) {
-        predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
-        predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
-    }
+    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > worth && !hamming_costs_get(h->ctx, true))
+        status = NIGH_MEMORY;
+    predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
+    predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
     if (!status && (h->options.at_most >= 0 || h->options.error > 0)) status = probe_shifts(h, &seen);
     if (!status && h->options.at_most >= 0) predict_bounded(h, c, &seen);
     if (!status && h->options.error > 0) predict_within(h, c, rest, &seen);
@@ -256,14 +264,14 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Runs four stretches, some 4% of the work; what a transform needs before counts in full. */
+/* Runs four stretches, some 4% of the work, by the clock of the CPU: other programs do not count; what a transform needs before does in full. */
 static nigh_status recheck(nigh_hamming *h, nigh_hamming_variant v)
 {
     nigh_hamming_prediction *p = &h->report.predicted[v];
-    double began = nigh_clock();
+    double began = nigh_clock_cpu();
     nigh_status status = hamming_prepare(h, v);
     if (status) return status;
-    double prepared = nigh_clock() - began;
+    double prepared = nigh_clock_cpu() - began;
     int64_t shifts = h->report.shifts, some = (int64_t)((double)shifts * slice_share / 4), block = h->engine.symbols ? 2 * h->engine.outs * h->threads : 1;
     int stretches = 4;
     if (h->engine.symbols) some = block, stretches = 1;
@@ -273,9 +281,9 @@ static nigh_status recheck(nigh_hamming *h, nigh_hamming_variant v)
     }
     uint32_t *out = nigh_alloc(h->ctx, (size_t)some * sizeof *out);
     if (!out) return NIGH_MEMORY;
-    began = nigh_clock();
+    began = nigh_clock_cpu();
     for (int s = 0; s < stretches && !status; s++) status = hamming_run_shifts(h, (shifts - some) / (stretches + 1) * (s + 1), some, out);
-    p->rechecked = prepared + (nigh_clock() - began) * (double)shifts / (double)(some * stretches);
+    p->rechecked = prepared + (nigh_clock_cpu() - began) / h->threads * (double)shifts / (double)(some * stretches);
     nigh_free(h->ctx, out);
     h->report.finished = h->report.fallbacks = 0;
     return status;
@@ -299,7 +307,7 @@ nigh_status hamming_choose(nigh_hamming *h)
         if (!isfinite(seconds) || seconds > 2.5 * least) break;
         status = recheck(h, next);
         v = cheapest(h, false);
-        if (!isnan(h->report.predicted[v].rechecked)) least = fmin(least, h->report.predicted[v].rechecked);
+        least = expected(&h->report.predicted[v]);
     }
     if (status) return status;
     v = cheapest(h, false);
