@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 512, CHECKPOINTS = 64 };
+enum { BLOCK = 256, FEW = 32, CHECKPOINTS = 64 };
 
 struct hamming_samples {
     int count;                    /* of checkpoints; 0: no number of samples is enough */
@@ -114,20 +114,36 @@ void hamming_sampled_need(const nigh_hamming *h, int64_t count, double *need)
     }
 }
 
-static void sample_block(hamming_part *part, const char *t, int64_t count, uint32_t *out)
+/* One shift from checkpoint r on, exactly when it was no use. */
+static uint32_t sample_one(hamming_part *part, const char *t, int r, int64_t misses)
 {
     const nigh_hamming *h = part->h;
     const hamming_samples *x = h->samples;
     int width = h->ranks.width;
-    const hamming_compare *compare = &h->kernels->compare[hamming_level(width)];
+    while (r < x->count && x->after[r + 1] < h->m / 8) {
+        for (int64_t s = x->after[r]; s < x->after[r + 1]; s++) {
+            const char *a = t + (int64_t)x->at[s] * width, *b = (const char *)x->symbol + s * width;
+            misses += width == 1 ? *a != *b : width == 2 ? *(const uint16_t *)a != *(const uint16_t *)b : *(const uint32_t *)a != *(const uint32_t *)b;
+        }
+        if (misses >= x->least[++r]) return (uint32_t)((double)h->m / (double)x->after[r] * (double)misses + 0.5);
+    }
+    part->finished++;
+    return (uint32_t)h->kernels->compare[hamming_level(width)].one(t, h->ranks.pattern, h->m, INT64_MAX);
+}
+
+static void sample_block(hamming_part *part, const char *t, int64_t count, uint32_t *out)
+{
+    const nigh_hamming *h = part->h;
+    const hamming_samples *x = h->samples;
+    int width = h->ranks.width, r = 0;
     uint32_t matches[BLOCK] = {0};
     int64_t left = count;
     for (int64_t i = 0; i < count; i++) out[i] = UINT32_MAX;
-    for (int r = 1; r <= x->count && left; r++) {
-        int64_t step = x->after[r] - x->after[r - 1];
-        if (r > 1 && left * h->m < 2 * count * step) break; /* exactly is cheaper than another round */
-        compare->many(t, count, x->at + x->after[r - 1], (const char *)x->symbol + x->after[r - 1] * width, step, matches);
-        double scale = (double)h->m / (double)x->after[r];
+    while (r < x->count && left > count / FEW) {
+        int64_t step = x->after[r + 1] - x->after[r];
+        if (r && left * h->m < count * step) break; /* exactly is cheaper than another round */
+        h->kernels->compare[hamming_level(width)].many(t, count, x->at + x->after[r], (const char *)x->symbol + x->after[r] * width, step, matches);
+        double scale = (double)h->m / (double)x->after[++r];
         left = 0;
         for (int64_t i = 0; i < count; i++) {
             int64_t misses = x->after[r] - matches[i];
@@ -135,16 +151,16 @@ static void sample_block(hamming_part *part, const char *t, int64_t count, uint3
             left += out[i] == UINT32_MAX;
         }
     }
-    part->finished += left;
     if (left > count / 3) {
-        memset(matches, 0, sizeof matches);
-        hamming_direct(h, t, count, matches);
+        uint32_t all[BLOCK] = {0};
+        hamming_direct(h, t, count, all);
+        part->finished += left;
         for (int64_t i = 0; i < count; i++)
-            if (out[i] == UINT32_MAX) out[i] = (uint32_t)h->m - matches[i];
+            if (out[i] == UINT32_MAX) out[i] = (uint32_t)h->m - all[i];
         return;
     }
     for (int64_t i = 0; i < count; i++)
-        if (out[i] == UINT32_MAX) out[i] = (uint32_t)compare->one(t + i * width, h->ranks.pattern, h->m, INT64_MAX);
+        if (out[i] == UINT32_MAX) out[i] = sample_one(part, t + i * width, r, x->after[r] - matches[i]);
 }
 
 void hamming_sampled(hamming_part *part)

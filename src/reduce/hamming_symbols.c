@@ -60,6 +60,11 @@ void hamming_map(const hamming_ranks *r, const nigh_symbols *symbols, int64_t fr
         memcpy(out, (const char *)symbols->data + from, (size_t)count);
         return;
     }
+    if (symbols->dtype == NIGH_U16 && r->width == 2 && r->table) { /* the common case of many symbols */
+        const uint16_t *in = (const uint16_t *)symbols->data + from;
+        for (int64_t i = 0; i < count; i++) ((uint16_t *)out)[i] = (uint16_t)(in[i] < r->limit ? r->table[in[i]] : (uint32_t)r->symbols);
+        return;
+    }
     for (int64_t done = 0; done < count; done += MAP_BLOCK) {
         int64_t part = count - done < MAP_BLOCK ? count - done : MAP_BLOCK;
         values(symbols->dtype, symbols->data, from + done, part, block);
