@@ -2,6 +2,7 @@
 #include "common.h"
 
 extern const nigh_claim claim_adaptive_data_analysis;
+extern const nigh_claim claim_autocoreset;
 extern const nigh_claim claim_autonumerics_zero;
 extern const nigh_claim claim_bandlimited_random_features;
 extern const nigh_claim claim_latent_spectral_models;
@@ -12,6 +13,7 @@ extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
     &claim_adaptive_data_analysis,
+    &claim_autocoreset,
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,
     &claim_latent_spectral_models,

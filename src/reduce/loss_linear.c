@@ -1,0 +1,312 @@
+/* Fits of linear losses: least squares, Newton with smoothing taken to 0, L-BFGS for many columns and residuals; and their gaps. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "nigh/linear.h"
+#include "nigh/minimise.h"
+#include "reduce/loss.h"
+#include "reduce/newton.h"
+
+/* F without smoothing at the model of n. */
+static double true_cost(newton *n)
+{
+    margin_curve sharp = n->curve;
+    sharp.smooth = 0;
+    double cost = margin_run(n->pass, &sharp, n->x, 0, NULL, NULL, NULL), norm = 0;
+    for (int64_t k = 0; k < n->d; k++) norm += n->x[k] * n->x[k];
+    return cost + n->lambda / 2 * norm;
+}
+
+static bool needs_smoothing(const nigh_loss_options *o) { return o->kind == NIGH_LOSS_HINGE || (o->kind == NIGH_LOSS_LP && o->p < 2); }
+
+/* The intercept's optimum for the w of n, by Newton on margins that are kept. LOGISTIC. */
+static nigh_status best_intercept(newton *n, double total)
+{
+    int64_t rows = n->rows->n;
+    if (!n->intercept || fabs(n->g[n->d]) <= 1e-13 * total) return NIGH_OK;
+    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), *slope = m + rows, *bend = slope + rows, last = INFINITY;
+    if (!m) return NIGH_MEMORY;
+    margin_all(n->pass, n->x, m);
+    const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
+    for (int k = 0; k < 60; k++) {
+        double g = 0, h = 0;
+        kernels->curve(&n->curve, rows, m, n->rows->y, n->rows->weight, NULL, slope, bend);
+        for (int64_t i = 0; i < rows; i++) g += slope[i], h += bend[i];
+        if (fabs(g) <= 1e-13 * total || !(h > 0) || (k > 5 && fabs(g) >= last)) break;
+        double step = fmax(fmin(-g / h, 2), -2); /* curvatures change by at most e^|step| */
+        n->x[n->d] += step, last = fabs(g);
+        for (int64_t i = 0; i < rows; i++) m[i] += step;
+    }
+    nigh_free(n->ctx, m);
+    newton_look(n);
+    return NIGH_OK;
+}
+
+/* cost and gap at the model of n, where newton_look and newton_solve were just called. */
+static nigh_status prove(newton *n, double total, double *cost, double *gap)
+{
+    nigh_status status = NIGH_OK;
+    if (n->curve.kind == NIGH_LOSS_SQUARES) {
+        *cost = n->cost, *gap = n->decrement / 2;
+    } else if (n->curve.kind == NIGH_LOSS_LOGISTIC) {
+        status = best_intercept(n, total);
+        double norm = 0;
+        for (int64_t k = 0; k < n->d; k++) norm += n->g[k] * n->g[k];
+        *cost = n->cost, *gap = norm / (2 * n->lambda);
+    } else {
+        double bound;
+        status = newton_bound(n, &bound);
+        *cost = n->curve.smooth > 0 ? true_cost(n) : n->cost;
+        *gap = isfinite(bound) ? fmax(*cost - bound, 0) : INFINITY;
+    }
+    return status;
+}
+
+static nigh_status new_for(const loss_job *job, newton *out)
+{
+    margin_curve curve = loss_curve(job->loss, 0);
+    return newton_new(job->ctx, job->rows, &curve, job->loss->options.lambda, !job->loss->options.no_intercept, out);
+}
+
+static void finish(newton *n, nigh_loss_fit *found, double *model, nigh_loss_fit *fit)
+{
+    found->iterations = n->iterations, found->passes = margin_passes(n->pass);
+    memcpy(model, n->x, (size_t)(n->d + 1) * sizeof *model);
+    if (!n->intercept) model[n->d] = 0;
+    *fit = *found;
+}
+
+static void begin(const loss_job *job, newton *n)
+{
+    if (job->start) memcpy(n->x, job->start, (size_t)(n->d + 1) * sizeof *n->x);
+    if (!n->intercept) n->x[n->d] = 0;
+}
+
+/* ---- least squares ---- */
+
+/* Orthogonal factorisation of the rows, with lambda as rows of its own: sum w r^2 + lambda / 2 |w|^2. */
+static nigh_status by_factorisation(const loss_job *job, double *model)
+{
+    const nigh_rows *r = job->rows;
+    double lambda = job->loss->options.lambda;
+    bool intercept = !job->loss->options.no_intercept;
+    if (lambda == 0) {
+        nigh_linear_data data = {r->n, r->d, r->x, r->weight};
+        model[r->d] = 0;
+        return nigh_linear_squares(job->ctx, &data, 1, r->y, model, intercept ? model + r->d : NULL);
+    }
+    nigh_linear_data data = {r->n, r->d, r->x, r->weight};
+    double half = lambda / 2;
+    model[r->d] = 0;
+    return nigh_ridge_path(job->ctx, &data, 1, r->y, 1, &half, model, intercept ? model + r->d : NULL, NULL, NULL);
+}
+
+/* Normal equations and two corrections where the scaled Gram matrix is far from singular, else the factorisation. */
+nigh_status loss_train_squares(const loss_job *job, double *model, nigh_loss_fit *fit)
+{
+    newton n;
+    nigh_loss_fit found = {0};
+    nigh_status status = new_for(job, &n);
+    if (status) return status;
+    n.curve.kind = NIGH_LOSS_SQUARES;
+    begin(job, &n);
+    newton_look(&n);
+    for (int k = 0; k < 3 && !status; k++) {
+        status = newton_solve(&n);
+        if (status) break;
+        for (int64_t j = 0; j <= n.d; j++) n.x[j] += n.step[j];
+        newton_look(&n);
+        n.iterations++;
+    }
+    if (!status) status = newton_solve(&n);
+    if (!status && !(n.decrement / 2 <= 1e-13 * fabs(n.cost) + DBL_MIN)) {
+        status = by_factorisation(job, n.x);
+        newton_look(&n);
+        if (!status) status = newton_solve(&n);
+    }
+    if (!status) {
+        found.cost = n.cost, found.gap = fmax(n.decrement / 2, 0);
+        found.met = found.gap <= fmax(job->tolerance, 1e-14) * fabs(n.cost) + DBL_MIN;
+        finish(&n, &found, model, fit);
+    }
+    newton_end(&n);
+    return status;
+}
+
+/* ---- Newton ---- */
+
+/* Where the residuals are large: their root mean square at the start. */
+static double scale_of(newton *n, double total)
+{
+    margin_curve squares = {.kind = NIGH_LOSS_SQUARES};
+    return sqrt(margin_run(n->pass, &squares, n->x, 0, NULL, NULL, NULL) / total);
+}
+
+/* The best model so far with its cost, the highest bound, and the optimum of the last stage with its smoothing; models of [d+1]. */
+typedef struct path {
+    double *best, *last, cost, bound, smooth;
+} path;
+
+/* Does the model of n without smoothing beat the best one? */
+static void consider(newton *n, path *p, double cost)
+{
+    if (!(cost < p->cost)) return;
+    p->cost = cost;
+    memcpy(p->best, n->x, (size_t)(n->d + 1) * sizeof *n->x);
+}
+
+/* x becomes the point of the line through the last two stages' optima where the smoothing is `to`: near the end optima move along lines, because
+ * the rows at a corner stay the same. */
+static void extrapolate(newton *n, const path *p, double to)
+{
+    double t = (to - n->curve.smooth) / (n->curve.smooth - p->smooth);
+    for (int64_t k = 0; k <= n->d; k++) n->x[k] += t * (n->x[k] - p->last[k]);
+}
+
+/* Less and less smoothing; every stage gives a bound and two candidates, its own optimum and the extrapolated one. */
+static nigh_status stages(const loss_job *job, newton *n, double total, path *p)
+{
+    bool hinge = n->curve.kind == NIGH_LOSS_HINGE, met;
+    double scale = hinge ? 1 : scale_of(n, total), target = 1e-5, bound;
+    nigh_status status = NIGH_OK;
+    n->curve.smooth = scale;
+    if (scale == 0) return p->cost = p->bound = 0, memcpy(p->best, n->x, (size_t)(n->d + 1) * sizeof *n->x), NIGH_OK; /* every residual is 0 */
+    for (int stage = 0; stage < 16; stage++) {
+        newton_look(n);
+        status = newton_run(n, target, job->iterations - n->iterations, &met);
+        if (!status) status = newton_bound(n, &bound);
+        if (status) return status;
+        if (bound > p->bound) p->bound = bound;
+        consider(n, p, true_cost(n));
+        double *x = n->trial;
+        memcpy(x, n->x, (size_t)(n->d + 1) * sizeof *x);
+        if (stage > 0) extrapolate(n, p, 0), consider(n, p, true_cost(n));
+        if (p->cost - p->bound <= job->tolerance * p->cost || !met || n->iterations >= job->iterations) break;
+        memcpy(n->x, x, (size_t)(n->d + 1) * sizeof *x);
+        double smooth = n->curve.smooth, next = smooth * (hinge ? 0.2 : 0.1);
+        if (stage > 0) extrapolate(n, p, next);
+        memcpy(p->last, x, (size_t)(n->d + 1) * sizeof *x);
+        p->smooth = smooth, n->curve.smooth = next;
+        target = fmax(fmin(target, 1e-3 * (p->cost - p->bound) / p->cost), job->tolerance / 10);
+    }
+    return NIGH_OK;
+}
+
+static nigh_status with_stages(const loss_job *job, newton *n, double total, nigh_loss_fit *found)
+{
+    size_t size = (size_t)(n->d + 1);
+    path p = {.cost = INFINITY, .bound = -INFINITY, .best = nigh_alloc_zero(job->ctx, 2 * size, sizeof(double))};
+    if (!p.best) return NIGH_MEMORY;
+    p.last = p.best + size;
+    nigh_status status = stages(job, n, total, &p);
+    memcpy(n->x, p.best, size * sizeof *n->x);
+    found->cost = p.cost, found->gap = fmax(p.cost - p.bound, 0);
+    found->met = found->gap <= job->tolerance * p.cost;
+    nigh_free(job->ctx, p.best);
+    return status;
+}
+
+static nigh_status without_stages(const loss_job *job, newton *n, double total, nigh_loss_fit *found)
+{
+    bool met;
+    newton_look(n);
+    nigh_status status = newton_run(n, 1e-17, job->iterations, &met);
+    if (!status) status = prove(n, total, &found->cost, &found->gap);
+    found->met = found->gap <= job->tolerance * fabs(found->cost);
+    return status;
+}
+
+nigh_status loss_train_newton(const loss_job *job, double *model, nigh_loss_fit *fit)
+{
+    newton n;
+    nigh_loss_fit found = {0};
+    nigh_status status = new_for(job, &n);
+    if (status) return status;
+    begin(job, &n);
+    nigh_row_loss_kind kind = job->loss->options.kind;
+    if (!job->start && (kind == NIGH_LOSS_LP || kind == NIGH_LOSS_HUBER)) { /* begin at least squares */
+        bool met;
+        n.curve.kind = NIGH_LOSS_SQUARES;
+        newton_look(&n);
+        status = newton_run(&n, 1e-6, 2, &met);
+        n.curve.kind = kind;
+    }
+    double total = nigh_rows_weight(job->rows);
+    if (!status) status = needs_smoothing(&job->loss->options) ? with_stages(job, &n, total, &found) : without_stages(job, &n, total, &found);
+    if (!status) finish(&n, &found, model, fit);
+    newton_end(&n);
+    return status;
+}
+
+/* ---- L-BFGS ---- */
+
+typedef struct descent {
+    margin_pass *pass;
+    margin_curve curve;
+    double lambda, *g; /* [d+1] */
+    int64_t d;
+    bool intercept;
+    double *model; /* [d+1] */
+} descent;
+
+static nigh_status slopes(void *user, const double *x, double *f, double *g)
+{
+    descent *q = user;
+    double norm = 0;
+    memcpy(q->model, x, (size_t)(q->d + q->intercept) * sizeof *x);
+    *f = margin_run(q->pass, &q->curve, q->model, MARGIN_GRADIENT, NULL, q->g, NULL);
+    for (int64_t k = 0; k < q->d; k++) norm += x[k] * x[k], g[k] = q->g[k] + q->lambda * x[k];
+    if (q->intercept) g[q->d] = q->g[q->d];
+    *f += q->lambda / 2 * norm;
+    return NIGH_OK;
+}
+
+nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit *fit)
+{
+    const nigh_loss_options *o = &job->loss->options;
+    int64_t d = job->rows->d;
+    const residual_loss *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
+    descent q = {.curve = loss_curve(job->loss, 0), .lambda = o->lambda, .d = d, .intercept = !o->no_intercept};
+    nigh_status status = margin_new(job->ctx, job->rows, residual, MARGIN_GRADIENT, &q.pass);
+    if (status) return status;
+    q.g = nigh_alloc_zero(job->ctx, 3 * (size_t)(d + 1), sizeof(double));
+    if (!q.g) return margin_free(q.pass), NIGH_MEMORY;
+    q.model = q.g + d + 1;
+    double *x = q.model + d + 1;
+    if (job->start) memcpy(x, job->start, (size_t)(d + 1) * sizeof *x);
+    nigh_minimise_problem problem = {.n = d + q.intercept, .gradient = slopes, .user = &q};
+    nigh_minimise_options options = {.method = NIGH_MINIMISE_LBFGS, .gradient_tolerance = -1, .decrease_tolerance = job->tolerance, .iterations = job->iterations};
+    if (needs_smoothing(o)) q.curve.smooth = 1e-6;
+    nigh_minimise_result result;
+    status = nigh_minimise(job->ctx, &problem, &options, x, &result);
+    if (!status) {
+        if (!q.intercept) x[d] = 0;
+        nigh_loss_fit found = {.cost = result.f, .gap = INFINITY, .iterations = result.iterations, .passes = margin_passes(q.pass),
+                               .met = result.stop == NIGH_MINIMISE_DECREASE || result.stop == NIGH_MINIMISE_GRADIENT || result.stop == NIGH_MINIMISE_ROUNDING};
+        memcpy(model, x, (size_t)(d + 1) * sizeof *model);
+        *fit = found;
+    }
+    margin_free(q.pass);
+    nigh_free(job->ctx, q.g);
+    return status;
+}
+
+/* ---- gaps ---- */
+
+nigh_status loss_gap_linear(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, double *model, double *cost, double *gap)
+{
+    newton n;
+    loss_job job = {.ctx = ctx, .loss = loss, .rows = rows, .start = model};
+    nigh_status status = new_for(&job, &n);
+    if (status) return status;
+    begin(&job, &n);
+    double c = 0, g = INFINITY, total = nigh_rows_weight(rows);
+    if (needs_smoothing(&loss->options)) n.curve.smooth = 1e-3 * (loss->options.kind == NIGH_LOSS_HINGE ? 1 : scale_of(&n, total));
+    newton_look(&n);
+    status = newton_solve(&n);
+    if (!status) status = prove(&n, total, &c, &g);
+    if (!status) model[n.d] = n.x[n.d], *cost = c, *gap = g;
+    newton_end(&n);
+    return status;
+}
