@@ -24,7 +24,7 @@ static nigh_status read_more(nigh_row_stream *s)
         t->text = more;
         t->room = held + want;
     }
-    nigh_status status = row_source_read(&s->source, t->text + held, want, s->o.threads, &got);
+    nigh_status status = byte_source_read(&s->source, t->text + held, want, s->o.threads, &got);
     t->end += status ? 0 : got;
     t->ended = got < want;
     return status;
@@ -64,7 +64,7 @@ static nigh_status rewind_text(nigh_row_stream *s)
     t->piece_taken = t->piece.rows.rows;
     t->piece.before = 0;
     t->piece.started = t->piece.later = false;
-    return row_source_seek(&s->source, t->data_offset);
+    return byte_source_seek(&s->source, t->data_offset);
 }
 
 void row_stream_text_free(nigh_row_stream *s)

@@ -1,5 +1,5 @@
-/* Bytes of a file, a pipe or memory. Declared in io/row_source.h. */
-#include "io/row_source.h"
+/* Bytes of a file, a pipe or memory. Declared in io/byte_source.h. */
+#include "io/byte_source.h"
 
 #include "core/file.h"
 #include "io/stream.h"
@@ -14,7 +14,7 @@ enum { RAW = 1 << 18, THREADS_MOST = 64 };
 
 /* ---- bytes as they stand ---- */
 
-static nigh_status read_pipe(row_source *s, char *to, size_t want, size_t *got)
+static nigh_status read_pipe(byte_source *s, char *to, size_t want, size_t *got)
 {
     *got = 0;
     while (*got < want) {
@@ -43,7 +43,7 @@ static int read_piece(int fd, uint64_t offset, char *to, size_t want, size_t *go
     return 0;
 }
 
-static nigh_status read_file(row_source *s, uint64_t offset, char *to, size_t want, int threads, size_t *got)
+static nigh_status read_file(byte_source *s, uint64_t offset, char *to, size_t want, int threads, size_t *got)
 {
     int error[THREADS_MOST] = {0}, parts = want < RAW ? 1 : threads < THREADS_MOST ? threads : THREADS_MOST;
     size_t taken[THREADS_MOST], step = (want + (size_t)parts - 1) / (size_t)parts;
@@ -62,7 +62,7 @@ static nigh_status read_file(row_source *s, uint64_t offset, char *to, size_t wa
     return NIGH_OK;
 }
 
-static nigh_status read_raw(row_source *s, char *to, size_t want, int threads, size_t *got)
+static nigh_status read_raw(byte_source *s, char *to, size_t want, int threads, size_t *got)
 {
     nigh_status status = NIGH_OK;
     if (s->fd < 0) {
@@ -76,7 +76,7 @@ static nigh_status read_raw(row_source *s, char *to, size_t want, int threads, s
 }
 
 /* More bytes behind those in `raw`. */
-static nigh_status fill_raw(row_source *s)
+static nigh_status fill_raw(byte_source *s)
 {
     if (s->raw_at) memmove(s->raw, s->raw + s->raw_at, s->raw_end -= s->raw_at);
     s->raw_at = 0;
@@ -89,7 +89,7 @@ static nigh_status fill_raw(row_source *s)
 /* ---- gzip ---- */
 
 /* Behind a member: zeros are padding of tapes, then another member or the end. */
-static nigh_status next_member(row_source *s)
+static nigh_status next_member(byte_source *s)
 {
     for (;;) {
         while (s->raw_at < s->raw_end && s->raw[s->raw_at] == 0) s->raw_at++;
@@ -111,7 +111,7 @@ static nigh_status next_member(row_source *s)
     return NIGH_OK;
 }
 
-static nigh_status inflate_some(row_source *s, char *to, size_t want, size_t *got)
+static nigh_status inflate_some(byte_source *s, char *to, size_t want, size_t *got)
 {
     bool dry = false;
     if (s->raw_at == s->raw_end) {
@@ -137,7 +137,7 @@ static nigh_status inflate_some(row_source *s, char *to, size_t want, size_t *go
     return NIGH_OK;
 }
 
-static nigh_status read_packed(row_source *s, char *to, size_t want, size_t *got)
+static nigh_status read_packed(byte_source *s, char *to, size_t want, size_t *got)
 {
     *got = 0;
     while (*got < want && !s->ended) {
@@ -153,7 +153,7 @@ static nigh_status read_packed(row_source *s, char *to, size_t want, size_t *got
 /* ---- the whole ---- */
 
 /* Looks at the first bytes. */
-static nigh_status begin(row_source *s)
+static nigh_status begin(byte_source *s)
 {
     s->raw = nigh_alloc(s->ctx, RAW);
     if (!s->raw) return NIGH_MEMORY;
@@ -167,9 +167,9 @@ static nigh_status begin(row_source *s)
     return nigh_fail(s->ctx, NIGH_MEMORY, "'%s': out of memory for zlib", s->name);
 }
 
-nigh_status row_source_open(nigh_context *ctx, const char *path, const char *name, row_source *out)
+nigh_status byte_source_open(nigh_context *ctx, const char *path, const char *name, byte_source *out)
 {
-    *out = (row_source){.ctx = ctx, .name = name, .fd = STDIN_FILENO};
+    *out = (byte_source){.ctx = ctx, .name = name, .fd = STDIN_FILENO};
     if (strcmp(path, "-") != 0) {
         out->fd = open(path, O_RDONLY | O_CLOEXEC);
         if (out->fd < 0) return nigh_file_fail(ctx, "open", name, errno);
@@ -186,21 +186,21 @@ nigh_status row_source_open(nigh_context *ctx, const char *path, const char *nam
     return begin(out);
 }
 
-nigh_status row_source_of_bytes(nigh_context *ctx, const void *bytes, size_t size, const char *name, row_source *out)
+nigh_status byte_source_of_bytes(nigh_context *ctx, const void *bytes, size_t size, const char *name, byte_source *out)
 {
-    *out = (row_source){.ctx = ctx, .name = name, .fd = -1, .bytes = bytes, .size = size, .seekable = true};
+    *out = (byte_source){.ctx = ctx, .name = name, .fd = -1, .bytes = bytes, .size = size, .seekable = true};
     return begin(out);
 }
 
-void row_source_close(row_source *s)
+void byte_source_close(byte_source *s)
 {
     if (s->packed) inflateEnd(&s->z);
     if (s->owned) close(s->fd);
     nigh_free(s->ctx, s->raw);
-    *s = (row_source){.fd = -1};
+    *s = (byte_source){.fd = -1};
 }
 
-nigh_status row_source_read(row_source *s, char *to, size_t want, int threads, size_t *got)
+nigh_status byte_source_read(byte_source *s, char *to, size_t want, int threads, size_t *got)
 {
     if (s->packed) return read_packed(s, to, want, got);
     size_t held = s->raw_end - s->raw_at < want ? s->raw_end - s->raw_at : want;
@@ -212,7 +212,7 @@ nigh_status row_source_read(row_source *s, char *to, size_t want, int threads, s
     return status;
 }
 
-nigh_status row_source_seek(row_source *s, uint64_t offset)
+nigh_status byte_source_seek(byte_source *s, uint64_t offset)
 {
     if (!s->seekable)
         return nigh_fail(s->ctx, NIGH_UNSUPPORTED, "'%s' is a pipe and cannot be read a second time; a file can", s->name);
@@ -229,7 +229,7 @@ nigh_status row_source_seek(row_source *s, uint64_t offset)
     return NIGH_OK;
 }
 
-nigh_status row_source_read_at(row_source *s, uint64_t offset, void *to, size_t want)
+nigh_status byte_source_read_at(byte_source *s, uint64_t offset, void *to, size_t want)
 {
     size_t got = 0;
     nigh_status status = NIGH_OK;
