@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const double COMMON = 0.97; /* of the part of a squared length along the mean: what does not count */
 enum { STARTS = 3, PATIENCE = 5, ROUNDS = 50, DRAWS = 100, BLOCK = 4096, LEAST_SHARE = 6 };
 
 typedef struct search {
@@ -22,7 +23,8 @@ typedef struct search {
     int64_t n, parameters, columns, room;
     double weight; /* of all rows */
     summary_classes classes;
-    double *value, *length2, *score;            /* [n]: losses of one model; squared lengths of the matrix's rows; lengths */
+    double *value, *score;                      /* [n]: losses of one model; what rows are drawn by */
+    double *length2, *sum;                      /* [n]: squared lengths of the matrix's rows; CALIBRATED: their sums, else NULL */
     double *exact;                              /* CARATHEODORY: columns of class 0, [room][count], then those of class 1 */
     double *model, *unit, *class_sum, *penalty; /* [room,parameters]; of each column: its sum of moduli, sums over classes [room,2] */
     double *block;                              /* [blocks][4] */
@@ -121,12 +123,16 @@ static void sum_column(const search *s, double share, double *sum, double *modul
     for (int64_t b = 0; b < blocks; b++) *sum += s->block[4 * b], *modulus += s->block[4 * b + 1], *ones += s->block[4 * b + 2];
 }
 
-/* Lengths of the matrix's rows with one column more; the largest entry of the column and its row. */
+/*
+ * Scores of the matrix's rows with one column more; the largest entry of the column and its row. A score is the length of the row. Where sums will be made exact
+ * afterwards, what a row has in common under all models matters less than how its loss differs between them: then of the squared length the part along the mean
+ * counts little, but for rows of more than 1 / m of all losses, which must come.
+ */
 static void lengthen(const search *s, double unit, double *heaviest, int64_t *row)
 {
     int64_t blocks = (s->n + BLOCK - 1) / BLOCK;
     const double *weight = s->rows->weight, *value = s->value;
-    double *length2 = s->length2, *score = s->score;
+    double *length2 = s->length2, *score = s->score, *total = s->sum, columns = (double)(s->columns + 1), common = COMMON / columns, heavy = columns / (double)s->o.m;
 #pragma omp parallel for schedule(static) num_threads(nigh_context_threads(s->ctx)) if (nigh_context_threads(s->ctx) > 1 && blocks > 8)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * BLOCK < s->n ? (b + 1) * BLOCK : s->n;
@@ -134,7 +140,8 @@ static void lengthen(const search *s, double unit, double *heaviest, int64_t *ro
         for (int64_t i = b * BLOCK; i < end; i++) {
             double entry = fabs(value[i] * unit) * (weight ? weight[i] : 1);
             length2[i] += entry * entry;
-            score[i] = sqrt(length2[i]);
+            if (total) total[i] += entry;
+            score[i] = sqrt(total && total[i] < heavy ? length2[i] - common * total[i] * total[i] : length2[i]);
             most = entry > most ? entry : most;
         }
         s->block[4 * b + 3] = most;
@@ -447,9 +454,10 @@ static nigh_status search_new(search *s)
 {
     size_t n = (size_t)s->n, blocks = (n + BLOCK - 1) / BLOCK, p = (size_t)s->parameters, room = (size_t)s->room;
     bool constant = s->o.kind == NIGH_AUTOCORESET_CALIBRATED || s->o.kind == NIGH_AUTOCORESET_IMPORTANCE;
-    s->value = nigh_alloc(s->ctx, (3 * n + 4 * blocks + room * (p + 4)) * sizeof(double));
+    s->value = nigh_alloc(s->ctx, (4 * n + 4 * blocks + room * (p + 4)) * sizeof(double));
     if (!s->value) return NIGH_MEMORY;
     s->length2 = s->value + n, s->score = s->length2 + n, s->block = s->score + n, s->model = s->block + 4 * blocks;
+    if (s->o.kind == NIGH_AUTOCORESET_CALIBRATED) s->sum = memset(s->model + room * (p + 4), 0, n * sizeof(double));
     s->unit = s->model + room * p, s->penalty = s->unit + room, s->class_sum = s->penalty + room;
     if (exact_kind(s->o.kind) && s->o.m < s->n && !(s->exact = nigh_alloc(s->ctx, n * room * sizeof(double)))) return NIGH_MEMORY;
     for (int64_t i = 0; i < s->n; i++) { /* weights are a column, too: rows without loss so far are not out of reach */
