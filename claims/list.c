@@ -10,6 +10,7 @@ extern const nigh_claim claim_linf_regression_sketch;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
+extern const nigh_claim claim_soccer_toto;
 extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
@@ -22,6 +23,7 @@ const nigh_claim *const claims_all[] = {
     &claim_log_bessel,
     &claim_mgno,
     &claim_nns_to_nos,
+    &claim_soccer_toto,
     &claim_weighted_least_squares_dpp,
     NULL,
 };
