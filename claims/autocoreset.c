@@ -161,7 +161,7 @@ static nigh_status unbiased_bar(claim_run *run)
     int64_t budget[2] = {40, 0}, taken, counted = 0;
     nigh_rng rng = nigh_rng_new(claim_seed(run), 6);
     for (int i = 0; i < N; i++) score[i] = exp(nigh_rng_normal(&rng));
-    nigh_status status = summary_classes_new(run->ctx, N, NULL, &classes);
+    nigh_status status = summary_classes_new(run->ctx, N, NULL, NULL, &classes);
     for (int draw = 0; draw < DRAWS && !status; draw++) {
         nigh_subset s = {0};
         status = summary_scores(run->ctx, &classes, score, budget, &rng, &s, &taken);

@@ -72,7 +72,7 @@ typedef struct nigh_autocoreset {
 NIGH_API void nigh_autocoreset_free(nigh_context *ctx, nigh_autocoreset *result); /* what it holds; it is empty afterwards; NULL is fine */
 
 /*
- * Rows: as nigh_rows_check wants them (it is called). m >= n: one training, on all rows. Trainings of convex losses begin with the best model so
+ * Rows: as nigh_rows_check wants them (it is called); those of weight 0 count nowhere. m >= n: one training, on all rows. Trainings of convex losses begin with the best model so
  * far. Negative losses are allowed (MIXTURE has them); lengths of rows go by modulus.
  * NIGH_INVALID: options out of range, m too small. NIGH_FAILED: a loss that is not finite (row and training are named), or the user's callback
  * failed; failures of a training say which one. NIGH_INTERRUPTED between trainings; progress is told after each.

@@ -49,6 +49,9 @@ void nigh_autocoreset_free(nigh_context *ctx, nigh_autocoreset *result)
 
 static double row_weight(const search *s, int64_t i) { return s->rows->weight ? s->rows->weight[i] : 1; }
 
+/* Rows of positive weight: the others count nowhere. */
+static int64_t used(const search *s) { return s->classes.count[0] + s->classes.count[1]; }
+
 static bool exact_kind(nigh_autocoreset_kind kind) { return kind == NIGH_AUTOCORESET_CARATHEODORY || kind == NIGH_AUTOCORESET_CARATHEODORY_PLAIN; }
 
 /* ---- what is asked for -------------------------------------------------------------------------------------- */
@@ -187,7 +190,7 @@ static nigh_status add_column(search *s, const double *model, double *cost, doub
 
 static void uniform_budget(const search *s, int64_t budget[2])
 {
-    double share = s->o.share > 0 ? s->o.share : (double)s->classes.count[1] / (double)s->n;
+    double share = s->o.share > 0 ? s->o.share : (double)s->classes.count[1] / (double)used(s);
     summary_budget(&s->classes, s->o.m, share, s->o.share > 0 ? 1 : s->o.m / LEAST_SHARE, budget);
 }
 
@@ -320,6 +323,7 @@ static nigh_status exact(const search *s, const int64_t budget[2], nigh_rng *rng
     double *weight = s->value, *part = nigh_alloc(s->ctx, (size_t)s->n * sizeof *part), *column = s->exact;
     if (!part) return NIGH_MEMORY;
     nigh_status status = NIGH_OK;
+    memset(weight, 0, (size_t)s->n * sizeof *weight);
     for (int c = 0; c < s->classes.classes && !status; c++) {
         int64_t count = s->classes.count[c];
         for (int64_t i = 0; i < count; i++) part[i] = row_weight(s, summary_row(&s->classes, c, i));
@@ -417,24 +421,21 @@ static nigh_status one_training(search *s, bool start)
     return NIGH_OK;
 }
 
-/* All rows are the subset. */
+/* All rows of positive weight are the subset. */
 static nigh_status take_all(search *s)
 {
-    nigh_subset all = {.count = s->n, .index = nigh_alloc(s->ctx, (size_t)s->n * sizeof *all.index), .weight = nigh_alloc(s->ctx, (size_t)s->n * sizeof *all.weight)};
-    nigh_autocoreset_round round = {.sure = s->n, .budget = {s->classes.count[0], s->classes.count[1]}};
-    if (!all.index || !all.weight) {
-        nigh_subset_free(s->ctx, &all);
-        return NIGH_MEMORY;
-    }
-    for (int64_t i = 0; i < s->n; i++) all.index[i] = i, all.weight[i] = row_weight(s, i);
-    s->o.tolerance = s->o.tolerance < 1e-9 ? s->o.tolerance : 1e-9;
-    return try_subset(s, &round, &all);
+    nigh_subset all = {0};
+    nigh_autocoreset_round round = {.sure = used(s), .budget = {s->classes.count[0], s->classes.count[1]}};
+    for (int64_t i = 0; i < s->n; i++) s->value[i] = row_weight(s, i);
+    nigh_status status = pack(s, s->value, &all);
+    s->o.tolerance = fmin(s->o.tolerance, 1e-9);
+    return status ? status : try_subset(s, &round, &all);
 }
 
 static nigh_status loop(search *s)
 {
     nigh_status status = NIGH_OK;
-    if (s->o.m >= s->n) return take_all(s);
+    if (s->o.m >= used(s)) return take_all(s);
     double reference = -INFINITY; /* of the starts the worst, so that the first rounds are not stopped by a lucky start */
     for (int i = 0; i < s->o.starts && !status; i++) {
         status = one_training(s, true);
@@ -459,7 +460,7 @@ static nigh_status search_new(search *s)
     s->length2 = s->value + n, s->score = s->length2 + n, s->block = s->score + n, s->model = s->block + 4 * blocks;
     if (s->o.kind == NIGH_AUTOCORESET_CALIBRATED) s->sum = memset(s->model + room * (p + 4), 0, n * sizeof(double));
     s->unit = s->model + room * p, s->penalty = s->unit + room, s->class_sum = s->penalty + room;
-    if (exact_kind(s->o.kind) && s->o.m < s->n && !(s->exact = nigh_alloc(s->ctx, n * room * sizeof(double)))) return NIGH_MEMORY;
+    if (exact_kind(s->o.kind) && s->o.m < used(s) && !(s->exact = nigh_alloc(s->ctx, n * room * sizeof(double)))) return NIGH_MEMORY;
     for (int64_t i = 0; i < s->n; i++) { /* weights are a column, too: rows without loss so far are not out of reach */
         double w = row_weight(s, i) / s->weight;
         s->length2[i] = constant ? w * w : 0;
@@ -488,7 +489,7 @@ static nigh_status run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows
     out.model = nigh_alloc(ctx, (size_t)s.parameters * sizeof *out.model);
     out.history = nigh_alloc(ctx, (size_t)s.room * sizeof *out.history);
     if (!out.model || !out.history) status = NIGH_MEMORY;
-    if (!status) status = summary_classes_new(ctx, rows->n, nigh_loss_has_classes(loss) ? rows->y : NULL, &s.classes);
+    if (!status) status = summary_classes_new(ctx, rows->n, nigh_loss_has_classes(loss) ? rows->y : NULL, rows->weight, &s.classes);
     if (!status) status = search_new(&s);
     if (!status) status = loop(&s);
     nigh_free(ctx, s.exact);
