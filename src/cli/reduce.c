@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"rows", "weighted rows of a file of any size, for a loss; one pass", reduce_rows},
     {NULL, NULL, NULL},
 };
 
