@@ -5,6 +5,7 @@ extern const nigh_claim claim_adaptive_data_analysis;
 extern const nigh_claim claim_autocoreset;
 extern const nigh_claim claim_autonumerics_zero;
 extern const nigh_claim claim_bandlimited_random_features;
+extern const nigh_claim claim_dynamic_submodular;
 extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
 extern const nigh_claim claim_log_bessel;
@@ -18,6 +19,7 @@ const nigh_claim *const claims_all[] = {
     &claim_autocoreset,
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,
+    &claim_dynamic_submodular,
     &claim_latent_spectral_models,
     &claim_linf_regression_sketch,
     &claim_log_bessel,
