@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"least-squares", "coefficients of a linear fit from a sketch or in full, whichever is faster", reduce_least_squares},
     {"toto", "rows of a pool of 13 matches for a wanted number of strikes", reduce_toto},
     {NULL, NULL, NULL},
 };
