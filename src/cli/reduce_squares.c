@@ -185,7 +185,8 @@ static void print_receipt(const arguments *a, const input *in, const double *x, 
     printf("chosen      %s: %s", nigh_squares_method_name(r->chosen.method), words_of(r));
     if (r->chosen.rows) printf(", %lld rows, seed %llu", (long long)r->chosen.rows, (unsigned long long)o->seed);
     printf("\n");
-    if (r->passes) printf("            and %lld %s\n", (long long)r->passes, r->correct ? "residual step" : r->chosen.rows || r->chosen.method == NIGH_SQUARES_LSQR ? "passes of conjugate gradients" : "refinements");
+    const char *more = r->correct && !(r->passes > 1) ? "residual step" : r->chosen.method == NIGH_SQUARES_LSQR ? "iteration" : r->chosen.rows ? "pass" : "refinement";
+    if (r->passes) printf("            and %lld %s%s%s\n", (long long)r->passes, more, r->passes == 1 ? "" : r->chosen.rows ? "es" : "s", strcmp(more, "pass") ? "" : " of conjugate gradients");
     if (r->fallback) printf("            %s: %s\n", r->fallbacks ? "another method was given up" : "not as asked", r->fallback);
     if (o->coordinates) printf("asked       every coefficient: sqrt(d) |x_i - x*_i| <= %.3g |A x* - b| |A^+| (columns of length 1), with probability %.4g\n", o->error, 1 - o->delta);
     else printf("asked       |A x - b| <= (1 + %.3g) least |A x - b|, with probability %.4g\n", o->error, 1 - o->delta);
