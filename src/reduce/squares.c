@@ -302,6 +302,7 @@ static nigh_status lsqr(attempt *a)
     nigh_krylov_report report;
     double tolerance = fmin(1e-3, squares_wanted(&a->o) * 1e-3);
     nigh_status status = nigh_lsqr(a->ctx, &op, 0, b, a->x, &(nigh_krylov_options){.tolerance = tolerance, .most = a->o.most > 0 ? a->o.most : 20000}, &report);
+    if (status == NIGH_FAILED) return not_finite(a);
     if (status) return status;
     rows_pass(&a->r, true, a->x, &a->square, a->g, a->room);
     a->receipt.seconds[3] = nigh_clock() - began;
