@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"distances", "Hamming distances of a pattern to every place of a text", reduce_distances},
     {NULL, NULL, NULL},
 };
 
