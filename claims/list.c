@@ -9,6 +9,7 @@ extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
+extern const nigh_claim claim_text_to_pattern_hamming;
 extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
@@ -20,6 +21,7 @@ const nigh_claim *const claims_all[] = {
     &claim_log_bessel,
     &claim_mgno,
     &claim_nns_to_nos,
+    &claim_text_to_pattern_hamming,
     &claim_weighted_least_squares_dpp,
     NULL,
 };
