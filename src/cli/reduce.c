@@ -10,6 +10,7 @@ static const reduce_verb verbs[] = {
     {"select", "the best k of items that come and go: coverage, facility location, log-determinant", reduce_select},
     {"graph", "a list of edges as a summary within so many bits", reduce_graph},
     {"rows", "weighted rows of a file of any size, for a loss; one pass", reduce_rows},
+    {"distances", "Hamming distances of a pattern to every place of a text", reduce_distances},
     {NULL, NULL, NULL},
 };
 
