@@ -36,7 +36,7 @@ NIGH_API double nigh_rows_weight(const nigh_rows *rows);
 
 /* ---- losses ----------------------------------------------------------------------------------------------------- */
 
-typedef enum nigh_loss_kind {
+typedef enum nigh_row_loss_kind {
     NIGH_LOSS_SQUARES,  /* r^2, r = y - x.w - b                                                      */
     NIGH_LOSS_LP,       /* |r|^p, 1 <= p <= 8                                                        */
     NIGH_LOSS_HUBER,    /* r^2 / 2 to |r| = delta, then delta (|r| - delta / 2)                      */
@@ -46,7 +46,7 @@ typedef enum nigh_loss_kind {
     NIGH_LOSS_MIXTURE,  /* - log density of k Gaussians with full covariances                        */
     NIGH_LOSS_RESIDUAL, /* a function of r that the user wrote, "r*r/(1+abs(r))": any expression in r */
     NIGH_LOSS_CALLBACK  /* the user's own                                                            */
-} nigh_loss_kind;
+} nigh_row_loss_kind;
 
 /* How a fit ended. */
 typedef struct nigh_loss_fit {
@@ -68,7 +68,7 @@ typedef struct nigh_loss_callbacks {
 
 /* Zeros mean the defaults in brackets. */
 typedef struct nigh_loss_options {
-    nigh_loss_kind kind;
+    nigh_row_loss_kind kind;
     double p;               /* LP [1.5]                                                                       */
     double delta;           /* HUBER [1.345 times a robust scale is the caller's business: 1]                 */
     int64_t k;              /* KMEANS, MIXTURE: centres [8]                                                   */

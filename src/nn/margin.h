@@ -9,7 +9,7 @@
 
 /* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth. */
 typedef struct margin_curve {
-    nigh_loss_kind kind;
+    nigh_row_loss_kind kind;
     double p, delta, smooth;
 } margin_curve;
 

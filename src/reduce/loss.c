@@ -11,7 +11,7 @@ enum { NEWTON_COLUMNS = 300, CORNER_COLUMNS = 1000 }; /* beyond them L-BFGS, whi
 
 static const char *const kinds[] = {"squares", "lp", "huber", "logistic", "hinge", "k-means", "mixture", "residual", "callback"};
 
-const char *loss_kind_name(nigh_loss_kind kind) { return kinds[kind]; }
+const char *loss_kind_name(nigh_row_loss_kind kind) { return kinds[kind]; }
 bool loss_linear(const nigh_loss *loss) { return loss->options.kind <= NIGH_LOSS_HINGE || loss->options.kind == NIGH_LOSS_RESIDUAL; }
 bool nigh_loss_has_classes(const nigh_loss *loss) { return loss->options.kind == NIGH_LOSS_LOGISTIC || loss->options.kind == NIGH_LOSS_HINGE; }
 bool nigh_loss_uses_y(const nigh_loss *loss) { return loss_linear(loss); }
@@ -189,7 +189,7 @@ nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh
     nigh_status status = nigh_rows_check(ctx, rows, loss);
     if (!status && nigh_loss_has_classes(loss)) status = check_classes(ctx, rows);
     if (status) return status;
-    nigh_loss_kind kind = loss->options.kind;
+    nigh_row_loss_kind kind = loss->options.kind;
     if (kind == NIGH_LOSS_CALLBACK) {
         status = loss->callbacks.fit(loss->callbacks.user, rows, job.start, model, &found);
         if (status) return nigh_fail(ctx, status, "the loss's fit failed: %s", nigh_status_text(status));

@@ -21,7 +21,7 @@ typedef struct loss_job {
     int64_t iterations;
 } loss_job;
 
-const char *loss_kind_name(nigh_loss_kind kind);
+const char *loss_kind_name(nigh_row_loss_kind kind);
 char *loss_name(nigh_context *ctx, const nigh_loss_options *options); /* as nigh_loss_parse reads it; NULL: out of memory */
 bool loss_linear(const nigh_loss *loss);  /* a function of the margin */
 bool loss_corners(const nigh_loss *loss); /* its curvature is not bounded: it is smoothed in training */

@@ -260,7 +260,7 @@ nigh_status loss_train_newton(const loss_job *job, double *model, nigh_loss_fit 
     nigh_status status = new_for(job, &n);
     if (status) return status;
     begin(job, &n);
-    nigh_loss_kind kind = job->loss->options.kind;
+    nigh_row_loss_kind kind = job->loss->options.kind;
     double width = 0;
     if (!job->start) status = start_thin(job, n.x, &width);
     if (!status && !job->start && width == 0 && (kind == NIGH_LOSS_LP || kind == NIGH_LOSS_HUBER)) { /* begin at least squares */

@@ -16,19 +16,19 @@ static const unsigned fields_of[NIGH_LOSS_CALLBACK] = {
     BIT(LAMBDA) | BIT(INTERCEPT), BIT(K) | BIT(SEED) | BIT(RESTARTS), BIT(K) | BIT(SEED) | BIT(RESTARTS), 0,
 };
 
-static void list_fields(nigh_loss_kind kind, char text[96])
+static void list_fields(nigh_row_loss_kind kind, char text[96])
 {
     text[0] = 0;
     for (int f = 0; f < FIELDS; f++)
         if (fields_of[kind] >> f & 1) strcat(strcat(text, *text ? ", " : ""), field_names[f]);
 }
 
-static nigh_status find_kind(nigh_context *ctx, const char *text, size_t size, nigh_loss_kind *kind)
+static nigh_status find_kind(nigh_context *ctx, const char *text, size_t size, nigh_row_loss_kind *kind)
 {
     const char *near = NULL;
     for (int k = 0; k < NIGH_LOSS_CALLBACK; k++) {
-        const char *name = loss_kind_name((nigh_loss_kind)k);
-        if (strlen(name) == size && !memcmp(name, text, size)) return *kind = (nigh_loss_kind)k, NIGH_OK;
+        const char *name = loss_kind_name((nigh_row_loss_kind)k);
+        if (strlen(name) == size && !memcmp(name, text, size)) return *kind = (nigh_row_loss_kind)k, NIGH_OK;
         near = word_nearer(text, size, name, near);
     }
     int shown = size > 60 ? 60 : (int)size;
@@ -38,7 +38,7 @@ static nigh_status find_kind(nigh_context *ctx, const char *text, size_t size, n
 
 static bool whole(double value, double most) { return value >= 0 && value <= most && value == floor(value); }
 
-static nigh_status put(nigh_context *ctx, nigh_loss_kind kind, const char *name, size_t size, const char *value, nigh_loss_options *o)
+static nigh_status put(nigh_context *ctx, nigh_row_loss_kind kind, const char *name, size_t size, const char *value, nigh_loss_options *o)
 {
     const char *near = NULL;
     int f = 0;

@@ -288,7 +288,7 @@ static void names(void **state)
     assert_null(out);
     nigh_loss_options o = {.kind = NIGH_LOSS_CALLBACK};
     assert_fails(ctx, nigh_loss_new(ctx, &o, &out), NIGH_INVALID, "callbacks");
-    o = (nigh_loss_options){.kind = (nigh_loss_kind)77};
+    o = (nigh_loss_options){.kind = (nigh_row_loss_kind)77};
     assert_fails(ctx, nigh_loss_new(ctx, &o, &out), NIGH_INVALID, "kind is 77");
     test_context_free(ctx);
 }
