@@ -9,6 +9,7 @@ extern const nigh_claim claim_dynamic_submodular;
 extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
 extern const nigh_claim claim_log_bessel;
+extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
 extern const nigh_claim claim_soccer_toto;
@@ -24,6 +25,7 @@ const nigh_claim *const claims_all[] = {
     &claim_latent_spectral_models,
     &claim_linf_regression_sketch,
     &claim_log_bessel,
+    &claim_lp_sensitivity_sampling,
     &claim_mgno,
     &claim_nns_to_nos,
     &claim_soccer_toto,
