@@ -47,8 +47,9 @@ NIGH_API nigh_status nigh_reservoir_new(nigh_context *ctx, int64_t d, bool has_y
 NIGH_API void nigh_reservoir_free(nigh_reservoir *reservoir); /* NULL is fine */
 
 /*
- * Rows first, first + 1, ... of the stream (number NULL) or number[n]. NIGH_INVALID names a row that is not finite (its number), a y that
- * is no class. Cost for linear losses: about 6 d flops a row on the context's threads. Same bits for the same blocks and seed.
+ * Rows first, first + 1, ... of the stream (number NULL) or number[n]. NIGH_INVALID names the number of a row whose score is not finite (uniform
+ * choice looks at no numbers: nigh_block_rows checks them). Cost for linear losses: about 6 d flops a row on the context's threads. Same bits for the
+ * same rows and seed.
  */
 NIGH_API nigh_status nigh_reservoir_add(nigh_reservoir *reservoir, const nigh_rows *rows, int64_t first, const int64_t *number);
 
