@@ -325,7 +325,7 @@ static nigh_status attempt_run(attempt *a)
     bool sketched = squares_is_sketch(a->choice.method);
     a->sigma = a->ratio = 1;
     if (sketched) {
-        a->sigma = sketch_distortion(d, m, a->o.delta);
+        a->sigma = sketch_distortion(a->choice.method, d, m, a->o.delta);
         double level = 1 + nigh_normal_tail_quantile(a->o.delta) * sqrt(2 / (double)d);
         a->ratio = has_first_bound(a) && level < a->sigma ? level : a->sigma;
     }
@@ -398,6 +398,7 @@ static nigh_squares_method after(const attempt *a)
 {
     nigh_squares_method m = a->choice.method;
     if (a->problem->sparse) return m == NIGH_SQUARES_NORMAL || m == NIGH_SQUARES_DIRECT ? NIGH_SQUARES_SPARSE : NIGH_SQUARES_AUTO;
+    if (m == NIGH_SQUARES_COUNT && a->f.dependent >= 0 && !a->o.rows) return NIGH_SQUARES_SRHT;
     return m == NIGH_SQUARES_QR ? NIGH_SQUARES_AUTO : NIGH_SQUARES_QR;
 }
 
@@ -437,6 +438,10 @@ nigh_status nigh_squares_solve(nigh_context *ctx, const nigh_squares *problem, c
     if (!status) status = attempt_begin(&a);
     if (status) return status;
     a.choice = choose(problem, &a.o, choices, &a.receipt.fallback);
+    if (a.o.method == NIGH_SQUARES_AUTO && !isfinite(a.choice.seconds)) {
+        attempt_end(&a);
+        return nigh_fail(ctx, NIGH_RESOURCE, "%lld rows and %lld columns: %s", (long long)problem->n, (long long)problem->d, a.choice.why);
+    }
     a.receipt.seconds[4] = nigh_clock() - began;
     int before = dense_enter(ctx, 0); /* vectors of d numbers: one thread; the factorisations ask for more */
     for (;;) {
