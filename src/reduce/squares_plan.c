@@ -200,7 +200,7 @@ static void cost_sketch(const nigh_squares *p, const nigh_squares_options *o, co
             c->why = "more passes than are allowed";
             continue;
         }
-        double seconds = sketch_seconds(p, r, c->method, m) + (double)m * r->qr + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
+        double seconds = sketch_seconds(p, r, c->method, m) + 1.2 * (double)m * (p->a ? fmin(r->gram, r->qr) : 5e-11 * (double)p->d * (double)p->d) + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
         if (seconds < c->seconds) c->seconds = seconds, c->rows = m, c->passes = passes, c->why = NULL;
         if (o->rows) break;
     }
