@@ -3,7 +3,7 @@
   submodular_beside.py LIBRARY [n=2000] [k=50] [rounds=3] [graph=EDGES.txt] [updates=2000]     LIBRARY: libnigh.so
 
 Facility location on a given similarity matrix of n points; coverage of closed neighbourhoods in the graph (without one: a random graph of n nodes).
-CPU seconds of one thread, the first call of each apart (apricot compiles then). Values must agree to 1e-6. apricot is left out where it is not
+CPU seconds of one thread, the first call of each apart (apricot compiles then). Where values do not agree to 1e-6 it says so. apricot is left out where it is not
 installed; the NumPy form evaluates a gain with vectors and keeps a heap of old gains.
 """
 import ctypes as c
@@ -125,7 +125,7 @@ def beside(what, forms):
         print(f'  {name:14s} {1e3 * statistics.median(seconds[name]):10.2f} ms ({1e3 * first[name][0]:.2f} the first time), value {first[name][1]:.6f}: '
               f'{statistics.median(ratios):.2f} times nigh ({min(ratios):.2f} .. {max(ratios):.2f})')
         if abs(first[name][1] - first['nigh'][1]) > 1e-6 * first['nigh'][1]:
-            print('  VALUES DIFFER')
+            print('                 its value differs: another choice, not to be compared')
 
 
 rng = np.random.default_rng(1)
@@ -155,7 +155,8 @@ if apricot:
     dense = np.zeros((nodes, nodes))
     for i, row in enumerate(neighbours):
         dense[i, row] = 1
-    forms['apricot lazy'] = lambda: sum(apricot.MaxCoverageSelection(k, optimizer='lazy').fit(dense).gains)
+    for optimizer in ('lazy', 'two-stage'):
+        forms['apricot ' + optimizer] = lambda o=optimizer: sum(apricot.MaxCoverageSelection(k, optimizer=o).fit(dense).gains)
 beside(f'coverage of neighbours, {nodes} nodes, {len(edges)} edges, k {k}', forms)
 
 for name, function, count in (('facility location', f, n), ('coverage', g, nodes)):
