@@ -8,6 +8,7 @@ extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
+extern const nigh_claim claim_ssumm;
 extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
@@ -18,6 +19,7 @@ const nigh_claim *const claims_all[] = {
     &claim_log_bessel,
     &claim_mgno,
     &claim_nns_to_nos,
+    &claim_ssumm,
     &claim_weighted_least_squares_dpp,
     NULL,
 };
