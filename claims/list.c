@@ -14,6 +14,7 @@ extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
 extern const nigh_claim claim_soccer_toto;
 extern const nigh_claim claim_text_to_pattern_hamming;
+extern const nigh_claim claim_ssumm;
 extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
@@ -30,6 +31,7 @@ const nigh_claim *const claims_all[] = {
     &claim_nns_to_nos,
     &claim_soccer_toto,
     &claim_text_to_pattern_hamming,
+    &claim_ssumm,
     &claim_weighted_least_squares_dpp,
     NULL,
 };
