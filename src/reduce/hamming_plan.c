@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
-static const double worth = 0.02, slice_share = 0.04, symbol_ns = 1.5, hash_ns = 4, jump_ns = 60;
+/* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
+static const double worth = 0.004, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -69,16 +70,16 @@ static double engine_cost(const nigh_hamming *h, const hamming_costs *c, const h
     if (h->ranks.same)
         for (int a = 0; a < 256; a++) none_absent &= h->ranks.in_pattern[a] || !h->ranks.in_text[a];
     double forward = (double)s->heavy - (s->rest && none_absent && s->heavy > 1), held = 8.0 * s->bits / 32 * (double)(s->block / 2) * (double)(s->heavy * pieces);
-    double points = (double)pieces * (double)s->block * point_cost(c, s->bits, s->block);
-    if (held > h->options.memory) return points * parts * (2 * forward + 1);
-    return points * (parts * (forward + 1) + (double)s->heavy);
+    double points = (double)pieces * (double)s->block, point = point_cost(c, s->bits, s->block);
+    if (held > h->options.memory) return points * parts * (point * (2 * forward + 1) + block_ns);
+    return points * (parts * (point * (forward + 1) + block_ns) + (double)s->heavy * point);
 }
 
 static double light_cost(const nigh_hamming *h, const hamming_costs *c, const double *rest, int64_t heavy)
 {
     if (heavy == h->ranks.distinct) return 0;
-    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 12, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
-    return (double)h->text.count * 2 * symbol_ns * cuts + rest[heavy] * c->add * far;
+    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 16, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
+    return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
 /* The bits whose rounding error is small enough: 8 standard deviations below the limit of 0.2. */
@@ -181,6 +182,7 @@ static void cannot(nigh_hamming *h, nigh_hamming_variant v, const char *reason)
 
 static void predict(nigh_hamming *h, nigh_hamming_variant v, double ns)
 {
+    ns += (double)h->report.shifts * (symbol_ns + (h->ranks.same ? 0 : mapped_ns));
     double usable = fmin(h->threads, ceil((double)h->report.shifts / 4096));
     h->report.predicted[v].seconds = 1e-9 * ns / usable;
     h->report.predicted[v].reason = NULL;
@@ -191,7 +193,7 @@ static void predict_bounded(nigh_hamming *h, const hamming_costs *c, const probe
     int level = hamming_level(h->ranks.width);
     double shifts = (double)h->report.shifts, k = (double)h->options.at_most, m = (double)h->m;
     double stop = fmin(m, seen->stop * 1.1 + 32);
-    predict(h, NIGH_HAMMING_EARLY_EXIT, shifts * ((stop * c->pair[level] + seen->near * m * c->one[level]) + symbol_ns));
+    predict(h, NIGH_HAMMING_EARLY_EXIT, shifts * (stop * c->pair[level] + seen->near * m * c->one[level]));
     int64_t q = h->m / (h->options.at_most + 1);
     if (q < 8) cannot(h, NIGH_HAMMING_PIECES, "the pieces are shorter than 8 symbols");
     else {
@@ -207,7 +209,8 @@ static void predict_bounded(nigh_hamming *h, const hamming_costs *c, const probe
 static void predict_within(nigh_hamming *h, const hamming_costs *c, const double *rest, const probe *seen)
 {
     double shifts = (double)h->report.shifts, m = (double)h->m;
-    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * 1.2 * c->pair[hamming_level(h->ranks.width)] + symbol_ns));
+    double far = m * h->ranks.width > 32768 ? 2 : 1; /* samples beyond the nearest cache */
+    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * far * c->pair[hamming_level(h->ranks.width)] + 4 * symbol_ns));
     if (h->options.error < 1e-4) {
         cannot(h, NIGH_HAMMING_HASHED, "error is below 1e-4: too many hashed symbols");
         return;
@@ -232,9 +235,9 @@ static nigh_status predict_all(nigh_hamming *h)
     if (status) return status;
     double direct = shifts * (double)h->m * c->pair[hamming_level(h->ranks.width)];
     predict(h, NIGH_HAMMING_DIRECT, direct);
-    if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64) + shifts * symbol_ns);
+    if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > worth && !hamming_costs_get(h->ctx, true))
+    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.03 && !hamming_costs_get(h->ctx, true))
         status = NIGH_MEMORY;
     predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
     predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
