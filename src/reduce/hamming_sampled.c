@@ -149,37 +149,44 @@ static uint32_t sample_one(hamming_part *part, const char *t, int r, int64_t mis
     return (uint32_t)h->kernels->compare[hamming_level(width)].one(t, h->ranks.pattern, h->m, INT64_MAX);
 }
 
+/* when[i] = r and seen[i] = matches[i] for shifts that are done now; how many are not. */
+static int64_t mark(int64_t count, uint32_t r, uint32_t most, const uint32_t *restrict matches, uint32_t *restrict when, uint32_t *restrict seen)
+{
+    uint32_t open = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t now = (when[i] == 0) & ((int32_t)matches[i] <= (int32_t)most) ? ~0u : 0;
+        seen[i] = (now & matches[i]) | (~now & seen[i]);
+        when[i] |= now & r;
+        open += when[i] == 0;
+    }
+    return open;
+}
+
 static void sample_block(hamming_part *part, const char *t, int64_t count, uint32_t *out)
 {
     const nigh_hamming *h = part->h;
     const hamming_samples *x = h->samples;
     int width = h->ranks.width, r = 0;
-    uint32_t matches[BLOCK] = {0};
+    uint32_t matches[BLOCK] = {0}, when[BLOCK] = {0}, seen[BLOCK] = {0};
     int64_t left = count;
-    for (int64_t i = 0; i < count; i++) out[i] = UINT32_MAX;
     while (r < x->count && left > count / FEW) {
         int64_t step = x->after[r + 1] - x->after[r];
         if (r && left * h->m < count * step) break; /* exactly is cheaper than another round */
         h->kernels->compare[hamming_level(width)].many(t, count, x->at + x->after[r], (const char *)x->symbol + x->after[r] * width, step, matches);
         r++;
-        double scale = x->gain[r] * (double)h->m / (double)x->after[r];
-        left = 0;
-        for (int64_t i = 0; i < count; i++) {
-            int64_t misses = x->after[r] - matches[i];
-            if (out[i] == UINT32_MAX && misses >= x->least[r]) out[i] = (uint32_t)(scale * (double)misses + 0.5);
-            left += out[i] == UINT32_MAX;
-        }
+        left = mark(count, (uint32_t)r, (uint32_t)(x->after[r] - x->least[r]), matches, when, seen);
     }
-    if (left > count / 3) {
-        uint32_t all[BLOCK] = {0};
-        hamming_direct(h, t, count, all);
+    bool direct = left > count / 3;
+    if (direct) {
+        memset(matches, 0, sizeof matches);
+        hamming_direct(h, t, count, matches);
         part->finished += left;
-        for (int64_t i = 0; i < count; i++)
-            if (out[i] == UINT32_MAX) out[i] = (uint32_t)h->m - all[i];
-        return;
     }
-    for (int64_t i = 0; i < count; i++)
-        if (out[i] == UINT32_MAX) out[i] = sample_one(part, t + i * width, r, x->after[r] - matches[i]);
+    for (int64_t i = 0; i < count; i++) {
+        double after = (double)x->after[when[i]];
+        if (when[i]) out[i] = (uint32_t)(x->gain[when[i]] * (double)h->m * (after - seen[i]) / after + 0.5);
+        else out[i] = direct ? (uint32_t)h->m - matches[i] : sample_one(part, t + i * width, r, x->after[r] - matches[i]);
+    }
 }
 
 void hamming_sampled(hamming_part *part)
