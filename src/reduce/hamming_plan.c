@@ -7,7 +7,7 @@
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 /* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
-static const double worth = 0.004, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, hash_ns = 5, jump_ns = 60;
+static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -237,10 +237,12 @@ static nigh_status predict_all(nigh_hamming *h)
     predict(h, NIGH_HAMMING_DIRECT, direct);
     if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.03 && !hamming_costs_get(h->ctx, true))
+    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.1 && !hamming_costs_get(h->ctx, true))
         status = NIGH_MEMORY;
     predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
     predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
+    if (h->setting[NIGH_HAMMING_HEAVY_LIGHT].heavy == h->ranks.distinct && h->options.variant != NIGH_HAMMING_HEAVY_LIGHT)
+        cannot(h, NIGH_HAMMING_HEAVY_LIGHT, "all symbols are heavy: the same as transform");
     if (!status && (h->options.at_most >= 0 || h->options.error > 0)) status = probe_shifts(h, &seen);
     if (!status && h->options.at_most >= 0) predict_bounded(h, c, &seen);
     if (!status && h->options.error > 0) predict_within(h, c, rest, &seen);
@@ -267,29 +269,49 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Runs four stretches, some 4% of the work, by the clock of the CPU: other programs do not count; what a transform needs before does in full. */
+/* Shifts that stand for all: 4% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
+   many of them. */
+static int64_t slice_of(const nigh_hamming *h, nigh_hamming_variant v, int *stretches)
+{
+    int64_t some = (int64_t)((double)h->report.shifts * slice_share / 4), length = h->m < PIECE ? h->m : PIECE;
+    const hamming_setting *s = &h->setting[v];
+    *stretches = 4;
+    if (v == NIGH_HAMMING_TRANSFORM || v == NIGH_HAMMING_HEAVY_LIGHT) {
+        int64_t block = s->heavy ? 2 * (s->block - length + 1) * h->threads : 0;
+        *stretches = 1;
+        some = block > some ? block : some;
+        if (s->heavy < h->ranks.distinct && some < 2 * h->m) some = 2 * h->m;
+    }
+    return v == NIGH_HAMMING_HASHED || some * *stretches > h->report.shifts / 5 || some < 512 ? 0 : some;
+}
+
+/* Runs a slice by the clock of the CPU: other programs do not count; what a transform needs before does in full. */
 static nigh_status recheck(nigh_hamming *h, nigh_hamming_variant v)
 {
     nigh_hamming_prediction *p = &h->report.predicted[v];
+    int stretches;
+    int64_t shifts = h->report.shifts, some = slice_of(h, v, &stretches);
+    p->rechecked = p->seconds;
+    if (some == 0) return NIGH_OK;
     double began = nigh_clock_cpu();
     nigh_status status = hamming_prepare(h, v);
-    if (status) return status;
+    uint32_t *out = status ? NULL : nigh_alloc(h->ctx, (size_t)some * sizeof *out);
+    if (!out) return status ? status : NIGH_MEMORY;
     double prepared = nigh_clock_cpu() - began;
-    int64_t shifts = h->report.shifts, some = (int64_t)((double)shifts * slice_share / 4), block = h->engine.symbols ? 2 * h->engine.outs * h->threads : 1;
-    int stretches = 4;
-    if (h->engine.symbols) some = block, stretches = 1;
-    if (v == NIGH_HAMMING_HASHED || some * stretches > shifts / 4 || some < 512) {
-        p->rechecked = p->seconds;
-        return NIGH_OK;
-    }
-    uint32_t *out = nigh_alloc(h->ctx, (size_t)some * sizeof *out);
-    if (!out) return NIGH_MEMORY;
     began = nigh_clock_cpu();
     for (int s = 0; s < stretches && !status; s++) status = hamming_run_shifts(h, (shifts - some) / (stretches + 1) * (s + 1), some, out);
     p->rechecked = prepared + (nigh_clock_cpu() - began) / h->threads * (double)shifts / (double)(some * stretches);
     nigh_free(h->ctx, out);
     h->report.finished = h->report.fallbacks = 0;
     return status;
+}
+
+/* Are others expected to take less than 1.6 times as long? */
+static bool has_rivals(const nigh_hamming *h, double least)
+{
+    int near = 0;
+    for (int v = NIGH_HAMMING_DIRECT; v < NIGH_HAMMING_VARIANTS; v++) near += expected(&h->report.predicted[v]) < rival * least;
+    return near > 1;
 }
 
 nigh_status hamming_choose(nigh_hamming *h)
@@ -304,10 +326,9 @@ nigh_status hamming_choose(nigh_hamming *h)
     if (v != NIGH_HAMMING_CHOOSE) return hamming_prepare(h, v);
     v = cheapest(h, false);
     double least = expected(&h->report.predicted[v]);
-    for (int tries = 0; tries < TRIES && least > worth && !status; tries++) {
+    for (int tries = 0; tries < TRIES && least > worth && !status && has_rivals(h, least); tries++) {
         nigh_hamming_variant next = cheapest(h, true);
-        double seconds = h->report.predicted[next].seconds;
-        if (!isfinite(seconds) || seconds > 2.5 * least) break;
+        if (!(h->report.predicted[next].seconds < rival * least) || !isnan(h->report.predicted[next].rechecked)) break;
         status = recheck(h, next);
         v = cheapest(h, false);
         least = expected(&h->report.predicted[v]);
