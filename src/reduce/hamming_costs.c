@@ -1,4 +1,4 @@
-/* What the parts of the variants cost on this machine: measured once in a process, in some ms; long transforms, in some 20 more, when first needed. */
+/* What the parts of the variants cost on this machine: measured once in a process, in some ms; long transforms, in some 10 more, when first needed. */
 #include "reduce/hamming_inside.h"
 
 #include <math.h>
@@ -59,14 +59,14 @@ static void slice_costs(const hamming_kernels *k, const uint8_t *text, int32_t *
     costs.sliced = 1e9 * best / (4.0 * HAMMING_SLICE * (LENGTH / 16 * 16));
 }
 
-static nigh_status point_costs(nigh_context *ctx, const hamming_kernels *k, int first, int last)
+static nigh_status point_costs(nigh_context *ctx, const hamming_kernels *k, int precisions, int first, int last)
 {
     static const int64_t length[3] = {1 << 12, 1 << 15, 1 << 18};
-    size_t room = 16 * (size_t)length[last];
+    size_t room = (precisions == 2 ? 16 : 8) * (size_t)length[last];
     char *a = nigh_alloc_zero(ctx, 4, room), *b = a + room, *c = b + room, *symbols = c + room;
     if (!a) return NIGH_MEMORY;
     nigh_status status = NIGH_OK;
-    for (int p = 0; p < 2 && !status; p++)
+    for (int p = 0; p < precisions && !status; p++)
         for (int i = first; i <= last && !status; i++) {
             nigh_fft *fft = NULL;
             int64_t n = length[i];
@@ -116,12 +116,13 @@ const hamming_costs *hamming_costs_get(nigh_context *ctx, bool long_ones)
     pthread_mutex_lock(&lock);
     if (!have_pairs) {
         status = pair_costs(ctx, k);
-        if (!status) status = point_costs(ctx, k, 0, 1);
+        if (!status) status = point_costs(ctx, k, 2, 0, 1);
         for (int p = 0; p < 2; p++) costs.point[p][2] = 1.3 * costs.point[p][1];
         have_pairs = !status;
     }
     if (!status && long_ones && !have_long) {
-        status = point_costs(ctx, k, 2, 2);
+        status = point_costs(ctx, k, 1, 2, 2);
+        costs.point[1][2] = costs.point[1][1] / costs.point[0][1] * costs.point[0][2]; /* f64 leaves the caches as f32 does, one length before */
         have_long = !status;
     }
     pthread_mutex_unlock(&lock);

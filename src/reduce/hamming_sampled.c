@@ -154,7 +154,7 @@ static int64_t mark(int64_t count, uint32_t r, uint32_t most, const uint32_t *re
 {
     uint32_t open = 0;
     for (int64_t i = 0; i < count; i++) {
-        uint32_t now = (when[i] == 0) & ((int32_t)matches[i] <= (int32_t)most) ? ~0u : 0;
+        uint32_t now = 0u - (uint32_t)((when[i] == 0) & ((int32_t)matches[i] <= (int32_t)most));
         seen[i] = (now & matches[i]) | (~now & seen[i]);
         when[i] |= now & r;
         open += when[i] == 0;
