@@ -16,6 +16,7 @@
 #include "nigh/function.h"
 #include "nigh/grad.h"
 #include "nigh/grid.h"
+#include "nigh/hamming.h"
 #include "nigh/io.h"
 #include "nigh/krylov.h"
 #include "nigh/layers.h"

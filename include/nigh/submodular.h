@@ -200,6 +200,7 @@ typedef struct nigh_selection_options { /* zeros: the defaults in brackets */
 /* f is used by the selection and outlives it. NIGH_INVALID names the option. */
 NIGH_API nigh_status nigh_selection_new(nigh_context *ctx, nigh_submodular *f, const nigh_selection_options *options, nigh_selection **selection);
 NIGH_API void nigh_selection_free(nigh_selection *selection); /* NULL is fine */
+NIGH_API const nigh_selection_options *nigh_selection_settings(const nigh_selection *selection); /* with the defaults filled in */
 
 /*
  * NIGH_INVALID, the selection unchanged: an item not in 0 .. n-1, inserted while it is there, deleted while it is not; a negative gain of a single item. Other failures

@@ -5,7 +5,10 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"graph", "a list of edges as a summary within so many bits", reduce_graph},
     {"rows", "weighted rows of a file of any size, for a loss; one pass", reduce_rows},
+    {"select", "the best k of items that come and go: coverage, facility location, log-determinant", reduce_select},
+    {"toto", "rows of a pool of 13 matches for a wanted number of strikes", reduce_toto},
     {NULL, NULL, NULL},
 };
 

@@ -184,7 +184,12 @@ static nigh_status read_odd_field(csv_text *r, int64_t column, double *value)
     bool overflow = false;
     nigh_status status = scan_field(r, &f);
     if (status) return status;
-    if (is_number(r, &f, value, &overflow))
+    bool number = is_number(r, &f, value, &overflow);
+    if (r->loose && r->loose[column] && (!number || overflow)) {
+        *value = NAN;
+        return NIGH_OK;
+    }
+    if (number)
         return overflow ? refuse(r, column, &f, "is beyond the range of a double (1.8e308)") : NIGH_OK;
     if (is_missing(&f)) {
         if (r->missing == NIGH_CSV_MISSING_REFUSE)

@@ -17,6 +17,7 @@ typedef struct csv_text {
     char separator; /* ' ': any run of blanks and tabs */
     nigh_csv_missing missing;
     locale_t c;
+    const bool *loose; /* [columns] where anything may stand, NaN if it is no number; NULL: nowhere */
     int64_t columns;
     char *const *names; /* [columns] or NULL, for messages */
 } csv_text;

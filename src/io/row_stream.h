@@ -39,6 +39,7 @@ struct nigh_row_stream {
     byte_source source;
     nigh_table head; /* columns, names, separator */
     int64_t *feature, d, target, weight;
+    bool *loose; /* [columns] of csv that are not used; NULL: none */
     bool as_is; /* a batch is x */
     row_text text;
     row_array array;

@@ -105,8 +105,7 @@ static void sum_column(const search *s, double share, double *sum, double *modul
     int64_t blocks = (s->n + BLOCK - 1) / BLOCK;
     const double *weight = s->rows->weight, *y = s->classes.classes > 1 ? s->rows->y : NULL;
     double *value = s->value;
-    int threads = nigh_context_threads(s->ctx);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && blocks > 8)
+#pragma omp parallel for schedule(static) num_threads(nigh_context_threads(s->ctx)) if (nigh_context_threads(s->ctx) > 1 && blocks > 8)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * BLOCK < s->n ? (b + 1) * BLOCK : s->n;
         double all = 0, size = 0, one = 0;
@@ -128,8 +127,7 @@ static void lengthen(const search *s, double unit, double *heaviest, int64_t *ro
     int64_t blocks = (s->n + BLOCK - 1) / BLOCK;
     const double *weight = s->rows->weight, *value = s->value;
     double *length2 = s->length2, *score = s->score;
-    int threads = nigh_context_threads(s->ctx);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && blocks > 8)
+#pragma omp parallel for schedule(static) num_threads(nigh_context_threads(s->ctx)) if (nigh_context_threads(s->ctx) > 1 && blocks > 8)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * BLOCK < s->n ? (b + 1) * BLOCK : s->n;
         double most = -1;

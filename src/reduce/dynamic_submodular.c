@@ -330,6 +330,7 @@ nigh_status nigh_selection_answer_now(nigh_selection *s, bool polish, nigh_selec
 
 /* ---- looks ------------------------------------------------------------------------------------------------------ */
 
+const nigh_selection_options *nigh_selection_settings(const nigh_selection *s) { return &s->o; }
 int64_t nigh_selection_size(const nigh_selection *s) { return s->size; }
 bool nigh_selection_has(const nigh_selection *s, int64_t item) { return item >= 0 && item < s->n && s->place[item] >= 0; }
 const int64_t *nigh_selection_items(const nigh_selection *s) { return s->live; }

@@ -25,7 +25,7 @@ struct nigh_gauge {
     lift lift;         /* count 0: none */
     bool form;         /* the reference is summed by its form in the products: fewer numbers than its rows */
     double *random;    /* [options.random,k] directions */
-    double *value;     /* [options.random] their sums on the reference */
+    double *value;     /* [options.random] their sums over all rows */
     double *flat;      /* [k,k] factor of the reference's Gram matrix with weights |u|^(p-2) */
     double *condition; /* [GAUGE_CONDITIONS,k] c of c.z = 1 */
     double *least;     /* [GAUGE_CONDITIONS,k] where the reference is least under these */

@@ -104,6 +104,9 @@ static nigh_status sketched(nigh_context *ctx, const row_source *source, uint64_
     }
     if (!status) status = row_space_scores(ctx, source, space.rank ? DIRECTIONS : 0, m, score);
     if (!status) {
+        double sum = 0; /* the directions' common error goes with the scale: the sum of leverages is known */
+        for (int64_t i = 0; i < source->n; i++) sum += score[i];
+        for (int64_t i = 0; i < source->n && sum > 0; i++) score[i] *= (double)space.rank / sum;
         space.how = "sketch";
         scores_tell(&space, source->n, score, found);
     }

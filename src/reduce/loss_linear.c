@@ -25,8 +25,9 @@ static nigh_status best_intercept(newton *n, double total)
 {
     int64_t rows = n->rows->n;
     if (!n->intercept || fabs(n->g[n->d]) <= 1e-13 * total) return NIGH_OK;
-    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), *slope = m + rows, *bend = slope + rows, last = INFINITY;
+    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), last = INFINITY;
     if (!m) return NIGH_MEMORY;
+    double *slope = m + rows, *bend = slope + rows;
     margin_all(n->pass, n->x, m);
     const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
     for (int k = 0; k < 60; k++) {

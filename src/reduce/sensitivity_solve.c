@@ -106,11 +106,31 @@ static double dual_bound(const sensitivity_problem *s, const places *a)
     return pow(weighted_sum(s, a->power), p / q);
 }
 
-static double value_at(const sensitivity_problem *s, const places *a, double by)
+/* d F / d by at r + by (v - r), over p. */
+static double slope_at(const sensitivity_problem *s, const places *a, double by)
 {
-    for (int64_t j = 0; j < s->m; j++) a->power[j] = a->r[j] + by * (a->v[j] - a->r[j]);
-    row_powers(s->m, a->power, s->p, a->power);
+    double *r = a->spare[0];
+    for (int64_t j = 0; j < s->m; j++) r[j] = a->r[j] + by * (a->v[j] - a->r[j]);
+    row_powers(s->m, r, s->p - 1, a->power);
+    for (int64_t j = 0; j < s->m; j++) a->power[j] = copysign(a->power[j], r[j]) * (a->v[j] - a->r[j]);
     return weighted_sum(s, a->power);
+}
+
+/* A step of at most `most` with a slope of at most a tenth of that at 0: F is convex. */
+static double step_length(const sensitivity_problem *s, const places *a, double most)
+{
+    double low = 0, high = most, at_low = slope_at(s, a, 0), begin = at_low, at_high = slope_at(s, a, most);
+    if (!(begin < 0)) return 0;
+    if (at_high <= 0.1 * -begin) return most;
+    for (int i = 0; i < 20; i++) { /* false position, with halvings between so that neither end stays */
+        double middle = i % 2 ? (low + high) / 2 : low + (high - low) * at_low / (at_low - at_high);
+        if (!(middle > low && middle < high)) break;
+        double there = slope_at(s, a, middle);
+        if (fabs(there) <= 0.1 * -begin) return middle;
+        if (there < 0) low = middle, at_low = there;
+        else high = middle, at_high = there;
+    }
+    return low;
 }
 
 static void solve_smooth(const sensitivity_problem *s, const double *c, const places *a, double *z, double *lower, double *upper)
@@ -121,8 +141,7 @@ static void solve_smooth(const sensitivity_problem *s, const double *c, const pl
     for (int step = 0; step < s->steps; step++) {
         apply(s, z, a->r);
         row_powers(s->m, a->r, p, a->power);
-        double now = weighted_sum(s, a->power), best = now, by = p < 1.05 ? 20 : 1 / (p - 1), taken = 0;
-        *lower = fmax(*lower, 1 / now);
+        *lower = fmax(*lower, 1 / weighted_sum(s, a->power));
         curvature(s, a->r, a->d);
         weighted_gram(s->m, k, s->u, a->d, a->h, a->gram);
         if (!factor(k, a->h, a->copy)) return;
@@ -134,10 +153,7 @@ static void solve_smooth(const sensitivity_problem *s, const double *c, const pl
         double ct = dot(k, c, a->t);
         if (!(ct > 0)) return;
         for (int64_t j = 0; j < s->m; j++) a->v[j] /= ct;
-        for (int i = 0; i < 30 && !(taken > 0); i++, by /= 2) {
-            double there = value_at(s, a, by);
-            if (there < best) best = there, taken = by;
-        }
+        double taken = step_length(s, a, p < 1.05 ? 20 : 1 / (p - 1));
         if (!(taken > 0)) return; /* lowest to rounding */
         for (int64_t j = 0; j < k; j++) z[j] += taken * (a->t[j] / ct - z[j]);
     }

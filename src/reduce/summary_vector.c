@@ -136,27 +136,45 @@ static nigh_status check_scores(nigh_context *ctx, int64_t n, const double *scor
     return NIGH_OK;
 }
 
-/* Rows of at least the limit are taken surely, *taken of them; *rest is the sum of the others' scores, and limit = rest / (k - taken). */
-static double find_limit(const scored *s, int64_t k, int64_t *taken, double *rest)
+/*
+ * Rows of at least the limit are taken surely, *taken of them; *rest is the sum of the others' scores, and limit = rest / (k - taken). The limit only falls: from
+ * sum / k, and rarely below half of that. At most 2 k rows lie above that half; after two passes over all scores only these are looked at.
+ */
+static double find_limit(const scored *s, int64_t k, double *heavy /* [2 k] */, int64_t *taken, double *rest)
 {
-    int64_t n = s->classes->count[s->c];
-    double limit = INFINITY;
-    for (int64_t before = -1;; before = *taken) {
-        *taken = 0, *rest = 0;
-        for (int64_t i = 0; i < n; i++) {
-            double x = score_of(s, i);
+    int64_t n = s->classes->count[s->c], count = 0;
+    double sum = 0, largest = 0, light = 0, limit = INFINITY; /* light: sum of those below the half */
+    for (int64_t i = 0; i < n; i++) {
+        double x = score_of(s, i);
+        sum += x;
+        largest = x > largest ? x : largest;
+    }
+    *taken = 0, *rest = sum;
+    if (k < 1 || !(sum > 0)) return INFINITY;
+    double first = sum / (double)k;
+    if (largest < first) return first;
+    for (int64_t i = 0; i < n; i++) {
+        double x = score_of(s, i);
+        if (x >= 0.5 * first && count < 2 * k) heavy[count++] = x;
+        else light += x;
+    }
+    for (int64_t before = -1; *taken != before && *taken < k && *rest > 0;) {
+        limit = *rest / (double)(k - *taken);
+        bool few = limit >= 0.5 * first;
+        before = *taken, *taken = 0, *rest = few ? light : 0;
+        for (int64_t i = 0, last = few ? count : n; i < last; i++) {
+            double x = few ? heavy[i] : score_of(s, i);
             if (x >= limit) ++*taken;
             else *rest += x;
         }
-        if (*taken == before || *taken >= k || !(*rest > 0)) return limit;
-        limit = *rest / (double)(k - *taken);
     }
+    return limit;
 }
 
-static void draw_scores(const scored *s, int64_t k, nigh_rng *rng, nigh_subset *out, int64_t *taken)
+static void draw_scores(const scored *s, int64_t k, double *heavy, nigh_rng *rng, nigh_subset *out, int64_t *taken)
 {
     int64_t n = s->classes->count[s->c], sure, drawn = 0;
-    double rest, sum = 0, limit = find_limit(s, k, &sure, &rest);
+    double rest, sum = 0, limit = find_limit(s, k, heavy, &sure, &rest);
     int64_t strata = k > sure ? k - sure : 0;
     double step = strata ? rest / (double)strata : 0, next = strata ? step * nigh_rng_f64(rng) : INFINITY;
     for (int64_t i = 0; i < n; i++) {
@@ -184,10 +202,13 @@ nigh_status summary_scores(nigh_context *ctx, const summary_classes *classes, co
     nigh_status status = check_scores(ctx, classes->n, score);
     if (!status) status = begin(ctx, most_rows(classes, budget), &s);
     if (status) return status;
-    for (int c = 0; c < classes->classes; c++) {
-        draw_scores(&(scored){classes, score, c}, budget[c], rng, &s, &sure);
+    double *heavy = nigh_alloc(ctx, 2 * (size_t)(most_rows(classes, budget) + 1) * sizeof *heavy);
+    if (!heavy) status = NIGH_MEMORY;
+    for (int c = 0; c < classes->classes && !status; c++) {
+        draw_scores(&(scored){classes, score, c}, budget[c], heavy, rng, &s, &sure);
         if (!c) zeros = s.count;
     }
+    nigh_free(ctx, heavy);
     status = finish(ctx, status, zeros, &s, out);
     if (!status && taken) *taken = sure;
     return status;

@@ -167,6 +167,16 @@ static void heavy_rows_are_always_taken(void **state)
         assert_near(sum, 997 + 1e4 + 3e3 + 60, 1e-6, 0);
         free_subset(ctx, &s);
     }
+    for (int i = 0; i < 10; i++) score[100 * i] = 1e18 / (i + 1); /* far above all the others, which half the budget is left for */
+    score[17] = score[999] = 1;
+    nigh_rng huge = nigh_rng_new(1, 0);
+    nigh_subset h;
+    double light = 0;
+    assert_ok(ctx, summary_scores(ctx, &c, score, budget, &huge, &h, &taken));
+    assert_int_equal(taken, 10);
+    for (int64_t i = 0; i < h.count; i++) light += score[h.index[i]] == 1 ? h.weight[i] : 0;
+    assert_near(light, 990, 1e-9, 0);
+    free_subset(ctx, &h);
     for (int i = 0; i < N; i++) score[i] = 0; /* nothing to draw */
     nigh_rng rng = nigh_rng_new(1, 0);
     nigh_subset s;
