@@ -13,11 +13,11 @@
 #include "nigh/linalg.h"
 #include "nigh/random.h"
 #include "nigh/sketch.h"
+#include "reduce/squares_peers.h"
 #include "reduce/srht.h"
 #include "tensor/hadamard.h"
 #include "tensor/linalg.h"
 
-#include <lapacke.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,26 +295,6 @@ static nigh_status hard(claim_run *run)
 
 /* ---- 3: time ----------------------------------------------------------------------------------------------------------------------------- */
 
-/* LAPACK's dgels on a copy in columns, the copying included. */
-static nigh_status lapack(nigh_context *ctx, const instance *p, double *x, double *seconds)
-{
-    double *a = nigh_alloc(ctx, (size_t)(p->n * p->d) * sizeof *a), *b = nigh_alloc(ctx, (size_t)p->n * sizeof *b);
-    nigh_status status = a && b ? NIGH_OK : NIGH_MEMORY;
-    double began = nigh_clock();
-    for (int64_t at = 0; at < p->n && !status; at += 64)
-        for (int64_t j = 0; j < p->d; j++)
-            for (int64_t i = at; i < at + 64 && i < p->n; i++) a[j * p->n + i] = p->a[i * p->d + j];
-    if (!status) {
-        memcpy(b, p->b, (size_t)p->n * sizeof *b);
-        if (LAPACKE_dgels(LAPACK_COL_MAJOR, 'N', (int)p->n, (int)p->d, 1, a, (int)p->n, b, (int)p->n)) status = NIGH_INTERNAL;
-        memcpy(x, b, (size_t)p->d * sizeof *x);
-    }
-    *seconds = nigh_clock() - began;
-    nigh_free(ctx, a);
-    nigh_free(ctx, b);
-    return status;
-}
-
 static nigh_status timed(nigh_context *ctx, const instance *p, nigh_squares_options o, double *x, double *seconds, nigh_squares_receipt *receipt)
 {
     double began = nigh_clock();
@@ -336,7 +316,7 @@ static nigh_status large(claim_run *run)
     for (int k = 0; k < 2 && !status; k++) {
         status = claim_progress(run, "2^19 x 512 beside LAPACK", k, 2);
         if (!status) status = timed(run->ctx, &p, o, x, &ours, &receipt);
-        if (!status) status = lapack(run->ctx, &p, exact, &theirs);
+        if (!status) status = squares_peer_solve(run->ctx, &(nigh_squares){p.n, p.d, p.a, NULL, p.b, NULL}, SQUARES_DGELS, exact, &theirs);
         best[0] = fmin(best[0], ours), best[1] = fmin(best[1], theirs);
     }
     for (int j = 0; j < 512; j++) worst = fmax(worst, fabs(x[j] - exact[j])), sum += exact[j] * exact[j];

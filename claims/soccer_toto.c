@@ -378,6 +378,7 @@ static nigh_status money_bars(claim_run *run, const coupons *c)
     claim_bar(run, "crowd that is right: the likeliest rows", mean[FAIR_LIKELY], CLAIM_AT_MOST, 0, "above payout less 1, below the stake");
     claim_bar(run, "crowd that is right: the best rows by value", mean[FAIR_VALUABLE], CLAIM_AT_MOST, 0, "exact return; below the stake");
     claim_bar(run, "crowd that follows favourites: by value less random", mean[BENT_VALUABLE] - mean[BENT_RANDOM], CLAIM_AT_LEAST, 0.2, NULL);
+    claim_bar(run, "by value: crowd that follows favourites less crowd that is right", mean[BENT_VALUABLE] - mean[FAIR_VALUABLE], CLAIM_AT_LEAST, 0.1, NULL);
     claim_bar(run, "chances of other matches: rows by value", mean[SHUFFLED], CLAIM_AT_MOST, 0, "nothing is earned without knowledge");
     return NIGH_OK;
 }

@@ -22,6 +22,7 @@
 #include "nigh/layers.h"
 #include "nigh/linalg.h"
 #include "nigh/linear.h"
+#include "nigh/loss_path.h"
 #include "nigh/minimise.h"
 #include "nigh/multigrid.h"
 #include "nigh/network.h"

@@ -100,7 +100,7 @@ int reduce_graph(nigh_context *ctx, int argc, char **argv)
     const char *words[1];
     int count;
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return cli_print(ctx, usage, strlen(usage)) ? 0 : 2;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return cli_print(ctx, usage, strlen(usage));
     int code = cli_parse(ctx, "reduce graph", argc, argv, flags, words, 1, &count);
     if (code >= 0) return code;
     if (count != 1) return cli_misuse(ctx, "a list of edges or a summary is expected; see nigh reduce graph --help");

@@ -108,7 +108,7 @@ nigh_status graph_answer(nigh_context *ctx, const char *path, const graph_questi
     if (!status && q->neighbours) status = answer_neighbours(ctx, &s, q, &t);
     if (!status && q->pagerank) status = answer_pagerank(ctx, &s, q->count, &t);
     if (!status && !q->degree && !q->neighbours && !q->pagerank) status = describe(&s, &t);
-    if (!status) cli_print(ctx, t.data, t.size);
+    if (!status && cli_print(ctx, t.data, t.size)) status = NIGH_IO;
     nigh_buffer_free(&t);
     nigh_summary_free(&s);
     return status;

@@ -130,7 +130,7 @@ static nigh_status print_text(nigh_context *ctx, const graph_work *w)
     if (!status)
         status = nigh_buffer_print(&t, "bytes      %.0f in memory, %.0f in the file; the graph in compressed rows %.0f\ntime       %.3g s: %d iterations, %lld merges, %lld pairs compared\n",
                                    f->bytes, f->file_bytes, f->graph_bytes, w->report.seconds, w->report.iterations, (long long)w->report.merges, (long long)w->report.compared);
-    if (!status && !cli_quiet && strcmp(w->output, "-") != 0) cli_print(ctx, t.data, t.size);
+    if (!status && !cli_quiet && strcmp(w->output, "-") != 0 && cli_print(ctx, t.data, t.size)) status = NIGH_IO;
     nigh_buffer_free(&t);
     return status;
 }
@@ -173,7 +173,7 @@ nigh_status graph_receipt_print(nigh_context *ctx, const graph_work *w, bool jso
     if (!status) status = put_reals(ctx, object, w);
     if (!status) status = nj_dump(ctx, object, NJ_INDENTED, &text);
     if (!status) status = nigh_buffer_add(&text, "\n", 1);
-    if (!status) cli_print(ctx, text.data, text.size);
+    if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     json_decref(object);
     nigh_buffer_free(&text);
     return status;

@@ -26,27 +26,29 @@ static int64_t draw(const uint32_t *word, int64_t share, int64_t g, double *sign
 
 nigh_status buckets_new(nigh_context *ctx, int64_t n, int64_t m, int64_t nonzeros, uint64_t seed, buckets *out)
 {
+    enum { ROWS = 512 };
     int64_t count = n * nonzeros, share = m / nonzeros;
     double unit = 1 / sqrt((double)nonzeros), sign;
     buckets b = {.n = n, .m = m, .nonzeros = nonzeros};
     b.row = nigh_alloc(ctx, (size_t)count * sizeof *b.row);
     b.sign = nigh_alloc(ctx, (size_t)count * sizeof *b.sign);
     b.start = nigh_alloc_zero(ctx, (size_t)m + 2, sizeof *b.start);
-    uint32_t *word = nigh_alloc(ctx, (size_t)(2 * nonzeros) * sizeof *word);
-    nigh_status status = b.row && b.sign && b.start && word ? NIGH_OK : NIGH_MEMORY;
+    uint32_t *words = nigh_alloc(ctx, (size_t)(2 * nonzeros * ROWS) * sizeof *words);
+    nigh_status status = b.row && b.sign && b.start && words ? NIGH_OK : NIGH_MEMORY;
     for (int pass = 0; pass < 2 && !status; pass++) {
         nigh_rng rng = nigh_rng_new(seed, 2);
-        for (int64_t i = 0; i < n; i++) {
-            nigh_rng_fill_u32(&rng, 2 * nonzeros, word);
-            for (int64_t g = 0; g < nonzeros; g++) {
-                int64_t to = draw(word + 2 * g, share, g, &sign);
+        for (int64_t at = 0; at < n; at += ROWS) {
+            int64_t rows = n - at < ROWS ? n - at : ROWS;
+            nigh_rng_fill_u32(&rng, 2 * nonzeros * rows, words);
+            for (int64_t k = 0; k < nonzeros * rows; k++) {
+                int64_t to = draw(words + 2 * k, share, nonzeros == 1 ? 0 : k % nonzeros, &sign);
                 if (pass == 0) b.start[to + 2]++;
-                else b.row[b.start[to + 1]] = (uint32_t)i, b.sign[b.start[to + 1]++] = sign * unit;
+                else b.row[b.start[to + 1]] = (uint32_t)(at + k / nonzeros), b.sign[b.start[to + 1]++] = sign * unit;
             }
         }
         for (int64_t k = 0; pass == 0 && k < m; k++) b.start[k + 2] += b.start[k + 1];
     }
-    nigh_free(ctx, word);
+    nigh_free(ctx, words);
     if (status) buckets_free(ctx, &b);
     else *out = b;
     return status;

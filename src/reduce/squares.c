@@ -302,6 +302,7 @@ static nigh_status lsqr(attempt *a)
     nigh_krylov_report report;
     double tolerance = fmin(1e-3, squares_wanted(&a->o) * 1e-3);
     nigh_status status = nigh_lsqr(a->ctx, &op, 0, b, a->x, &(nigh_krylov_options){.tolerance = tolerance, .most = a->o.most > 0 ? a->o.most : 20000}, &report);
+    if (status == NIGH_FAILED) return not_finite(a);
     if (status) return status;
     rows_pass(&a->r, true, a->x, &a->square, a->g, a->room);
     a->receipt.seconds[3] = nigh_clock() - began;
@@ -404,7 +405,11 @@ static nigh_squares_method after(const attempt *a)
 static nigh_squares_choice choose(const nigh_squares *p, const nigh_squares_options *o, const nigh_squares_choice *choices, const char **fallback)
 {
     nigh_squares_choice c = choices[0];
-    if (o->method == NIGH_SQUARES_AUTO) return c;
+    if (o->method == NIGH_SQUARES_AUTO) { /* all rows give more than E: a sketch that gains next to nothing is refused */
+        for (int k = 1; k < NIGH_SQUARES_METHODS - 1 && squares_is_sketch(c.method); k++)
+            if (!squares_is_sketch(choices[k].method) && choices[k].method != NIGH_SQUARES_LSQR && choices[k].seconds <= 1.1 * choices[0].seconds) c = choices[k];
+        return c;
+    }
     for (int k = 0; k < NIGH_SQUARES_METHODS - 1; k++)
         if (choices[k].method == o->method) c = choices[k];
     if (!squares_is_sketch(c.method) || c.rows) return c;

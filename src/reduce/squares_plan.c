@@ -74,8 +74,8 @@ static void guess(const nigh_squares *p, int threads, nigh_squares_rates *r)
 {
     double d = (double)p->d, fill = p->a ? d : (double)nigh_sparse_count(p->sparse) / (double)p->n;
     *r = (nigh_squares_rates){.d = p->d, .threads = threads, .pass = 1e-9 * fill + 5e-9, .gram = p->a ? 3e-11 * d * d + 1e-9 * d : 2e-9 * fill * fill,
-                              .qr = 7e-11 * d * d + 4e-9 * d, .srht = 2.2e-9 * d, .srht_sum = 0.5e-9 * d, .count = 0.9e-9 * fill + 5e-8,
-                              .sparse = 5e-9 * fill + 4e-7, .factor = 3e-11 * d * d * d + 3e-8 * d * d};
+                              .qr = 7e-11 * d * d + 4e-9 * d, .srht = 2.6e-9 * (8 * ceil(d / 8) + 8), .srht_sum = 0.5e-9 * d, .count = 0.9e-9 * fill + 4e-8,
+                              .sparse = 5e-9 * fill + 1e-7, .factor = 3e-11 * d * d * d + 3e-8 * d * d};
 }
 
 typedef struct trial {

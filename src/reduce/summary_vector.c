@@ -9,19 +9,20 @@
 
 /* ---- classes -------------------------------------------------------------------------------------------- */
 
-nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, summary_classes *out)
+nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, const double *weight, summary_classes *out)
 {
-    summary_classes c = {.classes = 1, .n = n, .count = {n, 0}};
-    int64_t ones = 0;
-    for (int64_t i = 0; y && i < n; i++) ones += y[i] > 0.5;
-    if (ones > 0 && ones < n) {
-        c.classes = 2, c.count[0] = n - ones, c.count[1] = ones;
-        if (!(c.member[0] = nigh_alloc(ctx, (size_t)n * sizeof *c.member[0]))) return NIGH_MEMORY;
+    summary_classes c = {.classes = 1, .n = n};
+    for (int64_t i = 0; i < n; i++)
+        if (!weight || weight[i] > 0) c.count[y && y[i] > 0.5]++;
+    int64_t all = c.count[0] + c.count[1], at[2] = {0, 0};
+    if (c.count[0] && c.count[1]) c.classes = 2;
+    else c.count[0] = all, c.count[1] = 0;
+    if (c.classes == 2 || all < n) {
+        if (!(c.member[0] = nigh_alloc(ctx, (size_t)all * sizeof *c.member[0]))) return NIGH_MEMORY;
         c.member[1] = c.member[0] + c.count[0];
-        int64_t at[2] = {0, 0};
         for (int64_t i = 0; i < n; i++) {
-            int k = y[i] > 0.5;
-            c.member[k][at[k]++] = i;
+            int k = c.classes == 2 && y[i] > 0.5;
+            if (!weight || weight[i] > 0) c.member[k][at[k]++] = i;
         }
     }
     *out = c;
@@ -41,7 +42,7 @@ static int64_t clip(int64_t x, int64_t low, int64_t high) { return x < low ? low
 void summary_budget(const summary_classes *classes, int64_t m, double share, int64_t least, int64_t budget[2])
 {
     const int64_t *count = classes->count;
-    m = clip(m, 0, classes->n);
+    m = clip(m, 0, count[0] + count[1]);
     budget[0] = m, budget[1] = 0;
     if (classes->classes < 2) return;
     least = clip(least, 1, m / 2);
