@@ -309,6 +309,7 @@ static void copy_all(nigh_row_stream *s, int64_t from, int64_t count)
 {
     const double *values = s->batch.values + from * s->head.columns;
     int threads = count > 4 * SHARE ? s->o.threads : 1;
+    (void)threads;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int64_t part = 0; part < (count + SHARE - 1) / SHARE; part++) {
         int64_t stop = (part + 1) * SHARE < count ? (part + 1) * SHARE : count;

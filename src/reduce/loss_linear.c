@@ -21,8 +21,9 @@ static double true_cost(newton *n)
 static nigh_status best_intercept(newton *n)
 {
     int64_t rows = n->rows->n;
-    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), *slope = m + rows, *bend = slope + rows, last = INFINITY;
+    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), last = INFINITY;
     if (!m) return NIGH_MEMORY;
+    double *slope = m + rows, *bend = slope + rows;
     margin_all(n->pass, n->x, m);
     const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
     for (int k = 0; k < 60; k++) {

@@ -132,6 +132,7 @@ static nigh_status raw_scores(nigh_reservoir *r, const nigh_rows *rows, double *
     int64_t n = rows->n, shares = (n + SHARE - 1) / SHARE;
     if (!by_slope(r)) return nigh_loss_values(r->ctx, r->o.loss, rows, r->model, score);
     int threads = shares > 4 ? nigh_context_threads(r->ctx) : 1;
+    (void)threads;
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t k = 0; k < shares; k++) slope_scores(r, rows, k * SHARE, n - k * SHARE < SHARE ? n - k * SHARE : SHARE, score);
     return NIGH_OK;

@@ -16,6 +16,7 @@ static int64_t not_finite(nigh_context *ctx, const double *x, int64_t rows, int6
 {
     int64_t shares = (rows + SHARE - 1) / SHARE, bad = 0;
     int threads = shares > 4 ? nigh_context_threads(ctx) : 1;
+    (void)threads;
 #pragma omp parallel for schedule(static) num_threads(threads) reduction(+ : bad) if (threads > 1)
     for (int64_t k = 0; k < shares; k++) {
         int64_t from = k * SHARE * d, to = (k + 1) * SHARE < rows ? (k + 1) * SHARE * d : rows * d;
