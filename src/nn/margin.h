@@ -37,6 +37,7 @@ enum { MARGIN_GRADIENT = 1, MARGIN_HESSIAN = 2 };
 nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const margin_residual *residual, unsigned most, margin_pass **out);
 void margin_free(margin_pass *pass); /* NULL is fine */
 int64_t margin_passes(const margin_pass *pass); /* made so far */
+int margin_threads(const margin_pass *pass);
 
 /*
  * Weighted sum of the losses of model[d+1] (w, b), no penalty. value[n] (NULL: not wanted), g[d+1], h[d+1,d+1] whole (not for RESIDUAL).

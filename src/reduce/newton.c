@@ -197,13 +197,14 @@ static double square(int64_t d, const double *x)
     return sum;
 }
 
-static void sum_duals(const newton *n, const double *m, const double *step, dual *out)
+/* The rows of thread t; xu[2 t], xu[2 t + 1] are its sums. */
+static void sum_share(const newton *n, const double *m, const double *step, int t, int threads, double *xu, dual *out)
 {
     const nigh_rows *r = n->rows;
     bool classes = n->curve.kind == NIGH_LOSS_HINGE;
-    double u[ROWS], curvature[ROWS], ones[ROWS];
-    for (int64_t i = 0; i < r->n; i += ROWS) {
-        int64_t rows = r->n - i < ROWS ? r->n - i : ROWS;
+    double u[ROWS], curvature[ROWS], ones[ROWS], *first = xu + 2 * t * (n->d + 1), *second = first + n->d + 1;
+    for (int64_t i = r->n * t / threads, end = r->n * (t + 1) / threads; i < end; i += ROWS) {
+        int64_t rows = end - i < ROWS ? end - i : ROWS;
         points(n, i, rows, m, step, u, curvature);
         for (int64_t k = 0; k < rows; k++) {
             double w = r->weight ? r->weight[i + k] : 1;
@@ -212,8 +213,25 @@ static void sum_duals(const newton *n, const double *m, const double *step, dual
             if (classes) out->yu[one] += fabs(u[k]), ones[k] = one ? u[k] : 0, u[k] = one ? 0 : u[k];
             else out->yu[0] += r->y[i + k] * u[k];
         }
-        margin_kernels_at(nigh_cpu())->border(rows, n->d, r->x + i * n->d, u, classes ? ones : NULL, out->xu[0], out->xu[1]);
+        margin_kernels_at(nigh_cpu())->border(rows, n->d, r->x + i * n->d, u, classes ? ones : NULL, first, second);
     }
+}
+
+/* xu[threads, 2, d+1] zeros; the first two of it become the sums of all. */
+static void sum_duals(const newton *n, const double *m, const double *step, double *xu, dual *out)
+{
+    int threads = margin_threads(n->pass);
+    dual part[1024] = {0};
+    if (threads == 1) sum_share(n, m, step, 0, 1, xu, part);
+    else {
+#pragma omp parallel for schedule(static) num_threads(threads)
+        for (int t = 0; t < threads; t++) sum_share(n, m, step, t, threads, xu, part + t);
+    }
+    for (int t = 0; t < threads; t++) {
+        out->yu[0] += part[t].yu[0], out->yu[1] += part[t].yu[1], out->most = fmax(out->most, part[t].most);
+        for (int64_t k = 0; k < 2 * (n->d + 1) && t; k++) xu[k] += xu[2 * t * (n->d + 1) + k];
+    }
+    out->xu[0] = xu, out->xu[1] = xu + n->d + 1;
 }
 
 static double sum_conjugates(const newton *n, const double *m, const double *step, double scale)
@@ -243,13 +261,13 @@ static double hinge_bound(const newton *n, dual *q)
 nigh_status newton_bound(newton *n, double *bound)
 {
     int64_t rows = n->rows->n, d = n->d;
-    double *m = nigh_alloc_zero(n->ctx, (size_t)(2 * rows + 2 * (d + 1)), sizeof(double)), *step = m + rows;
+    double *m = nigh_alloc_zero(n->ctx, (size_t)(2 * rows + 2 * margin_threads(n->pass) * (d + 1)), sizeof(double)), *step = m + rows;
     if (!m) return NIGH_MEMORY;
     bool classes = n->curve.kind == NIGH_LOSS_HINGE;
-    dual q = {.xu = {step + rows, step + rows + d + 1}};
+    dual q = {0};
     margin_all(n->pass, n->x, m);
     if (!classes) margin_all(n->pass, n->step, step);
-    sum_duals(n, m, classes ? NULL : step, &q);
+    sum_duals(n, m, classes ? NULL : step, step + rows, &q);
     if (classes) {
         *bound = hinge_bound(n, &q);
     } else {

@@ -226,7 +226,7 @@ static void levels(void **state)
             }
 }
 
-/* The BLAS way of wide rows beside the own kernel's sums; many rows on several threads beside one, and the same bits twice. */
+/* An entry beside its plain sum; many rows on several threads beside one, and the same bits twice. */
 static void threads(void **state)
 {
     nigh_context *ctx = test_context_new();
