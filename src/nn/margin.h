@@ -7,7 +7,8 @@
 #include "nigh/coreset.h"
 #include "nn/margin_residual.h"
 
-/* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth. */
+/* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth.
+ * HUBER: no smoothing; 1 gives rows beyond delta the curvature delta / |r| of a parabola that lies above the loss, 0 their own, none. */
 typedef struct margin_curve {
     nigh_row_loss_kind kind;
     double p, delta, smooth;

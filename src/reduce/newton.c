@@ -79,7 +79,7 @@ static double slope_at(const newton *n, double t, const double *m, const double 
     return slope;
 }
 
-/* The least point in (0, 1) along the step, where the slope is small beside that at 0: Newton within a bracket, on margins. */
+/* A point in (0, 1) along the step short of the least one, where the slope has lost most of its size: Newton within a bracket, on margins. */
 static nigh_status least(newton *n, double *best)
 {
     int64_t rows = n->rows->n;
@@ -89,26 +89,26 @@ static nigh_status least(newton *n, double *best)
     margin_all(n->pass, n->step, q);
     slope_at(n, 0, m, q, q + rows, &bend);
     t = bend > 0 ? fmin(n->decrement / bend, 0.5) : 0.5;
-    for (int k = 0; k < 60; k++) {
+    for (int k = 0; k < 80; k++) {
         double slope = slope_at(n, t, m, q, q + rows, &bend);
-        if (fabs(slope) <= 0.01 * n->decrement) break;
-        *(slope < 0 ? &low : &high) = t;
-        double next = t - slope / bend;
-        t = bend > 0 && next > low && next < high && k % 3 != 2 ? next : (low + high) / 2;
+        *(slope <= 0 ? &low : &high) = t;
+        if (slope <= 0 && slope >= -0.1 * n->decrement) break;
+        double next = t - slope / bend, middle = low > 0 ? (low + high) / 2 : high / 10;
+        t = bend > 0 && next > low && next < high && k % 3 != 2 ? next : middle;
     }
     nigh_free(n->ctx, m);
-    *best = t;
+    *best = low;
     return NIGH_OK;
 }
 
-/* Takes x + t step if its cost is low enough. Its gradient and Hessian take the place of the old ones. */
-static bool take(newton *n, double t)
+/* Takes x + t step if its cost is lower by `enough` of what the slope promises. Its gradient and Hessian take the place of the old ones. */
+static bool take(newton *n, double t, double enough)
 {
     for (int64_t k = 0; k <= n->d; k++) n->trial[k] = n->x[k] + t * n->step[k];
     double now = look(n, n->trial, n->g_new, n->h_new), slope = 0, *g = n->g, *h = n->h;
     for (int64_t k = 0; k < n->unknowns; k++) slope += n->g_new[k] * n->step[k];
     bool flat = n->decrement <= 1e-13 * fabs(n->cost) && fabs(slope) < n->decrement; /* the cost is flat to its rounding: the slope decides */
-    if (!isfinite(now) || !(now <= n->cost - 1e-4 * t * n->decrement || (flat && now <= n->cost * (1 + 1e-13)))) return false;
+    if (!isfinite(now) || !(now < n->cost - enough * t * n->decrement || (flat && now <= n->cost * (1 + 1e-13)))) return false;
     memcpy(n->x, n->trial, (size_t)(n->d + 1) * sizeof *n->x);
     n->cost = now, n->g = n->g_new, n->h = n->h_new, n->g_new = g, n->h_new = h;
     return true;
@@ -117,10 +117,10 @@ static bool take(newton *n, double t)
 static nigh_status search(newton *n, bool *lower)
 {
     double t;
-    *lower = take(n, 1);
+    *lower = take(n, 1, 1e-4);
     if (*lower) return NIGH_OK;
     nigh_status status = least(n, &t);
-    if (!status) *lower = take(n, t);
+    if (!status && t > 0) *lower = take(n, t, 0);
     return status;
 }
 
@@ -138,7 +138,14 @@ nigh_status newton_run(newton *n, double enough, int64_t most, bool *met)
     *met = false;
     for (int64_t k = 0; k <= most; k++) {
         nigh_status status = nigh_poll(n->ctx);
+        bool huber = n->curve.kind == NIGH_LOSS_HUBER;
+        if (huber && n->curve.smooth > 0) n->curve.smooth = 0, newton_look(n);
         if (!status) status = newton_solve(n);
+        if (!status && huber && n->jitter > 0) { /* too few rows within delta for a step */
+            n->curve.smooth = 1;
+            newton_look(n);
+            status = newton_solve(n);
+        }
         if (status) return status;
         *met = (n->decrement <= 2 * enough && (n->curve.kind != NIGH_LOSS_HINGE || slope_gap(n) <= enough)) || (n->goal > 0 && newton_logistic_gap(n) <= n->goal * n->cost);
         if (*met || k == most) break;
