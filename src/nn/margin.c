@@ -1,13 +1,9 @@
 /* Passes over rows; see margin.h. Threads own runs of blocks, and their sums are added in order. */
 #include "nn/margin.h"
 
-#include <cblas.h>
-#include <math.h>
 #include <string.h>
 
-#include "tensor/dense.h"
-
-enum { BLOCK_BYTES = 32768, OWN_COLUMNS = 64, WIDE_ROWS = 256 }; /* the own Gram kernel up to so many columns, then BLAS on more rows at once */
+enum { BLOCK_BYTES = 32768, WIDE_ROWS = 64 }; /* at least so many rows with Hessians, which are read and written once a block */
 
 struct margin_pass {
     nigh_context *ctx;
@@ -17,12 +13,12 @@ struct margin_pass {
     int64_t block, passes;
     unsigned most;
     const margin_residual *residual;
-    size_t each; /* numbers of a thread: m, slopes, curvatures [block], g, border [d + 1], residual's, h [d + 1, d + 1], scaled [block, d] */
+    size_t each; /* numbers of a thread: m, slopes, curvatures [block], g, border [d + 1], residual's, h [d + 1, d + 1] */
     double *room;
 };
 
 typedef struct share {
-    double *m, *slope, *curvature, *g, *border, *expr, *h, *scaled;
+    double *m, *slope, *curvature, *g, *border, *expr, *h;
 } share;
 
 const margin_kernels *margin_kernels_at(nigh_cpu_level level)
@@ -37,8 +33,6 @@ const margin_kernels *margin_kernels_at(nigh_cpu_level level)
 
 static size_t padded(int64_t count) { return ((size_t)count + 7) / 8 * 8; }
 
-static bool own(const margin_pass *p) { return p->rows.d <= OWN_COLUMNS; }
-
 static size_t residual_room(const margin_pass *p) { return p->residual ? 2 * padded(p->block) + padded((int64_t)p->residual->workspace / 8 + 1) : 0; }
 
 static share share_of(const margin_pass *p, int thread)
@@ -52,7 +46,6 @@ static share share_of(const margin_pass *p, int thread)
     s.border = s.g + padded(d + 1);
     s.expr = s.border + padded(d + 1);
     s.h = s.expr + residual_room(p);
-    s.scaled = s.h + padded((d + 1) * (d + 1));
     return s;
 }
 
@@ -63,12 +56,12 @@ nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const margin_re
     int64_t d = rows->d, block = BLOCK_BYTES / 8 / d;
     *p = (margin_pass){.ctx = ctx, .rows = *rows, .kernels = margin_kernels_at(nigh_cpu()), .most = most, .residual = residual};
     p->block = block > 512 ? 512 : block < 32 ? 32 : block / 8 * 8;
-    if (!own(p) && (most & MARGIN_HESSIAN)) p->block = WIDE_ROWS;
+    if (p->block < WIDE_ROWS && (most & MARGIN_HESSIAN)) p->block = WIDE_ROWS;
     double many = (double)rows->n * (double)d / 100000;
     p->threads = nigh_context_threads(ctx);
     if (many < p->threads) p->threads = many < 1 ? 1 : (int)many;
     p->each = 3 * padded(p->block) + 2 * padded(d + 1) + residual_room(p);
-    if (most & MARGIN_HESSIAN) p->each += padded((d + 1) * (d + 1)) + (own(p) ? 0 : padded(p->block * d));
+    if (most & MARGIN_HESSIAN) p->each += padded((d + 1) * (d + 1));
     p->room = nigh_alloc(ctx, (size_t)p->threads * p->each * sizeof(double));
     if (!p->room) return nigh_free(ctx, p), NIGH_MEMORY;
     *out = p;
@@ -83,16 +76,7 @@ void margin_free(margin_pass *p)
 }
 
 int64_t margin_passes(const margin_pass *p) { return p->passes; }
-
-/* Rows scaled by the roots of their curvatures: h += their Gram matrix. */
-static void wide_gram(int64_t rows, int64_t d, const double *x, const double *c, double *scaled, double *h)
-{
-    for (int64_t i = 0; i < rows; i++) {
-        double root = sqrt(c[i]);
-        for (int64_t k = 0; k < d; k++) scaled[i * d + k] = root * x[i * d + k];
-    }
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)d, (int)rows, 1, scaled, (int)d, 1, h, (int)d + 1);
-}
+int margin_threads(const margin_pass *p) { return p->threads; }
 
 /* The rows of one thread; returns their weighted loss. */
 static double run_share(const margin_pass *p, int thread, const margin_curve *curve, const double *model, unsigned what, double *value)
@@ -115,8 +99,7 @@ static double run_share(const margin_pass *p, int thread, const margin_curve *cu
         else
             sum += p->kernels->curve(curve, rows, s.m, y, weight, values, slopes, bends);
         if (slope) p->kernels->border(rows, d, x, s.slope, bends, s.g, s.border);
-        if (bend && own(p)) p->kernels->gram(rows, d, x, s.curvature, d + 1, s.h);
-        else if (bend) wide_gram(rows, d, x, s.curvature, s.scaled, s.h);
+        if (bend) p->kernels->gram(rows, d, x, s.curvature, d + 1, s.h);
     }
     return sum;
 }
@@ -139,13 +122,11 @@ static void gather(const margin_pass *p, unsigned what, double *g, double *h)
 double margin_run(margin_pass *p, const margin_curve *curve, const double *model, unsigned what, double *value, double *g, double *h)
 {
     double sum[1024], cost = 0;
-    int before = dense_enter(p->ctx, 0);
     if (p->threads == 1) sum[0] = run_share(p, 0, curve, model, what, value);
     else {
 #pragma omp parallel for schedule(static) num_threads(p->threads)
         for (int t = 0; t < p->threads; t++) sum[t] = run_share(p, t, curve, model, what, value);
     }
-    dense_leave(before);
     p->passes++;
     if (what) gather(p, what, g, h);
     for (int t = 0; t < p->threads; t++) cost += sum[t];

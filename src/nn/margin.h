@@ -7,7 +7,8 @@
 #include "nigh/coreset.h"
 #include "nn/margin_residual.h"
 
-/* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth. */
+/* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth.
+ * HUBER: no smoothing; 1 gives rows beyond delta the curvature delta / |r| of a parabola that lies above the loss, 0 their own, none. */
 typedef struct margin_curve {
     nigh_row_loss_kind kind;
     double p, delta, smooth;
@@ -37,6 +38,7 @@ enum { MARGIN_GRADIENT = 1, MARGIN_HESSIAN = 2 };
 nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const margin_residual *residual, unsigned most, margin_pass **out);
 void margin_free(margin_pass *pass); /* NULL is fine */
 int64_t margin_passes(const margin_pass *pass); /* made so far */
+int margin_threads(const margin_pass *pass);
 
 /*
  * Weighted sum of the losses of model[d+1] (w, b), no penalty. value[n] (NULL: not wanted), g[d+1], h[d+1,d+1] whole (not for RESIDUAL).

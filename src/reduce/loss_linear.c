@@ -166,7 +166,7 @@ static void extrapolate(newton *n, const path *p, double to)
 static nigh_status stages(const loss_job *job, newton *n, double total, double width, path *p)
 {
     bool hinge = n->curve.kind == NIGH_LOSS_HINGE, met, along = false;
-    double scale = hinge ? 1 : scale_of(n, total), bound;
+    double scale = hinge ? 2 : scale_of(n, total), bound; /* all rows of a hinge bend at a model of zeros */
     nigh_status status = NIGH_OK;
     n->curve.smooth = scale * width;
     if (scale == 0) return p->cost = p->bound = 0, memcpy(p->best, n->x, (size_t)(n->d + 1) * sizeof *n->x), NIGH_OK; /* every residual is 0 */
@@ -211,9 +211,28 @@ static nigh_status with_stages(const loss_job *job, newton *n, double total, dou
     return status;
 }
 
-static nigh_status without_stages(const loss_job *job, newton *n, nigh_loss_fit *found)
+/* A delta far below the residuals is approached from above: few rows bend at once, and which ones shows on the way. */
+static nigh_status approach(newton *n, double total, int64_t iterations)
+{
+    double delta = n->curve.delta, scale = scale_of(n, total);
+    nigh_status status = NIGH_OK;
+    for (double wide = 0.3 * scale; wide > delta && wide > 1e-12 * scale && !status; wide *= 0.2) {
+        bool met;
+        n->curve.delta = wide;
+        newton_look(n);
+        status = newton_run(n, 1e-6 * n->cost, iterations, &met);
+    }
+    n->curve.delta = delta, n->curve.smooth = 0;
+    return status;
+}
+
+static nigh_status without_stages(const loss_job *job, newton *n, double total, nigh_loss_fit *found)
 {
     bool met;
+    if (n->curve.kind == NIGH_LOSS_HUBER && !job->start) {
+        nigh_status status = approach(n, total, job->iterations);
+        if (status) return status;
+    }
     newton_look(n);
     if (n->curve.kind == NIGH_LOSS_LOGISTIC) n->goal = job->tolerance;
     nigh_status status = newton_run(n, 1e-16 * fabs(n->cost), job->iterations, &met);
@@ -273,7 +292,7 @@ nigh_status loss_train_newton(const loss_job *job, double *model, nigh_loss_fit 
     }
     double total = nigh_rows_weight(job->rows);
     if (width == 0) width = 1;
-    if (!status) status = loss_corners(job->loss) ? with_stages(job, &n, total, width, &found) : without_stages(job, &n, &found);
+    if (!status) status = loss_corners(job->loss) ? with_stages(job, &n, total, width, &found) : without_stages(job, &n, total, &found);
     if (!status) finish(&n, &found, model, fit);
     newton_end(&n);
     return status;

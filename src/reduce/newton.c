@@ -79,7 +79,7 @@ static double slope_at(const newton *n, double t, const double *m, const double 
     return slope;
 }
 
-/* The least point in (0, 1) along the step, where the slope is small beside that at 0: Newton within a bracket, on margins. */
+/* A point in (0, 1) along the step short of the least one, where the slope has lost most of its size: Newton within a bracket, on margins. */
 static nigh_status least(newton *n, double *best)
 {
     int64_t rows = n->rows->n;
@@ -89,26 +89,26 @@ static nigh_status least(newton *n, double *best)
     margin_all(n->pass, n->step, q);
     slope_at(n, 0, m, q, q + rows, &bend);
     t = bend > 0 ? fmin(n->decrement / bend, 0.5) : 0.5;
-    for (int k = 0; k < 60; k++) {
+    for (int k = 0; k < 80; k++) {
         double slope = slope_at(n, t, m, q, q + rows, &bend);
-        if (fabs(slope) <= 0.01 * n->decrement) break;
-        *(slope < 0 ? &low : &high) = t;
-        double next = t - slope / bend;
-        t = bend > 0 && next > low && next < high && k % 3 != 2 ? next : (low + high) / 2;
+        *(slope <= 0 ? &low : &high) = t;
+        if (slope <= 0 && slope >= -0.1 * n->decrement) break;
+        double next = t - slope / bend, middle = low > 0 ? (low + high) / 2 : high / 10;
+        t = bend > 0 && next > low && next < high && k % 3 != 2 ? next : middle;
     }
     nigh_free(n->ctx, m);
-    *best = t;
+    *best = low;
     return NIGH_OK;
 }
 
-/* Takes x + t step if its cost is low enough. Its gradient and Hessian take the place of the old ones. */
-static bool take(newton *n, double t)
+/* Takes x + t step if its cost is lower by `enough` of what the slope promises. Its gradient and Hessian take the place of the old ones. */
+static bool take(newton *n, double t, double enough)
 {
     for (int64_t k = 0; k <= n->d; k++) n->trial[k] = n->x[k] + t * n->step[k];
     double now = look(n, n->trial, n->g_new, n->h_new), slope = 0, *g = n->g, *h = n->h;
     for (int64_t k = 0; k < n->unknowns; k++) slope += n->g_new[k] * n->step[k];
     bool flat = n->decrement <= 1e-13 * fabs(n->cost) && fabs(slope) < n->decrement; /* the cost is flat to its rounding: the slope decides */
-    if (!isfinite(now) || !(now <= n->cost - 1e-4 * t * n->decrement || (flat && now <= n->cost * (1 + 1e-13)))) return false;
+    if (!isfinite(now) || !(now < n->cost - enough * t * n->decrement || (flat && now <= n->cost * (1 + 1e-13)))) return false;
     memcpy(n->x, n->trial, (size_t)(n->d + 1) * sizeof *n->x);
     n->cost = now, n->g = n->g_new, n->h = n->h_new, n->g_new = g, n->h_new = h;
     return true;
@@ -117,10 +117,10 @@ static bool take(newton *n, double t)
 static nigh_status search(newton *n, bool *lower)
 {
     double t;
-    *lower = take(n, 1);
+    *lower = take(n, 1, 1e-4);
     if (*lower) return NIGH_OK;
     nigh_status status = least(n, &t);
-    if (!status) *lower = take(n, t);
+    if (!status && t > 0) *lower = take(n, t, 0);
     return status;
 }
 
@@ -138,7 +138,14 @@ nigh_status newton_run(newton *n, double enough, int64_t most, bool *met)
     *met = false;
     for (int64_t k = 0; k <= most; k++) {
         nigh_status status = nigh_poll(n->ctx);
+        bool huber = n->curve.kind == NIGH_LOSS_HUBER;
+        if (huber && n->curve.smooth > 0) n->curve.smooth = 0, newton_look(n);
         if (!status) status = newton_solve(n);
+        if (!status && huber && n->jitter > 0) { /* too few rows within delta for a step */
+            n->curve.smooth = 1;
+            newton_look(n);
+            status = newton_solve(n);
+        }
         if (status) return status;
         *met = (n->decrement <= 2 * enough && (n->curve.kind != NIGH_LOSS_HINGE || slope_gap(n) <= enough)) || (n->goal > 0 && newton_logistic_gap(n) <= n->goal * n->cost);
         if (*met || k == most) break;
@@ -197,13 +204,14 @@ static double square(int64_t d, const double *x)
     return sum;
 }
 
-static void sum_duals(const newton *n, const double *m, const double *step, dual *out)
+/* The rows of thread t; xu[2 t], xu[2 t + 1] are its sums. */
+static void sum_share(const newton *n, const double *m, const double *step, int t, int threads, double *xu, dual *out)
 {
     const nigh_rows *r = n->rows;
     bool classes = n->curve.kind == NIGH_LOSS_HINGE;
-    double u[ROWS], curvature[ROWS], ones[ROWS];
-    for (int64_t i = 0; i < r->n; i += ROWS) {
-        int64_t rows = r->n - i < ROWS ? r->n - i : ROWS;
+    double u[ROWS], curvature[ROWS], ones[ROWS], *first = xu + 2 * t * (n->d + 1), *second = first + n->d + 1;
+    for (int64_t i = r->n * t / threads, end = r->n * (t + 1) / threads; i < end; i += ROWS) {
+        int64_t rows = end - i < ROWS ? end - i : ROWS;
         points(n, i, rows, m, step, u, curvature);
         for (int64_t k = 0; k < rows; k++) {
             double w = r->weight ? r->weight[i + k] : 1;
@@ -212,8 +220,25 @@ static void sum_duals(const newton *n, const double *m, const double *step, dual
             if (classes) out->yu[one] += fabs(u[k]), ones[k] = one ? u[k] : 0, u[k] = one ? 0 : u[k];
             else out->yu[0] += r->y[i + k] * u[k];
         }
-        margin_kernels_at(nigh_cpu())->border(rows, n->d, r->x + i * n->d, u, classes ? ones : NULL, out->xu[0], out->xu[1]);
+        margin_kernels_at(nigh_cpu())->border(rows, n->d, r->x + i * n->d, u, classes ? ones : NULL, first, second);
     }
+}
+
+/* xu[threads, 2, d+1] zeros; the first two of it become the sums of all. */
+static void sum_duals(const newton *n, const double *m, const double *step, double *xu, dual *out)
+{
+    int threads = margin_threads(n->pass);
+    dual part[1024] = {0};
+    if (threads == 1) sum_share(n, m, step, 0, 1, xu, part);
+    else {
+#pragma omp parallel for schedule(static) num_threads(threads)
+        for (int t = 0; t < threads; t++) sum_share(n, m, step, t, threads, xu, part + t);
+    }
+    for (int t = 0; t < threads; t++) {
+        out->yu[0] += part[t].yu[0], out->yu[1] += part[t].yu[1], out->most = fmax(out->most, part[t].most);
+        for (int64_t k = 0; k < 2 * (n->d + 1) && t; k++) xu[k] += xu[2 * t * (n->d + 1) + k];
+    }
+    out->xu[0] = xu, out->xu[1] = xu + n->d + 1;
 }
 
 static double sum_conjugates(const newton *n, const double *m, const double *step, double scale)
@@ -243,13 +268,13 @@ static double hinge_bound(const newton *n, dual *q)
 nigh_status newton_bound(newton *n, double *bound)
 {
     int64_t rows = n->rows->n, d = n->d;
-    double *m = nigh_alloc_zero(n->ctx, (size_t)(2 * rows + 2 * (d + 1)), sizeof(double)), *step = m + rows;
+    double *m = nigh_alloc_zero(n->ctx, (size_t)(2 * rows + 2 * margin_threads(n->pass) * (d + 1)), sizeof(double)), *step = m + rows;
     if (!m) return NIGH_MEMORY;
     bool classes = n->curve.kind == NIGH_LOSS_HINGE;
-    dual q = {.xu = {step + rows, step + rows + d + 1}};
+    dual q = {0};
     margin_all(n->pass, n->x, m);
     if (!classes) margin_all(n->pass, n->step, step);
-    sum_duals(n, m, classes ? NULL : step, &q);
+    sum_duals(n, m, classes ? NULL : step, step + rows, &q);
     if (classes) {
         *bound = hinge_bound(n, &q);
     } else {

@@ -112,6 +112,29 @@ static void absolute(void **state)
     test_context_free(ctx);
 }
 
+/* Far from easy: corners in data far wider than they are, classes that a plane parts with hardly a penalty, high powers, targets with an offset. */
+static void hard(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    static const char *const names[] = {"huber:delta=1e-3", "huber:delta=0.1", "huber:delta=1", "lp:p=8", "lp:p=6", "lp:p=1.05", "lp:p=1", "logistic:lambda=1e-6", "hinge:lambda=1e-4",
+                                        "hinge:lambda=1e6", "squares"};
+    enum { ROWS = 500, COLUMNS = 10 };
+    static double x[ROWS * COLUMNS], y[ROWS], class[ROWS], model[COLUMNS + 1];
+    nigh_rng rng = nigh_rng_new(1, 1);
+    nigh_rng_fill_normal(&rng, ROWS * COLUMNS, x);
+    for (int i = 0; i < ROWS; i++) y[i] = 1000 + 100 * (x[i * COLUMNS] + nigh_rng_student_t(&rng, 1.5)), class[i] = x[i * COLUMNS] > 0.1;
+    for (size_t l = 0; l < sizeof names / sizeof *names; l++) {
+        nigh_loss *loss;
+        nigh_loss_fit fit;
+        assert_ok(ctx, nigh_loss_parse(ctx, names[l], &loss));
+        nigh_rows rows = {ROWS, COLUMNS, x, nigh_loss_has_classes(loss) ? class : y, NULL};
+        assert_ok(ctx, nigh_loss_train(ctx, loss, &rows, NULL, model, &fit));
+        if (!fit.met) fail_msg("%s: gap %g of %g", names[l], fit.gap, fit.cost);
+        nigh_loss_free(loss);
+    }
+    test_context_free(ctx);
+}
+
 /* p = 2 and a wide Huber are least squares; an expression is what it says; a large d goes through L-BFGS. */
 static void equal(void **state)
 {
@@ -226,7 +249,7 @@ static void levels(void **state)
             }
 }
 
-/* The BLAS way of wide rows beside the own kernel's sums; many rows on several threads beside one, and the same bits twice. */
+/* An entry beside its plain sum; many rows on several threads beside one, and the same bits twice. */
 static void threads(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -436,7 +459,7 @@ static void no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(optimal), cmocka_unit_test(absolute), cmocka_unit_test(equal), cmocka_unit_test(many_columns), cmocka_unit_test(derivatives),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(optimal), cmocka_unit_test(absolute), cmocka_unit_test(hard), cmocka_unit_test(equal), cmocka_unit_test(many_columns), cmocka_unit_test(derivatives),
                                        cmocka_unit_test(levels), cmocka_unit_test(threads), cmocka_unit_test(names), cmocka_unit_test(bad), cmocka_unit_test(deficient),
                                        cmocka_unit_test(callbacks), cmocka_unit_test(no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
