@@ -59,15 +59,16 @@ nigh_status contest_run(claim_run *run, const char *key, contest *c);
 
 /* ---- path.c ---- */
 
-/* Penalties x folds at n rows: times in seconds, excess test losses of the subset's models and of the best of as many uniform draws. */
+/* Penalties x folds at n rows: seconds, the fewest of three heats in turn, and excess test losses of the subset's models and of the best of as many uniform draws. */
 typedef struct path_figures {
-    double full, subset, build;         /* seconds: all fits on all rows; building and all fits on the subset; building alone */
-    double mean, worst, chosen;         /* excess test loss: over all fits, the worst fit, at the penalty of the lowest mean test loss */
+    double full, subset, build;  /* seconds: the whole path on all rows; building a subset and all fits on it; building alone */
+    double test;                 /* seconds of full that are evaluations of rows left out */
+    double mean, worst, chosen;  /* excess test loss: over all fits, the worst fit, at the penalty of the lowest mean test loss */
     double uniform_mean, uniform_worst, uniform_chosen;
-    double passes; /* of all full fits over the rows */
+    double passes; /* over all rows, of the full fits */
 } path_figures;
 nigh_status path_race(claim_run *run, int64_t n, int64_t m, int lambdas, int folds, path_figures *out);
 
-/* A support vector machine on n rows: the trainer makes more than a hundred passes. mean: excess cost of fresh rows. */
-nigh_status margin_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
+/* k-means with ten restarts on n rows: the trainer makes more than a hundred passes. mean: excess cost of fresh rows. */
+nigh_status clusters_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
 #endif

@@ -1,120 +1,77 @@
 /*
- * Many fits to the same rows: penalties x folds on all rows, each fit begun at the one before, beside the same fits on one subset for each fold.
- * Times hold all trainings and the building of the subsets; evaluations on the rows left out of a fold are needed by both and not timed.
+ * A choice among many penalties by cross-validation: penalties x folds on all rows as nigh does it itself (nigh_loss_path: neighbouring penalties and all folds share
+ * their passes), beside the same on one subset of all rows, whose rows keep their folds. What a subset knows of rows left out is in its weights alone; the
+ * losses compared are those of the rows left out, all of them. And a trainer of many passes.
  */
 #include "parts.h"
+
+#include "nigh/loss_path.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LAMBDAS = 64 };
-
 typedef struct race {
     claim_run *run;
-    const table *data;
-    int64_t m;
+    nigh_rows rows;
+    nigh_loss *loss; /* with the penalty in the middle */
     int lambdas, folds;
-    double *model;                  /* [lambdas, d + 1] */
-    double *full, *subset, *uniform; /* test losses [lambdas, folds] */
+    int64_t m;
+    double *lambda, *model;           /* [lambdas]; [lambdas, folds, d + 1] */
+    double *full, *subset, *uniform;  /* test losses [lambdas, folds] */
+    int32_t *fold, *part_fold;        /* of all rows; of the subset's */
     path_figures *out;
 } race;
 
-/* Rows of all folds but one in front, of that one behind. */
-static nigh_status cut(nigh_context *ctx, const nigh_rows *all, int fold, int folds, double **block, nigh_rows *train, nigh_rows *test)
-{
-    int64_t n = all->n, d = all->d, begin = n * fold / folds, end = n * (fold + 1) / folds, rest = n - (end - begin);
-    double *x = nigh_alloc(ctx, (size_t)(rest * (d + 1)) * sizeof *x), *y = x + rest * d;
-    if (!x) return NIGH_MEMORY;
-    memcpy(x, all->x, (size_t)(begin * d) * sizeof *x);
-    memcpy(x + begin * d, all->x + end * d, (size_t)((n - end) * d) * sizeof *x);
-    memcpy(y, all->y, (size_t)begin * sizeof *y);
-    memcpy(y + begin, all->y + end, (size_t)(n - end) * sizeof *y);
-    *block = x;
-    *train = (nigh_rows){.n = rest, .d = d, .x = x, .y = y};
-    *test = (nigh_rows){.n = end - begin, .d = d, .x = all->x + begin * d, .y = all->y + begin};
-    return NIGH_OK;
-}
-
-/* The penalties of the path: from 1e4 down to 1e-1, which spans "no model" to "no penalty" at a million rows. */
-static double lambda_of(const race *r, int i) { return pow(10, 4 - 5.0 * i / (r->lambdas - 1)); }
-
-static nigh_status loss_of(nigh_context *ctx, double lambda, nigh_loss **loss)
-{
-    return nigh_loss_new(ctx, &(nigh_loss_options){.kind = NIGH_LOSS_LOGISTIC, .lambda = lambda}, loss);
-}
-
-/* All penalties on these rows, each from the model before; *seconds and *passes grow. */
-static nigh_status fit_path(race *r, const nigh_rows *rows, double *seconds, double *passes)
-{
-    nigh_status status = NIGH_OK;
-    double began = nigh_clock();
-    int64_t p = rows->d + 1;
-    for (int i = 0; i < r->lambdas && !status; i++) {
-        nigh_loss *loss = NULL;
-        nigh_loss_fit fit = {0};
-        status = loss_of(r->run->ctx, lambda_of(r, i), &loss);
-        nigh_loss_fit_options o = {.start = i ? r->model + (i - 1) * p : NULL, .tolerance = 1e-6};
-        if (!status) status = nigh_loss_train(r->run->ctx, loss, rows, &o, r->model + i * p, &fit);
-        *passes += (double)fit.passes;
-        nigh_loss_free(loss);
-    }
-    *seconds += nigh_clock() - began;
-    return status;
-}
-
-/* Mean losses of the path's models on fresh rows. */
-static nigh_status test_path(race *r, const nigh_rows *test, double *losses)
-{
-    nigh_loss *loss = NULL;
-    nigh_status status = loss_of(r->run->ctx, 1, &loss);
-    for (int i = 0; i < r->lambdas && !status; i++) {
-        const double *model = r->model + i * (test->d + 1);
-        status = nigh_loss_cost(r->run->ctx, loss, test, model, &losses[i]);
-        losses[i] = (losses[i] - nigh_loss_penalty(loss, test->d, model)) / (double)test->n;
-    }
-    nigh_loss_free(loss);
-    return status;
-}
-
-static nigh_status on_subset(race *r, const nigh_rows *train, const nigh_rows *test, const nigh_autocoreset *a, double *seconds, double *losses)
-{
-    nigh_rows part;
-    void *block = NULL;
-    double began = nigh_clock(), passes = 0;
-    nigh_status status = nigh_subset_take(r->run->ctx, train, &a->subset, &part, &block);
-    *seconds += nigh_clock() - began;
-    if (!status) status = fit_path(r, &part, seconds, &passes);
-    if (!status) status = test_path(r, test, losses);
-    nigh_free(r->run->ctx, block);
-    return status;
-}
-
-static nigh_status one_fold(race *r, int fold)
+/* The path on all rows; its evaluations of the rows left out, once more by themselves, to know what they take. */
+static nigh_status full_path(race *r)
 {
     nigh_context *ctx = r->run->ctx;
-    nigh_rows train, test;
-    double *block = NULL, seconds = 0, began;
+    nigh_loss_path_fit fit;
+    double began = nigh_clock();
+    nigh_status status = nigh_loss_path(ctx, r->loss, &r->rows, r->lambdas, r->lambda, &(nigh_loss_path_options){.folds = r->folds, .fold = r->fold}, r->full, r->model, NULL, &fit);
+    r->out->full = fmin(r->out->full, nigh_clock() - began), began = nigh_clock();
+    r->out->passes = (double)fit.looks;
+    if (!status) status = nigh_loss_path_test(ctx, r->loss, &r->rows, r->folds, r->fold, r->lambdas, r->model, r->full);
+    r->out->test = fmin(r->out->test, nigh_clock() - began);
+    return status;
+}
+
+/* The path on a subset, and the losses of all rows left out under its models. *seconds: of the fits. */
+static nigh_status subset_path(race *r, const nigh_subset *subset, double *losses, double *seconds)
+{
+    nigh_context *ctx = r->run->ctx;
+    nigh_rows part;
+    void *block = NULL;
+    nigh_loss_path_options o = {.folds = r->folds, .fold = r->part_fold};
+    double began = nigh_clock();
+    nigh_status status = nigh_subset_take(ctx, &r->rows, subset, &part, &block);
+    for (int64_t i = 0; i < subset->count && !status; i++) r->part_fold[i] = r->fold[subset->index[i]];
+    if (!status) status = nigh_loss_path(ctx, r->loss, &part, r->lambdas, r->lambda, &o, losses, r->model, NULL, NULL);
+    *seconds = nigh_clock() - began;
+    if (!status) status = nigh_loss_path_test(ctx, r->loss, &r->rows, r->folds, r->fold, r->lambdas, r->model, losses);
+    nigh_free(ctx, block);
+    return status;
+}
+
+static nigh_status one_heat(race *r, int heat)
+{
+    nigh_context *ctx = r->run->ctx;
     nigh_autocoreset a = {0}, u = {0};
-    nigh_loss *loss = NULL;
-    int at = fold * r->lambdas;
-    nigh_status status = cut(ctx, &r->data->rows, fold, r->folds, &block, &train, &test);
-    if (!status) status = loss_of(ctx, lambda_of(r, r->lambdas / 2), &loss);
-    nigh_autocoreset_options o = {.m = r->m, .rounds = 10, .patience = 3, .tolerance = 1e-6, .seed = nigh_seed_split(claim_seed(r->run), 300 + (uint64_t)fold)};
+    double fits, ignored;
+    nigh_autocoreset_options o = {.m = r->m, .starts = 2, .rounds = 2, .patience = 2, .tolerance = 1e-6, .seed = nigh_seed_split(claim_seed(r->run), 300)};
     if (claim_sabotaged(r->run, "uniform-instead")) o.kind = NIGH_AUTOCORESET_UNIFORM;
-    began = nigh_clock();
-    if (!status) status = nigh_autocoreset_run(ctx, loss, &train, &o, &a);
-    r->out->build += nigh_clock() - began;
-    if (!status) status = on_subset(r, &train, &test, &a, &r->out->subset, r->subset + at);
+    nigh_status status = full_path(r);
+    double began = nigh_clock();
+    if (!status) status = nigh_autocoreset_run(ctx, r->loss, &r->rows, &o, &a);
+    double build = nigh_clock() - began;
+    if (!status) status = subset_path(r, &a.subset, r->subset, &fits);
+    if (!status && build + fits < r->out->subset) r->out->subset = build + fits, r->out->build = build;
     o.seed++;
-    if (!status) status = nigh_autocoreset_uniform(ctx, loss, &train, &o, (int)a.trainings, &u);
-    if (!status) status = on_subset(r, &train, &test, &u, &seconds, r->uniform + at);
-    if (!status) status = fit_path(r, &train, &r->out->full, &r->out->passes);
-    if (!status) status = test_path(r, &test, r->full + at);
+    if (!status && !heat) status = nigh_autocoreset_uniform(ctx, r->loss, &r->rows, &o, (int)a.trainings, &u);
+    if (!status && !heat) status = subset_path(r, &u.subset, r->uniform, &ignored);
     nigh_autocoreset_free(ctx, &a);
     nigh_autocoreset_free(ctx, &u);
-    nigh_loss_free(loss);
-    nigh_free(ctx, block);
     return status;
 }
 
@@ -123,81 +80,91 @@ static void excesses(const race *r, const double *losses, double *mean, double *
 {
     double best = INFINITY;
     *mean = 0, *worst = -INFINITY;
-    for (int i = 0; i < r->lambdas; i++) {
+    for (int l = 0; l < r->lambdas; l++) {
         double full = 0, part = 0;
         for (int f = 0; f < r->folds; f++) {
-            double excess = losses[f * r->lambdas + i] / r->full[f * r->lambdas + i] - 1;
+            double excess = losses[l * r->folds + f] / r->full[l * r->folds + f] - 1;
             *mean += excess / (r->lambdas * r->folds), *worst = fmax(*worst, excess);
-            full += r->full[f * r->lambdas + i], part += losses[f * r->lambdas + i];
+            full += r->full[l * r->folds + f], part += losses[l * r->folds + f];
         }
         if (full < best) best = full, *chosen = part / full - 1;
     }
 }
 
+static nigh_status race_new(race *r, const nigh_rows *rows)
+{
+    nigh_context *ctx = r->run->ctx;
+    int64_t fits = (int64_t)r->lambdas * r->folds, d = rows->d;
+    r->rows = *rows;
+    r->lambda = nigh_alloc(ctx, (size_t)(r->lambdas + fits * (d + 4)) * sizeof *r->lambda);
+    r->fold = nigh_alloc(ctx, (size_t)(rows->n + r->m) * sizeof *r->fold);
+    if (!r->lambda || !r->fold) return NIGH_MEMORY;
+    r->model = r->lambda + r->lambdas, r->full = r->model + fits * (d + 1), r->subset = r->full + fits, r->uniform = r->subset + fits, r->part_fold = r->fold + rows->n;
+    for (int l = 0; l < r->lambdas; l++) r->lambda[l] = pow(10, 4 - 5.0 * l / (r->lambdas - 1)); /* at a million rows from "no model" to "no penalty" */
+    nigh_status status = nigh_loss_new(ctx, &(nigh_loss_options){.kind = NIGH_LOSS_LOGISTIC, .lambda = r->lambda[r->lambdas / 2]}, &r->loss);
+    return status ? status : nigh_loss_folds(ctx, r->loss, rows, r->folds, claim_seed(r->run), r->fold);
+}
+
 nigh_status path_race(claim_run *run, int64_t n, int64_t m, int lambdas, int folds, path_figures *out)
 {
-    enum { D = 10 };
+    enum { D = 10, HEATS = 3 };
     table data = {0};
-    race r = {.run = run, .m = m, .lambdas = lambdas, .folds = folds, .data = &data, .out = out};
-    *out = (path_figures){0};
+    race r = {.run = run, .m = m, .lambdas = lambdas, .folds = folds, .out = out};
+    *out = (path_figures){.full = INFINITY, .subset = INFINITY, .test = INFINITY};
     nigh_status status = table_mixture(run->ctx, nigh_seed_split(claim_seed(run), 3), n, D, 1.6, &data);
-    r.model = nigh_alloc(run->ctx, (size_t)(lambdas * (D + 1 + 3 * folds)) * sizeof *r.model);
-    if (!r.model) status = NIGH_MEMORY;
-    else r.full = r.model + lambdas * (D + 1), r.subset = r.full + lambdas * folds, r.uniform = r.subset + lambdas * folds;
-    for (int fold = 0; fold < folds && !status; fold++) {
-        status = claim_progress(run, "path of penalties", fold, folds);
-        if (!status) status = one_fold(&r, fold);
+    if (!status) status = race_new(&r, &data.rows);
+    for (int heat = 0; heat < HEATS && !status; heat++) {
+        status = claim_progress(run, "path of penalties", heat, HEATS);
+        if (!status) status = one_heat(&r, heat);
     }
-    if (!status) {
-        out->subset += out->build;
-        excesses(&r, r.subset, &out->mean, &out->worst, &out->chosen);
-        excesses(&r, r.uniform, &out->uniform_mean, &out->uniform_worst, &out->uniform_chosen);
-    }
-    nigh_free(run->ctx, r.model);
+    if (!status) excesses(&r, r.subset, &out->mean, &out->worst, &out->chosen);
+    if (!status) excesses(&r, r.uniform, &out->uniform_mean, &out->uniform_worst, &out->uniform_chosen);
+    nigh_loss_free(r.loss);
+    nigh_free(run->ctx, r.fold);
+    nigh_free(run->ctx, r.lambda);
     table_free(run->ctx, &data);
     return status;
 }
 
 /* ---- a trainer of a hundred passes --------------------------------------------------------------------------- */
 
-static nigh_status fresh_cost(nigh_context *ctx, const nigh_loss *loss, const table *fresh, const double *model, double best, double *excess)
+static nigh_status excess_cost(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const double *model, double best, double *excess)
 {
     double cost;
-    nigh_status status = nigh_loss_cost(ctx, loss, &fresh->rows, model, &cost);
+    nigh_status status = nigh_loss_cost(ctx, loss, rows, model, &cost);
     if (!status) *excess = cost / best - 1;
     return status;
 }
 
-nigh_status margin_race(claim_run *run, int64_t n, int64_t m, path_figures *out)
+nigh_status clusters_race(claim_run *run, int64_t n, int64_t m, path_figures *out)
 {
-    enum { D = 10 };
+    enum { D = 8, K = 12 };
     nigh_context *ctx = run->ctx;
     uint64_t seed = nigh_seed_split(claim_seed(run), 4);
-    table data = {0}, fresh = {0};
+    table all = {0};
     nigh_loss *loss = NULL;
     nigh_loss_fit fit = {0};
     nigh_autocoreset a = {0}, u = {0};
-    double model[D + 1], best = NAN;
+    double model[D * K], best = NAN;
     *out = (path_figures){0};
-    nigh_autocoreset_options o = {.m = m, .rounds = 10, .patience = 3, .tolerance = 1e-6, .seed = seed};
+    nigh_autocoreset_options o = {.m = m, .rounds = 8, .patience = 3, .tolerance = 1e-6, .seed = seed};
     if (claim_sabotaged(run, "uniform-instead")) o.kind = NIGH_AUTOCORESET_UNIFORM;
-    nigh_status status = table_mixture(ctx, seed, n, D, 2.5, &data);
-    if (!status) status = table_mixture(ctx, nigh_seed_split(seed, 1), n / 5, D, 2.5, &fresh);
-    if (!status) status = nigh_loss_parse(ctx, "hinge:lambda=100", &loss);
-    if (!status) status = claim_progress(run, "support vectors", 0, 1);
+    nigh_status status = table_clusters(ctx, seed, n + n / 5, D, K, 1, &all);
+    nigh_rows data = {.n = n, .d = D, .x = all.rows.x}, fresh = {.n = n / 5, .d = D, .x = all.rows.x + n * D};
+    if (!status) status = nigh_loss_new(ctx, &(nigh_loss_options){.kind = NIGH_LOSS_KMEANS, .k = K, .restarts = 10, .seed = seed}, &loss);
+    if (!status) status = claim_progress(run, "k-means", 0, 1);
     double began = nigh_clock();
-    if (!status) status = nigh_autocoreset_run(ctx, loss, &data.rows, &o, &a);
+    if (!status) status = nigh_autocoreset_run(ctx, loss, &data, &o, &a);
     out->subset = out->build = nigh_clock() - began, began = nigh_clock();
-    if (!status) status = nigh_loss_train(ctx, loss, &data.rows, &(nigh_loss_fit_options){.tolerance = 1e-6}, model, &fit);
+    if (!status) status = nigh_loss_train(ctx, loss, &data, &(nigh_loss_fit_options){.tolerance = 1e-6}, model, &fit);
     out->full = nigh_clock() - began, out->passes = (double)fit.passes;
-    if (!status) status = nigh_autocoreset_uniform(ctx, loss, &data.rows, &o, (int)a.trainings, &u);
-    if (!status) status = nigh_loss_cost(ctx, loss, &fresh.rows, model, &best);
-    if (!status) status = fresh_cost(ctx, loss, &fresh, a.model, best, &out->mean);
-    if (!status) status = fresh_cost(ctx, loss, &fresh, u.model, best, &out->uniform_mean);
+    if (!status) status = nigh_autocoreset_uniform(ctx, loss, &data, &o, (int)a.trainings, &u);
+    if (!status) status = nigh_loss_cost(ctx, loss, &fresh, model, &best);
+    if (!status) status = excess_cost(ctx, loss, &fresh, a.model, best, &out->mean);
+    if (!status) status = excess_cost(ctx, loss, &fresh, u.model, best, &out->uniform_mean);
     nigh_autocoreset_free(ctx, &a);
     nigh_autocoreset_free(ctx, &u);
     nigh_loss_free(loss);
-    table_free(ctx, &fresh);
-    table_free(ctx, &data);
+    table_free(ctx, &all);
     return status;
 }

@@ -77,7 +77,8 @@ NIGH_API void nigh_autocoreset_free(nigh_context *ctx, nigh_autocoreset *result)
  * NIGH_INVALID: options out of range, m too small. NIGH_FAILED: a loss that is not finite (row and training are named), or the user's callback
  * failed; failures of a training say which one. NIGH_INTERRUPTED between trainings; progress is told after each.
  * Cost: trainings x (one on m rows + one evaluation of the loss on all rows + a few passes over n numbers). Memory: 4 n numbers, 5 n with
- * classes; CARATHEODORY one more n for each column, and it ends when there are as many columns as rows of the smallest class budget.
+ * classes; CARATHEODORY one more n for each column, and it ends when there are as many columns as rows of the smallest class budget, or as 2^27 / n
+ * (but for one round).
  */
 NIGH_API nigh_status nigh_autocoreset_run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const nigh_autocoreset_options *options,
                                           nigh_autocoreset *result);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const double COMMON = 0.97; /* of the part of a squared length along the mean: what does not count */
-enum { STARTS = 3, PATIENCE = 5, ROUNDS = 50, DRAWS = 100, BLOCK = 4096, LEAST_SHARE = 6 };
+enum { STARTS = 3, PATIENCE = 5, ROUNDS = 50, DRAWS = 100, BLOCK = 4096, LEAST_SHARE = 6, EXACT_NUMBERS = 1 << 27 };
 
 typedef struct search {
     nigh_context *ctx;
@@ -343,7 +343,7 @@ static bool room_for_exact(const search *s)
     uniform_budget(s, budget);
     for (int c = 0; c < s->classes.classes; c++)
         if (budget[c] < s->columns + 1) return false;
-    return true;
+    return s->columns < s->room;
 }
 
 /* One subset; `start`: without the matrix. */
@@ -470,11 +470,14 @@ static nigh_status search_new(search *s)
     return NIGH_OK;
 }
 
-/* Columns: trainings, but no more than exact sums can use. */
-static int64_t columns_for(const nigh_autocoreset_options *o, int64_t m)
+/* Columns: trainings; of exact sums no more than they can use, and than a gibibyte holds. */
+static int64_t columns_for(const nigh_autocoreset_options *o, int64_t n)
 {
-    int64_t all = (int64_t)o->starts + o->rounds;
-    return exact_kind(o->kind) && m + 1 < all && m + 1 > o->starts ? m + 1 : all;
+    int64_t all = (int64_t)o->starts + o->rounds, most = EXACT_NUMBERS / n;
+    if (!exact_kind(o->kind) || all <= o->starts) return all;
+    if (most > o->m) most = o->m;
+    if (most <= o->starts) most = o->starts + 1;
+    return all < most ? all : most;
 }
 
 static nigh_status run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, nigh_autocoreset_options o, nigh_autocoreset *result)
@@ -485,7 +488,7 @@ static nigh_status run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows
     if (!status) status = check_options(ctx, loss, rows, &o);
     if (status) return status;
     s.o = o, s.n = rows->n, s.weight = nigh_rows_weight(rows), s.parameters = out.parameters = nigh_loss_parameters(loss, rows->d);
-    s.room = columns_for(&o, o.m);
+    s.room = columns_for(&o, rows->n);
     out.model = nigh_alloc(ctx, (size_t)s.parameters * sizeof *out.model);
     out.history = nigh_alloc(ctx, (size_t)s.room * sizeof *out.history);
     if (!out.model || !out.history) status = NIGH_MEMORY;
