@@ -208,7 +208,7 @@ static nigh_status identities(claim_run *run)
     double *x = NULL, *w = nigh_alloc(run->ctx, (size_t)n * sizeof *w), *low = nigh_alloc(run->ctx, (size_t)n * sizeof *low), *high = nigh_alloc(run->ctx, (size_t)n * sizeof *high), off = 0;
     nigh_status status = w && low && high ? heavy_rows(run, n, d, 50, &x) : NIGH_MEMORY;
     nigh_rows rows = {.n = n, .d = d, .x = x};
-    for (int64_t j = 0; j < d && !status; j++) x[j] *= 30000 / fabs(x[0]) / (double)(j + 1); /* row 0 is far off */
+    for (int64_t j = 0; j < d && !status; j++) x[j] *= 300000 / fabs(x[0]) / (double)(j + 1); /* row 0 is far off */
     if (!status) status = nigh_leverage(run->ctx, &rows, 0, 0, w, NULL);
     if (!status) status = nigh_sensitivities(run->ctx, &rows, 0, 2, n, NULL, 0, low, high);
     for (int64_t i = 0; i < n && !status; i++) off = fmax(off, fmax(fabs(w[i] - low[i]), fabs(w[i] - high[i])));
