@@ -38,6 +38,7 @@ double gauge_value(const gauge_side *side, int64_t k, double p, int threads, con
 {
     int64_t chunks = (side->m + CHUNK - 1) / CHUNK, size = 2 * CHUNK + 1 + k;
     double sum = 0;
+    (void)threads;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && side->m * k > 200000)
     for (int64_t c = 0; c < chunks; c++) chunk_value(side, k, p, c * CHUNK, z, slope, room + c * size);
     for (int64_t j = 0; slope && j < k; j++) slope[j] = 0;

@@ -46,6 +46,7 @@ typedef struct round_work {
     const double *m;
     double *w;
     double *residual; /* [blocks] largest |log(target / w)| */
+    row_kernel kernel;
 } round_work;
 
 /* Weights of the rows of a block from the last Gram matrix; their part of the next one and of their sum. */
@@ -53,8 +54,8 @@ static void round_block(void *user, int64_t from, int64_t rows, double *block, d
 {
     const round_work *r = user;
     int64_t k = r->k;
-    double worst = 0;
-    row_product(rows, k, k, block, r->m, room);
+    double worst = 0, *behind = room + r->kernel.rows * k;
+    row_kernel_product(&r->kernel, rows, block, r->m, room, behind);
     for (int64_t i = 0; i < rows; i++) {
         double q = 0, *w = r->w + from + i, scale = 0;
         for (int64_t j = 0; j < k; j++) q += room[i * k + j] * room[i * k + j];
@@ -70,7 +71,7 @@ static void round_block(void *user, int64_t from, int64_t rows, double *block, d
         sum[k * k] += *w;
         for (int64_t j = 0; j < k; j++) block[i * k + j] *= scale;
     }
-    row_gram(rows, k, block, sum);
+    row_kernel_gram(&r->kernel, rows, block, sum, behind);
     r->residual[from / row_block_rows(k)] = worst;
 }
 
@@ -103,10 +104,11 @@ static nigh_status rounds_run(nigh_context *ctx, frame *f, int64_t k, double p, 
     nigh_status status = residual && sum && scaling ? NIGH_OK : NIGH_MEMORY;
     round_work r = {.k = k, .p = p, .by = p <= 2 ? 1 : 4 / (2 + p), .scale = 1, .w = w, .m = f->m, .residual = residual};
     double last = INFINITY;
+    if (!status) status = row_kernel_new(ctx, k, k, &r.kernel);
     found->rounds = 0, found->residual = 0;
     for (int round = 0; round <= rounds && !status; round++) {
         r.first = round == 0;
-        status = row_pass(ctx, &f->source, k, round_block, &r, k * k + 1, sum);
+        status = row_pass(ctx, &f->source, k + r.kernel.room, round_block, &r, k * k + 1, sum);
         if (status) break;
         r.scale = (double)k / sum[k * k];
         double worst = 0;
@@ -118,6 +120,7 @@ static nigh_status rounds_run(nigh_context *ctx, frame *f, int64_t k, double p, 
         status = next_frame(ctx, &r, f, sum, scaling);
     }
     for (int64_t i = 0; i < n && !status; i++) w[i] *= r.scale;
+    row_kernel_free(&r.kernel);
     nigh_free(ctx, residual);
     nigh_free(ctx, sum);
     nigh_free(ctx, scaling);

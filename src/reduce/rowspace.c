@@ -3,6 +3,7 @@
 
 #include "tensor/dense.h"
 #include "tensor/linalg.h"
+#include "tensor/matmul.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,6 +74,44 @@ void row_gram(int64_t rows, int64_t k, const double *block, double *g)
 void row_product(int64_t rows, int64_t k, int64_t q, const double *block, const double *m, double *out)
 {
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)q, (int)k, 1, block, (int)k, m, (int)q, 0, out, (int)q);
+}
+
+nigh_status row_kernel_new(nigh_context *ctx, int64_t k, int64_t q, row_kernel *kernel)
+{
+    row_kernel n = {.rows = row_block_rows(k), .k = k, .q = q};
+    matmul_spec product = {.dtype = NIGH_F64, .b_dtype = NIGH_F64, .m = n.rows, .n = q, .k = k, .a_row = k, .a_column = 1, .b_row = q, .b_column = 1, .c_row = q, .c_column = 1, .alpha = 1};
+    matmul_spec gram = {.dtype = NIGH_F64, .b_dtype = NIGH_F64, .m = q, .n = q, .k = n.rows, .a_row = 1, .a_column = q, .b_row = q, .b_column = 1, .c_row = q, .c_column = 1, .alpha = 1, .beta = 1};
+    nigh_status status = matmul_new(ctx, &product, 1, &n.product);
+    if (!status) status = matmul_new(ctx, &gram, 1, &n.gram);
+    if (status) {
+        row_kernel_free(&n);
+        return status;
+    }
+    size_t one = matmul_workspace(n.product), two = matmul_workspace(n.gram), most = one > two ? one : two;
+    n.room = most ? (int64_t)(most / sizeof(double) + 8) / n.rows + 1 : 0;
+    *kernel = n;
+    return NIGH_OK;
+}
+
+void row_kernel_free(row_kernel *kernel)
+{
+    matmul_free(kernel->product);
+    matmul_free(kernel->gram);
+    kernel->product = kernel->gram = NULL;
+}
+
+static void *aligned(double *p) { return p + (64 - (uintptr_t)p % 64) % 64 / sizeof *p; }
+
+void row_kernel_product(const row_kernel *kernel, int64_t rows, const double *block, const double *m, double *out, double *behind)
+{
+    if (rows == kernel->rows) matmul_run(kernel->product, block, m, NULL, out, aligned(behind));
+    else row_product(rows, kernel->k, kernel->q, block, m, out);
+}
+
+void row_kernel_gram(const row_kernel *kernel, int64_t rows, const double *x, double *g, double *behind)
+{
+    if (rows == kernel->rows) matmul_run(kernel->gram, x, x, NULL, g, aligned(behind));
+    else row_gram(rows, kernel->q, x, g);
 }
 
 double row_power(double r, double p)
@@ -159,14 +198,24 @@ typedef struct mapping {
     const double *m;
     double *out;
     bool scores;
+    row_kernel kernel;
 } mapping;
+
+/* One pass with the kernels of the mapping; room: numbers a row for the image. */
+static nigh_status mapping_pass(nigh_context *ctx, const row_source *source, mapping a, row_block *work, int64_t sums, double *sum)
+{
+    nigh_status status = row_kernel_new(ctx, a.k, a.rank, &a.kernel);
+    if (!status) status = row_pass(ctx, source, a.rank + a.kernel.room, work, &a, sums, sum);
+    row_kernel_free(&a.kernel);
+    return status;
+}
 
 static void map_block(void *user, int64_t from, int64_t rows, double *block, double *room, double *sum)
 {
     mapping *a = user;
     (void)sum;
     double *image = a->scores ? room : a->out + from * a->rank;
-    row_product(rows, a->k, a->rank, block, a->m, image);
+    row_kernel_product(&a->kernel, rows, block, a->m, image, room + a->kernel.rows * a->rank);
     for (int64_t i = 0; a->scores && i < rows; i++) {
         double square = 0;
         for (int64_t j = 0; j < a->rank; j++) square += image[i * a->rank + j] * image[i * a->rank + j];
@@ -176,14 +225,14 @@ static void map_block(void *user, int64_t from, int64_t rows, double *block, dou
 
 nigh_status row_space_scores(nigh_context *ctx, const row_source *source, int64_t rank, const double *m, double *score)
 {
-    if (rank > 0) return row_pass(ctx, source, rank, map_block, &(mapping){source->columns, rank, m, score, true}, 0, NULL);
+    if (rank > 0) return mapping_pass(ctx, source, (mapping){.k = source->columns, .rank = rank, .m = m, .out = score, .scores = true}, map_block, 0, NULL);
     memset(score, 0, (size_t)source->n * sizeof *score);
     return NIGH_OK;
 }
 
 nigh_status row_space_map(nigh_context *ctx, const row_source *source, int64_t rank, const double *m, double *out)
 {
-    return rank > 0 ? row_pass(ctx, source, 0, map_block, &(mapping){source->columns, rank, m, out, false}, 0, NULL) : NIGH_OK;
+    return rank > 0 ? mapping_pass(ctx, source, (mapping){.k = source->columns, .rank = rank, .m = m, .out = out}, map_block, 0, NULL) : NIGH_OK;
 }
 
 /* ---- the row space ---- */
@@ -243,8 +292,9 @@ static void gram_block(void *user, int64_t from, int64_t rows, double *block, do
 {
     const mapping *a = user;
     (void)from;
-    if (a->m) row_product(rows, a->k, a->rank, block, a->m, room);
-    row_gram(rows, a->rank, a->m ? room : block, sum);
+    double *behind = room + a->kernel.rows * a->rank;
+    if (a->m) row_kernel_product(&a->kernel, rows, block, a->m, room, behind);
+    row_kernel_gram(&a->kernel, rows, a->m ? room : block, sum, behind);
 }
 
 /* Once more: A m has a Gram matrix near I = R^T R; m R^-1 and R root take its place. */
@@ -253,7 +303,7 @@ static nigh_status straighten(nigh_context *ctx, const row_source *source, row_s
     int64_t r = space->rank, k = space->columns;
     double *g = dense_doubles(ctx, r * r);
     if (!g) return NIGH_MEMORY;
-    nigh_status status = row_pass(ctx, source, r, gram_block, &(mapping){k, r, space->m, NULL, false}, r * r, g);
+    nigh_status status = mapping_pass(ctx, source, (mapping){.k = k, .rank = r, .m = space->m}, gram_block, r * r, g);
     if (!status && LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (int)r, g, (int)r))
         status = nigh_fail(ctx, NIGH_INTERNAL, "the coordinates of %lld columns are not independent", (long long)k);
     if (!status) {
@@ -344,7 +394,7 @@ nigh_status row_space_new(nigh_context *ctx, const row_source *source, row_space
     row_space out = {0};
     bool good = false;
     double *g = dense_doubles(ctx, k * k);
-    nigh_status status = g ? row_pass(ctx, source, 0, gram_block, &(mapping){k, k, NULL, NULL, false}, k * k, g) : NIGH_MEMORY;
+    nigh_status status = g ? mapping_pass(ctx, source, (mapping){.k = k, .rank = k}, gram_block, k * k, g) : NIGH_MEMORY;
     if (!status) status = row_space_of_gram(ctx, k, g, 1e10, &out, &good);
     nigh_free(ctx, g);
     out.how = "Gram matrix";

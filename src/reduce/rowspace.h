@@ -68,6 +68,19 @@ typedef void row_block(void *user, int64_t from, int64_t rows, double *block, do
 nigh_status row_pass(nigh_context *ctx, const row_source *source, int64_t room, row_block *work, void *user, int64_t sums, double *sum);
 int64_t row_block_rows(int64_t columns); /* of a block, at most */
 
+/*
+ * The two products of a pass, out[rows,q] = block[rows,k] m[k,q] and (upper triangle) g[q,q] += x[rows,q]^T x, on kernels made for full blocks; rows that are fewer go to
+ * the BLAS. `room`: numbers a row that row_pass must give beside the caller's own, which come first; the work lies behind these.
+ */
+typedef struct row_kernel {
+    int64_t rows, k, q, room;
+    struct matmul *product, *gram;
+} row_kernel;
+nigh_status row_kernel_new(nigh_context *ctx, int64_t k, int64_t q, row_kernel *kernel);
+void row_kernel_free(row_kernel *kernel);
+void row_kernel_product(const row_kernel *kernel, int64_t rows, const double *block, const double *m, double *out, double *behind);
+void row_kernel_gram(const row_kernel *kernel, int64_t rows, const double *x, double *g, double *behind);
+
 /* g[k,k], upper triangle, += block^T block. */
 void row_gram(int64_t rows, int64_t k, const double *block, double *g);
 /* out[rows,q] = block[rows,k] m[k,q] */

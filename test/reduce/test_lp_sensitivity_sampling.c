@@ -62,11 +62,11 @@ static void test_unbiased(void **state)
     test_context_free(ctx);
 }
 
-/* Two columns: a scan of 4,000 angles sees all that there is. */
+/* Two columns: a scan of 2,000 angles sees all that there is. */
 static void test_distortion(void **state)
 {
     nigh_context *ctx = test_context_new();
-    enum { N = 1500, ANGLES = 4000 };
+    enum { N = 1500, ANGLES = 2000 };
     const double ps[] = {1, 1.5, 2, 3, 4};
     double *x = heavy_rows(N, 2, 3), score[N];
     nigh_rows rows = {.n = N, .d = 2, .x = x};
@@ -110,7 +110,7 @@ static void test_distortion(void **state)
 static void test_reference(void **state)
 {
     nigh_context *ctx = test_context_new();
-    enum { N = 20000, D = 3 };
+    enum { N = 8000, D = 3 };
     double *x = heavy_rows(N, D, 5), *score = malloc(N * sizeof *score);
     nigh_rows rows = {.n = N, .d = D, .x = x};
     const double ps[] = {1, 3, 4};
@@ -120,7 +120,7 @@ static void test_reference(void **state)
         nigh_distortion a, b;
         nigh_rng rng = nigh_rng_new(6, 0);
         assert_ok(ctx, nigh_gauge_new(ctx, &rows, 0, ps[c], NULL, &whole));
-        assert_ok(ctx, nigh_gauge_new(ctx, &rows, 0, ps[c], &(nigh_gauge_options){.most = 15000}, &part));
+        assert_ok(ctx, nigh_gauge_new(ctx, &rows, 0, ps[c], &(nigh_gauge_options){.most = 9000}, &part));
         assert_ok(ctx, nigh_lewis_weights(ctx, &rows, 0, ps[c], 0, 0, score, NULL));
         assert_ok(ctx, nigh_subset_independent(ctx, &rows, score, 100, &rng, &s, NULL));
         assert_ok(ctx, nigh_gauge_measure(ctx, whole, &s, &a));
@@ -137,7 +137,7 @@ static void test_reference(void **state)
 static void test_schemes(void **state)
 {
     nigh_context *ctx = test_context_new();
-    enum { N = 20000, D = 4 };
+    enum { N = 8000, D = 4 };
     double *x = heavy_rows(N, D, 7), y[N];
     nigh_rng rng = nigh_rng_new(8, 0);
     nigh_rng_fill_normal(&rng, N, y);
