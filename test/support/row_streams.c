@@ -141,11 +141,11 @@ static void describe(nigh_context *ctx, const void *bytes, size_t size, const ni
 void same_for_chunks(nigh_context *ctx, const void *bytes, size_t size, const nigh_row_options *options)
 {
     nigh_buffer got = {.ctx = ctx}, want = {.ctx = ctx};
-    nigh_row_options whole = *options;
-    whole.chunk = 1 << 20;
-    whole.threads = 1;
-    whole.rows = 0;
-    describe(ctx, bytes, size, &whole, &want);
+    nigh_row_options one = *options;
+    one.chunk = 1 << 20;
+    one.threads = 1;
+    one.rows = 0;
+    describe(ctx, bytes, size, &one, &want);
     describe(ctx, bytes, size, options, &got);
     if (got.size != want.size || memcmp(got.data, want.data, got.size) != 0) differ("rows by chunks", got.data, want.data);
     nigh_buffer_free(&got);
