@@ -7,7 +7,8 @@
  *   2  evaluations an update beside the rerun's, and how both grow with the number of items
  *   3  insertion-only sieve-streaming when items go
  *   4  epsilon against evaluations and value
- *   5  60 items, k = 4: the best choice by enumeration after every update, and what must hold inside
+ *   5  equal items, of which the oldest go: only a random sample lives on
+ *   6  60 items, k = 4: the best choice by enumeration after every update, and what must hold inside
  *
  * Every evaluation, gains and items added alike, is counted by a function of the claim's own that stands between the algorithms and f.
  */
@@ -91,8 +92,8 @@ static void counted_end(nigh_context *ctx, counted *c)
 
 /* ---- what is chosen from ---------------------------------------------------------------------------------------- */
 
-typedef enum source { NETWORK, RMAT, PLACES } source;
-static const char *const source_names[] = {"social network", "R-MAT", "facility location"};
+typedef enum source { NETWORK, RMAT, PLACES, EQUALS } source;
+static const char *const source_names[] = {"social network", "R-MAT", "facility location", "equal items"};
 
 static nigh_status graph_function(nigh_context *ctx, nigh_graph *graph, counted *out)
 {
@@ -145,12 +146,13 @@ static nigh_status places_function(nigh_context *ctx, int64_t n, uint64_t seed, 
     return nigh_submodular_facility(ctx, &spec, &out->inner);
 }
 
-/* size: nodes (NETWORK), scale (RMAT), points (PLACES). */
+/* size: nodes (NETWORK), scale (RMAT), points (PLACES), items that cover themselves (EQUALS). */
 static nigh_status function_of(nigh_context *ctx, source kind, int64_t size, uint64_t seed, counted *out)
 {
     nigh_graph graph = {0};
     nigh_status status;
-    if (kind == NETWORK) status = network_function(ctx, size, seed, out);
+    if (kind == EQUALS) status = nigh_submodular_graph(ctx, size, 0, NULL, NULL, true, &out->inner);
+    else if (kind == NETWORK) status = network_function(ctx, size, seed, out);
     else if (kind == PLACES) status = places_function(ctx, size, seed, out);
     else {
         status = nigh_graph_rmat(ctx, (int)size, (int64_t)8 << size, 0.57, 0.19, 0.19, seed, &graph);
@@ -223,7 +225,7 @@ typedef struct scenario {
     stream stream;
     uint64_t seed;
     wrong wrong;
-    bool sieve;
+    bool sieve, every_guess;
     /* found */
     int64_t items, updates, calls, answers_plain, answers, greedy_calls, later_calls, count, dead, over; /* sums; checkpoints; deleted items in answers, bounds below a value */
     double worst[2], sum[2], sieve_worst, proved;                                           /* plain, polished, over greedy */
@@ -320,7 +322,7 @@ static nigh_status run_scenario(nigh_context *ctx, scenario *s)
     player p = {.ctx = ctx, .s = s};
     updates u = {0};
     nigh_rng rng = nigh_rng_new(nigh_seed_split(s->seed, 7), (uint64_t)s->stream);
-    const nigh_selection_options o = {.k = s->k, .epsilon = s->epsilon, .seed = nigh_seed_split(s->seed, 8)};
+    const nigh_selection_options o = {.k = s->k, .epsilon = s->epsilon, .seed = nigh_seed_split(s->seed, 8), .every_guess = s->every_guess};
     s->worst[0] = s->worst[1] = s->sieve_worst = INFINITY;
     nigh_status status = function_of(ctx, s->kind, s->size, nigh_seed_split(s->seed, 9), &p.c);
     if (!status) status = make_stream(ctx, &p.c, s->stream, s->k, &rng, &u);
@@ -449,7 +451,20 @@ static nigh_status epsilon_bars(claim_run *run)
     return status;
 }
 
-/* ---- 5: the best of all choices --------------------------------------------------------------------------------- */
+/* ---- 5: why samples are random ---------------------------------------------------------------------------------- */
+
+static nigh_status equal_bars(claim_run *run)
+{
+    scenario s = {.kind = EQUALS, .size = run->quick ? 1000 : 10000, .k = 20, .checks = CHECKS, .epsilon = 0.2, .stream = WINDOW,
+                  .seed = nigh_seed_split(claim_seed(run), 50), .wrong = what_is_wrong(run), .every_guess = true};
+    nigh_status status = run_scenario(run->ctx, &s);
+    if (status) return status;
+    claim_bar(run, "equal items, window: least value over greedy's, one copy alone", s.worst[0], CLAIM_AT_LEAST, 0.5 * (1 - 0.2), NULL);
+    claim_bar(run, "equal items, window: mean of it", s.sum[0] / (double)s.count, CLAIM_AT_LEAST, 0.85, NULL);
+    return NIGH_OK;
+}
+
+/* ---- 6: the best of all choices --------------------------------------------------------------------------------- */
 
 enum { FEW = 60, CHOSEN = 4 };
 
@@ -574,7 +589,8 @@ static nigh_status run_claim(claim_run *run)
     nigh_status status = small_bars(run);
     if (!status) status = value_bars(run);
     if (!status) status = cost_bars(run);
-    return status ? status : epsilon_bars(run);
+    if (!status) status = epsilon_bars(run);
+    return status ? status : equal_bars(run);
 }
 
 extern const nigh_claim claim_dynamic_submodular;

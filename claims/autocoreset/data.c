@@ -54,15 +54,15 @@ nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d
     return NIGH_OK;
 }
 
-nigh_status table_clusters(nigh_context *ctx, uint64_t seed, uint64_t stream, int64_t n, int64_t d, int64_t k, double ratio, table *out)
+nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, double ratio, table *out)
 {
     double *x, *y, *mean = nigh_alloc(ctx, (size_t)(k * d + k) * sizeof *mean), *weight = mean + k * d;
-    nigh_rng rng = nigh_rng_new(seed, 1 + stream), centres = nigh_rng_new(seed, 0);
+    nigh_rng rng = nigh_rng_new(seed, 0);
     nigh_status status = mean ? table_new(ctx, "clusters", n, d, out, &x, &y) : NIGH_MEMORY;
     if (!status) {
         out->rows.y = NULL;
         for (int64_t c = 0; c < k; c++) weight[c] = pow(ratio, (double)c);
-        status = nigh_synthetic_centres(ctx, &centres, k, d, 6, mean);
+        status = nigh_synthetic_centres(ctx, &rng, k, d, 6, mean);
         if (!status) status = nigh_synthetic_mixture(ctx, &rng, n, d, k, weight, mean, 1, x, NULL);
         if (status) table_free(ctx, out);
     }

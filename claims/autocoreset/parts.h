@@ -21,8 +21,8 @@ nigh_status table_pulsars(nigh_context *ctx, table *out);
 /* d features of two Gaussians, 2% of the rows in class 1, whose mean is apart / sqrt(j + 1) in feature j; 1% of all rows five times as far out. */
 nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, double apart, table *out);
 
-/* k round clusters, each with `ratio` times the rows of the one before, no classes. The centres follow from the seed, the rows from seed and stream. */
-nigh_status table_clusters(nigh_context *ctx, uint64_t seed, uint64_t stream, int64_t n, int64_t d, int64_t k, double ratio, table *out);
+/* k round clusters, each with `ratio` times the rows of the one before, no classes. */
+nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, double ratio, table *out);
 
 /* The same x with y in random order. */
 nigh_status table_shuffled(nigh_context *ctx, uint64_t seed, const nigh_rows *rows, table *out);
@@ -68,6 +68,6 @@ typedef struct path_figures {
 } path_figures;
 nigh_status path_race(claim_run *run, int64_t n, int64_t m, int lambdas, int folds, path_figures *out);
 
-/* k-means with restarts on n rows: the trainer makes >= 100 passes. mean: excess cost of fresh rows. */
-nigh_status clusters_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
+/* A support vector machine on n rows: the trainer makes more than a hundred passes. mean: excess cost of fresh rows. */
+nigh_status margin_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
 #endif

@@ -51,6 +51,7 @@
 #include "nigh/sparse.h"
 #include "nigh/special.h"
 #include "nigh/stats.h"
+#include "nigh/submodular.h"
 #include "nigh/synthetic.h"
 #include "nigh/toto.h"
 #include "nigh/train.h"

@@ -151,11 +151,15 @@ typedef struct nigh_squares_receipt {
  *
  * Bounds. x of a sketch alone: t |A x - b| |row i of R^-1| sqrt((1 - m/N) / m), R of QR of S A, t the normal quantile of delta / (2 d) (factor 1 - m/N for SRHT
  * alone): x_i - x*_i is a sum of nearly normal numbers of that deviation given S A. x after residual steps: |row i of R^-1| |R^-T g| sigma^2, g = A^T (b - A x) and
- * sigma >= |S Q| with Q an orthonormal basis of A's columns, 1 + sqrt(d/m) + sqrt(2 log(2/delta)/m) for sketches. excess = sqrt(1 + e^2) - 1 with e =
+ * sigma >= |S Q| with Q an orthonormal basis of A's columns, 1 + sqrt(d/m) + sqrt(2 log(2/delta)/m) for SRHT and GAUSSIAN; COUNT has the root of the most of d rows
+ * that meet in one of m sums in place of 1, SPARSE 1.25. The solution of a SRHT or GAUSSIAN sketch itself has 1 + q sqrt(2/d) in place of sigma where that is smaller, q the normal
+ * quantile of delta: small directions of the sketch enlarge the measured error more than the true one. excess = sqrt(1 + e^2) - 1 with e =
  * |R^-T g| / |A x* - b|, excess_bound with e sigma: exact algebra, one pass over A after the solution. Coordinates after residual steps lose sqrt(d) against the first form.
  * CountSketch and sparse embeddings get no bound of the first form: it is false for them; theirs is the second.
  *
- * When E is not met by the sketch, passes of conjugate gradients on A^T A preconditioned by R follow (one pass over A each), until it is. n < 4 d is solved by QR or normal equations.
+ * When E is not met by the sketch, passes of conjugate gradients on A^T A preconditioned by R follow (one pass over A each), until it is. Sketches have at most n / 4 rows, so n < 16 d is solved exactly. The
+ * planner gives SRHT at least d log(d / delta) rows: on the identity over zeros fewer leave S A singular (all of d different rows must be drawn), and CountSketch is
+ * singular there with less than d^2. A sketch that comes out singular is followed by a denser one and by QR; receipt->fallbacks counts.
  *
  * NIGH_INVALID: sizes, a number that is not finite (row and column are named), a negative weight, columns that depend on each other to working precision or are zero (named;
  * ridge > 0 is offered). NIGH_UNMET is not returned: look at receipt->met. NIGH_UNSUPPORTED: a method that does not fit the kind of A.

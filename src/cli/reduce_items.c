@@ -138,7 +138,7 @@ static nigh_status read_text(nigh_context *ctx, const char *path, char **text, s
     nigh_status status = nigh_file_read(ctx, path, (size_t)4 << 30, text, size);
     if (status || !nigh_io_is_gzip(*text, *size)) return status;
     nigh_buffer plain = {.ctx = ctx};
-    status = nigh_io_gunzip(ctx, *text, *size, path, 0, &plain);
+    status = nigh_io_gunzip(ctx, *text, *size, path, (uint64_t)4 << 30, &plain);
     if (!status) status = nigh_buffer_add(&plain, "", 0);
     nigh_free(ctx, *text);
     *text = plain.data;

@@ -1,7 +1,7 @@
 /* Rows sorted by fold, and what they give together or without one fold. */
 #ifndef NIGH_REDUCE_FOLDS_H
 #define NIGH_REDUCE_FOLDS_H
-#include "reduce/margin.h"
+#include "nn/margin.h"
 
 typedef struct folds {
     nigh_context *ctx;

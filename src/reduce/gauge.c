@@ -67,6 +67,12 @@ double gauge_reference(const nigh_gauge *g, int threads, const double *z, double
     return g->form ? form_value(&g->lift, z, slope, room) : gauge_value(&g->reference, g->k, g->p, threads, z, slope, room);
 }
 
+int gauge_steps(int64_t m, int64_t k)
+{
+    double steps = 2e9 / ((double)m * (double)k * (double)k);
+    return steps < 2 ? 2 : steps > 12 ? 12 : (int)steps;
+}
+
 nigh_status gauge_flat(nigh_context *ctx, const gauge_side *side, int64_t k, double p, double *h)
 {
     double *d = dense_doubles(ctx, side->m), *room = dense_doubles(ctx, weighted_gram_room(k));
@@ -174,7 +180,7 @@ static nigh_status prepare_directions(nigh_context *ctx, nigh_gauge *g)
     if (!status) status = gauge_flat(ctx, &g->reference, k, g->p, g->flat);
     if (!status && LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (int)k, g->flat, (int)k))
         for (int64_t i = 0; i < k * k; i++) g->flat[i] = i % (k + 1) == 0;
-    sensitivity_problem s = {g->reference.m, k, g->reference.u, g->reference.w, g->p, 1e-3, 12};
+    sensitivity_problem s = {g->reference.m, k, g->reference.u, g->reference.w, g->p, 1e-3, gauge_steps(g->reference.m, k)};
     for (int c = 0; c < GAUGE_CONDITIONS && !status; c++) {
         nigh_rng_sphere(&rng, k, g->condition + c * k);
         sensitivity_solve(&s, g->condition + c * k, solving, g->least + c * k, &lower, &upper);

@@ -39,6 +39,9 @@ int64_t gauge_room(const nigh_gauge *g, int64_t m);
 double gauge_value(const gauge_side *side, int64_t k, double p, int threads, const double *z, double *slope, double *room);
 double gauge_reference(const nigh_gauge *g, int threads, const double *z, double *slope, double *room);
 
+/* Steps towards a minimiser: fewer on large sides, where each costs m k^2. */
+int gauge_steps(int64_t m, int64_t k);
+
 /* h[k,k] (upper) of a side with weights w |u|^(p-2). */
 nigh_status gauge_flat(nigh_context *ctx, const gauge_side *side, int64_t k, double p, double *h);
 

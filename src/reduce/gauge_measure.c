@@ -163,7 +163,7 @@ static nigh_status add_minimisers(nigh_context *ctx, search *s)
     double *w = dense_doubles(ctx, s->sample.m);
     nigh_status status = z && room && w ? NIGH_OK : NIGH_MEMORY;
     for (int64_t i = 0; i < s->sample.m && !status; i++) w[i] = fmax(s->sample.w[i], 1e-300); /* the method wants bounds with room between */
-    sensitivity_problem problem = {s->sample.m, k, s->sample.u, w, g->p, 1e-3, 12};
+    sensitivity_problem problem = {s->sample.m, k, s->sample.u, w, g->p, 1e-3, gauge_steps(s->sample.m, k)};
     for (int c = 0; c < GAUGE_CONDITIONS && !status; c++) {
         add(s, MINIMISER, g->least + c * k, -1);
         sensitivity_solve(&problem, g->condition + c * k, room, z, &lower, &upper);

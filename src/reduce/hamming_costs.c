@@ -1,4 +1,4 @@
-/* What the parts of the variants cost on this machine: measured once in a process, in some 20 ms. */
+/* What the parts of the variants cost on this machine: measured once in a process, in some ms; long transforms, in some 10 more, when first needed. */
 #include "reduce/hamming_inside.h"
 
 #include <math.h>
@@ -8,9 +8,8 @@
 enum { POSITIONS = 4096, LENGTH = 510, TIMES = 3, SPREAD = 1 << 13 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Transforms before they were measured: typical figures, good enough for problems of some ms. */
-static hamming_costs costs = {.point = {{5, 6, 8}, {9, 11, 15}}};
-static bool have_pairs, have_points;
+static hamming_costs costs;
+static bool have_pairs, have_long;
 
 static void compare_costs(const hamming_kernels *k, unsigned char *text, uint32_t *out)
 {
@@ -60,15 +59,15 @@ static void slice_costs(const hamming_kernels *k, const uint8_t *text, int32_t *
     costs.sliced = 1e9 * best / (4.0 * HAMMING_SLICE * (LENGTH / 16 * 16));
 }
 
-static nigh_status point_costs(nigh_context *ctx, const hamming_kernels *k)
+static nigh_status point_costs(nigh_context *ctx, const hamming_kernels *k, int precisions, int first, int last)
 {
     static const int64_t length[3] = {1 << 12, 1 << 15, 1 << 18};
-    size_t room = 16 * (size_t)length[2];
+    size_t room = (precisions == 2 ? 16 : 8) * (size_t)length[last];
     char *a = nigh_alloc_zero(ctx, 4, room), *b = a + room, *c = b + room, *symbols = c + room;
     if (!a) return NIGH_MEMORY;
     nigh_status status = NIGH_OK;
-    for (int p = 0; p < 2 && !status; p++)
-        for (int i = 0; i < 3 && !status; i++) {
+    for (int p = 0; p < precisions && !status; p++)
+        for (int i = first; i <= last && !status; i++) {
             nigh_fft *fft = NULL;
             int64_t n = length[i];
             nigh_fft_spec spec = nigh_fft_channels_last(NIGH_FFT_COMPLEX, p ? NIGH_F64 : NIGH_F32, false, 1, 1, &n, 1);
@@ -110,16 +109,21 @@ static nigh_status pair_costs(nigh_context *ctx, const hamming_kernels *k)
     return good ? NIGH_OK : NIGH_MEMORY;
 }
 
-const hamming_costs *hamming_costs_get(nigh_context *ctx, bool points)
+const hamming_costs *hamming_costs_get(nigh_context *ctx, bool long_ones)
 {
     const hamming_kernels *k = hamming_kernels_at(nigh_cpu());
     nigh_status status = NIGH_OK;
     pthread_mutex_lock(&lock);
-    if (!have_pairs) status = pair_costs(ctx, k);
-    have_pairs |= !status;
-    if (!status && points && !have_points) {
-        status = point_costs(ctx, k);
-        have_points = !status;
+    if (!have_pairs) {
+        status = pair_costs(ctx, k);
+        if (!status) status = point_costs(ctx, k, 2, 0, 1);
+        for (int p = 0; p < 2; p++) costs.point[p][2] = 1.3 * costs.point[p][1];
+        have_pairs = !status;
+    }
+    if (!status && long_ones && !have_long) {
+        status = point_costs(ctx, k, 1, 2, 2);
+        costs.point[1][2] = costs.point[1][1] / costs.point[0][1] * costs.point[0][2]; /* f64 leaves the caches as f32 does, one length before */
+        have_long = !status;
     }
     pthread_mutex_unlock(&lock);
     return status ? NULL : &costs;

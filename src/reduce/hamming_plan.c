@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
-static const double worth = 0.02, slice_share = 0.04, symbol_ns = 1.5, hash_ns = 4, jump_ns = 60;
+/* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
+static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -69,16 +70,16 @@ static double engine_cost(const nigh_hamming *h, const hamming_costs *c, const h
     if (h->ranks.same)
         for (int a = 0; a < 256; a++) none_absent &= h->ranks.in_pattern[a] || !h->ranks.in_text[a];
     double forward = (double)s->heavy - (s->rest && none_absent && s->heavy > 1), held = 8.0 * s->bits / 32 * (double)(s->block / 2) * (double)(s->heavy * pieces);
-    double points = (double)pieces * (double)s->block * point_cost(c, s->bits, s->block);
-    if (held > h->options.memory) return points * parts * (2 * forward + 1);
-    return points * (parts * (forward + 1) + (double)s->heavy);
+    double points = (double)pieces * (double)s->block, point = point_cost(c, s->bits, s->block);
+    if (held > h->options.memory) return points * parts * (point * (2 * forward + 1) + block_ns);
+    return points * (parts * (point * (forward + 1) + block_ns) + (double)s->heavy * point);
 }
 
 static double light_cost(const nigh_hamming *h, const hamming_costs *c, const double *rest, int64_t heavy)
 {
     if (heavy == h->ranks.distinct) return 0;
-    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 12, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
-    return (double)h->text.count * 2 * symbol_ns * cuts + rest[heavy] * c->add * far;
+    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 16, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
+    return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
 /* The bits whose rounding error is small enough: 8 standard deviations below the limit of 0.2. */
@@ -181,6 +182,7 @@ static void cannot(nigh_hamming *h, nigh_hamming_variant v, const char *reason)
 
 static void predict(nigh_hamming *h, nigh_hamming_variant v, double ns)
 {
+    ns += (double)h->report.shifts * (symbol_ns + (h->ranks.same ? 0 : mapped_ns));
     double usable = fmin(h->threads, ceil((double)h->report.shifts / 4096));
     h->report.predicted[v].seconds = 1e-9 * ns / usable;
     h->report.predicted[v].reason = NULL;
@@ -191,7 +193,7 @@ static void predict_bounded(nigh_hamming *h, const hamming_costs *c, const probe
     int level = hamming_level(h->ranks.width);
     double shifts = (double)h->report.shifts, k = (double)h->options.at_most, m = (double)h->m;
     double stop = fmin(m, seen->stop * 1.1 + 32);
-    predict(h, NIGH_HAMMING_EARLY_EXIT, shifts * ((stop * c->pair[level] + seen->near * m * c->one[level]) + symbol_ns));
+    predict(h, NIGH_HAMMING_EARLY_EXIT, shifts * (stop * c->pair[level] + seen->near * m * c->one[level]));
     int64_t q = h->m / (h->options.at_most + 1);
     if (q < 8) cannot(h, NIGH_HAMMING_PIECES, "the pieces are shorter than 8 symbols");
     else {
@@ -207,7 +209,8 @@ static void predict_bounded(nigh_hamming *h, const hamming_costs *c, const probe
 static void predict_within(nigh_hamming *h, const hamming_costs *c, const double *rest, const probe *seen)
 {
     double shifts = (double)h->report.shifts, m = (double)h->m;
-    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * 1.2 * c->pair[hamming_level(h->ranks.width)] + symbol_ns));
+    double far = m * h->ranks.width > 32768 ? 2 : 1; /* samples beyond the nearest cache */
+    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * far * c->pair[hamming_level(h->ranks.width)] + 4 * symbol_ns));
     if (h->options.error < 1e-4) {
         cannot(h, NIGH_HAMMING_HASHED, "error is below 1e-4: too many hashed symbols");
         return;
@@ -232,12 +235,14 @@ static nigh_status predict_all(nigh_hamming *h)
     if (status) return status;
     double direct = shifts * (double)h->m * c->pair[hamming_level(h->ranks.width)];
     predict(h, NIGH_HAMMING_DIRECT, direct);
-    if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64) + shifts * symbol_ns);
+    if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > worth && !hamming_costs_get(h->ctx, true))
+    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.1 && !hamming_costs_get(h->ctx, true))
         status = NIGH_MEMORY;
     predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
     predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
+    if (h->setting[NIGH_HAMMING_HEAVY_LIGHT].heavy == h->ranks.distinct && h->options.variant != NIGH_HAMMING_HEAVY_LIGHT)
+        cannot(h, NIGH_HAMMING_HEAVY_LIGHT, "all symbols are heavy: the same as transform");
     if (!status && (h->options.at_most >= 0 || h->options.error > 0)) status = probe_shifts(h, &seen);
     if (!status && h->options.at_most >= 0) predict_bounded(h, c, &seen);
     if (!status && h->options.error > 0) predict_within(h, c, rest, &seen);
@@ -264,29 +269,49 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Runs four stretches, some 4% of the work, by the clock of the CPU: other programs do not count; what a transform needs before does in full. */
+/* Shifts that stand for all: 4% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
+   many of them. */
+static int64_t slice_of(const nigh_hamming *h, nigh_hamming_variant v, int *stretches)
+{
+    int64_t some = (int64_t)((double)h->report.shifts * slice_share / 4), length = h->m < PIECE ? h->m : PIECE;
+    const hamming_setting *s = &h->setting[v];
+    *stretches = 4;
+    if (v == NIGH_HAMMING_TRANSFORM || v == NIGH_HAMMING_HEAVY_LIGHT) {
+        int64_t block = s->heavy ? 2 * (s->block - length + 1) * h->threads : 0;
+        *stretches = 1;
+        some = block > some ? block : some;
+        if (s->heavy < h->ranks.distinct && some < 2 * h->m) some = 2 * h->m;
+    }
+    return v == NIGH_HAMMING_HASHED || some * *stretches > h->report.shifts / 5 || some < 512 ? 0 : some;
+}
+
+/* Runs a slice by the clock of the CPU: other programs do not count; what a transform needs before does in full. */
 static nigh_status recheck(nigh_hamming *h, nigh_hamming_variant v)
 {
     nigh_hamming_prediction *p = &h->report.predicted[v];
+    int stretches;
+    int64_t shifts = h->report.shifts, some = slice_of(h, v, &stretches);
+    p->rechecked = p->seconds;
+    if (some == 0) return NIGH_OK;
     double began = nigh_clock_cpu();
     nigh_status status = hamming_prepare(h, v);
-    if (status) return status;
+    uint32_t *out = status ? NULL : nigh_alloc(h->ctx, (size_t)some * sizeof *out);
+    if (!out) return status ? status : NIGH_MEMORY;
     double prepared = nigh_clock_cpu() - began;
-    int64_t shifts = h->report.shifts, some = (int64_t)((double)shifts * slice_share / 4), block = h->engine.symbols ? 2 * h->engine.outs * h->threads : 1;
-    int stretches = 4;
-    if (h->engine.symbols) some = block, stretches = 1;
-    if (v == NIGH_HAMMING_HASHED || some * stretches > shifts / 4 || some < 512) {
-        p->rechecked = p->seconds;
-        return NIGH_OK;
-    }
-    uint32_t *out = nigh_alloc(h->ctx, (size_t)some * sizeof *out);
-    if (!out) return NIGH_MEMORY;
     began = nigh_clock_cpu();
     for (int s = 0; s < stretches && !status; s++) status = hamming_run_shifts(h, (shifts - some) / (stretches + 1) * (s + 1), some, out);
     p->rechecked = prepared + (nigh_clock_cpu() - began) / h->threads * (double)shifts / (double)(some * stretches);
     nigh_free(h->ctx, out);
     h->report.finished = h->report.fallbacks = 0;
     return status;
+}
+
+/* Are others expected to take less than 1.6 times as long? */
+static bool has_rivals(const nigh_hamming *h, double least)
+{
+    int near = 0;
+    for (int v = NIGH_HAMMING_DIRECT; v < NIGH_HAMMING_VARIANTS; v++) near += expected(&h->report.predicted[v]) < rival * least;
+    return near > 1;
 }
 
 nigh_status hamming_choose(nigh_hamming *h)
@@ -301,10 +326,9 @@ nigh_status hamming_choose(nigh_hamming *h)
     if (v != NIGH_HAMMING_CHOOSE) return hamming_prepare(h, v);
     v = cheapest(h, false);
     double least = expected(&h->report.predicted[v]);
-    for (int tries = 0; tries < TRIES && least > worth && !status; tries++) {
+    for (int tries = 0; tries < TRIES && least > worth && !status && has_rivals(h, least); tries++) {
         nigh_hamming_variant next = cheapest(h, true);
-        double seconds = h->report.predicted[next].seconds;
-        if (!isfinite(seconds) || seconds > 2.5 * least) break;
+        if (!(h->report.predicted[next].seconds < rival * least) || !isnan(h->report.predicted[next].rechecked)) break;
         status = recheck(h, next);
         v = cheapest(h, false);
         least = expected(&h->report.predicted[v]);

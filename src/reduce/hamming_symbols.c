@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_LIMIT = 1 << 22, SCAN_LIMIT = 1 << 24, SAMPLE_RUNS = 256, SAMPLE_RUN = 1 << 16, MAP_BLOCK = 4096 };
+enum { TABLE_LIMIT = 1 << 22, SCAN_LIMIT = 1 << 20, SAMPLE_RUNS = 64, SAMPLE_RUN = 1 << 13, MAP_BLOCK = 4096 };
 
 #define CASES(DO)                                                                                                      \
     switch (dtype) {                                                                                                   \
@@ -83,19 +83,29 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The sorted distinct values get their ranks. */
-static nigh_status make_ranks(nigh_context *ctx, const uint64_t *sorted, int64_t count, hamming_ranks *r)
+static void set_width(hamming_ranks *r, int64_t count)
 {
     r->symbols = count;
     r->width = count < 256 ? 1 : count < 65536 ? 2 : 4;
-    if (sorted[count - 1] < TABLE_LIMIT) {
-        r->limit = sorted[count - 1] + 1;
-        r->table = nigh_alloc(ctx, (size_t)r->limit * sizeof *r->table);
-        if (!r->table) return NIGH_MEMORY;
-        for (uint64_t v = 0; v < r->limit; v++) r->table[v] = (uint32_t)count;
-        for (int64_t i = 0; i < count; i++) r->table[sorted[i]] = (uint32_t)i;
-        return NIGH_OK;
-    }
+}
+
+/* Values up to a limit are marked in a table, which then gets their ranks. */
+static nigh_status make_table(nigh_context *ctx, const uint64_t *value, int64_t m, uint64_t largest, hamming_ranks *r)
+{
+    uint32_t count = 0;
+    r->limit = largest + 1;
+    r->table = nigh_alloc_zero(ctx, (size_t)r->limit, sizeof *r->table);
+    if (!r->table) return NIGH_MEMORY;
+    for (int64_t i = 0; i < m; i++) r->table[value[i]] = 1;
+    for (uint64_t v = 0; v < r->limit; v++) count += r->table[v];
+    set_width(r, count);
+    for (uint64_t v = 0, rank = 0; v < r->limit; v++) r->table[v] = r->table[v] ? (uint32_t)rank++ : count;
+    return NIGH_OK;
+}
+
+static nigh_status make_hash(nigh_context *ctx, const uint64_t *sorted, int64_t count, hamming_ranks *r)
+{
+    set_width(r, count);
     for (r->bits = 4; (int64_t)1 << r->bits < 2 * count; r->bits++) {}
     size_t places = (size_t)1 << r->bits;
     r->keys = nigh_alloc_zero(ctx, places, sizeof *r->keys);
@@ -114,15 +124,20 @@ static nigh_status make_ranks(nigh_context *ctx, const uint64_t *sorted, int64_t
 static nigh_status rank_pattern(nigh_context *ctx, const nigh_symbols *pattern, hamming_ranks *r)
 {
     size_t m = (size_t)pattern->count;
-    uint64_t *sorted = nigh_alloc_zero(ctx, m, sizeof *sorted);
-    if (!sorted) return NIGH_MEMORY;
-    values(pattern->dtype, pattern->data, 0, pattern->count, sorted);
-    qsort(sorted, m, sizeof *sorted, by_value);
-    int64_t count = 0;
-    for (size_t i = 0; i < m; i++)
-        if (i == 0 || sorted[i] != sorted[i - 1]) sorted[count++] = sorted[i];
-    nigh_status status = make_ranks(ctx, sorted, count, r);
-    nigh_free(ctx, sorted);
+    uint64_t *value = nigh_alloc_zero(ctx, m, sizeof *value), largest = 0;
+    if (!value) return NIGH_MEMORY;
+    values(pattern->dtype, pattern->data, 0, pattern->count, value);
+    for (size_t i = 0; i < m; i++) largest = value[i] > largest ? value[i] : largest;
+    nigh_status status;
+    if (largest < TABLE_LIMIT) status = make_table(ctx, value, pattern->count, largest, r);
+    else {
+        int64_t count = 0;
+        qsort(value, m, sizeof *value, by_value);
+        for (size_t i = 0; i < m; i++)
+            if (i == 0 || value[i] != value[count - 1]) value[count++] = value[i];
+        status = make_hash(ctx, value, count, r);
+    }
+    nigh_free(ctx, value);
     if (status) return status;
     r->pattern = nigh_alloc_zero(ctx, m, (size_t)r->width);
     if (!r->pattern) return NIGH_MEMORY;

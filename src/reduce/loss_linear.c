@@ -17,8 +17,6 @@ static double true_cost(newton *n)
     return cost + n->lambda / 2 * norm;
 }
 
-static bool needs_smoothing(const nigh_loss_options *o) { return o->kind == NIGH_LOSS_HINGE || (o->kind == NIGH_LOSS_LP && o->p < 2); }
-
 /* The intercept's optimum for the w of n, by Newton on margins that are kept. LOGISTIC. */
 static nigh_status best_intercept(newton *n)
 {
@@ -275,7 +273,7 @@ nigh_status loss_train_newton(const loss_job *job, double *model, nigh_loss_fit 
     }
     double total = nigh_rows_weight(job->rows);
     if (width == 0) width = 1;
-    if (!status) status = needs_smoothing(&job->loss->options) ? with_stages(job, &n, total, width, &found) : without_stages(job, &n, &found);
+    if (!status) status = loss_corners(job->loss) ? with_stages(job, &n, total, width, &found) : without_stages(job, &n, &found);
     if (!status) finish(&n, &found, model, fit);
     newton_end(&n);
     return status;
@@ -304,11 +302,21 @@ static nigh_status slopes(void *user, const double *x, double *f, double *g)
     return NIGH_OK;
 }
 
+static double size_of_y(const nigh_rows *r)
+{
+    double sum = 0, total = 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        double w = r->weight ? r->weight[i] : 1;
+        sum += w * r->y[i] * r->y[i], total += w;
+    }
+    return sqrt(sum / total);
+}
+
 nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit *fit)
 {
     const nigh_loss_options *o = &job->loss->options;
     int64_t d = job->rows->d;
-    const residual_loss *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
+    const margin_residual *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
     descent q = {.curve = loss_curve(job->loss, 0), .lambda = o->lambda, .d = d, .intercept = !o->no_intercept};
     nigh_status status = margin_new(job->ctx, job->rows, residual, MARGIN_GRADIENT, &q.pass);
     if (status) return status;
@@ -319,13 +327,20 @@ nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit
     if (job->start) memcpy(x, job->start, (size_t)(d + 1) * sizeof *x);
     nigh_minimise_problem problem = {.n = d + q.intercept, .gradient = slopes, .user = &q};
     nigh_minimise_options options = {.method = NIGH_MINIMISE_LBFGS, .gradient_tolerance = -1, .decrease_tolerance = job->tolerance, .iterations = job->iterations};
-    if (needs_smoothing(o)) q.curve.smooth = 1e-6;
     nigh_minimise_result result;
-    status = nigh_minimise(job->ctx, &problem, &options, x, &result);
+    nigh_loss_fit found = {.gap = INFINITY};
+    int stages = loss_corners(job->loss) ? 4 : 1; /* of less and less smoothing */
+    if (stages > 1) q.curve.smooth = o->kind == NIGH_LOSS_HINGE ? 1 : size_of_y(job->rows);
+    for (int stage = 0; stage < stages && !status; stage++) {
+        q.curve.smooth *= 0.1;
+        status = nigh_minimise(job->ctx, &problem, &options, x, &result);
+        found.iterations += result.iterations, found.cost = result.f;
+    }
+    if (!q.intercept) x[d] = 0;
+    if (!status && stages > 1) status = nigh_loss_cost(job->ctx, job->loss, job->rows, x, &found.cost);
     if (!status) {
-        if (!q.intercept) x[d] = 0;
-        nigh_loss_fit found = {.cost = result.f, .gap = INFINITY, .iterations = result.iterations, .passes = margin_passes(q.pass),
-                               .met = result.stop == NIGH_MINIMISE_DECREASE || result.stop == NIGH_MINIMISE_GRADIENT || result.stop == NIGH_MINIMISE_ROUNDING};
+        found.passes = margin_passes(q.pass) + (stages > 1);
+        found.met = stages == 1 && result.stop != NIGH_MINIMISE_ITERATIONS && result.stop != NIGH_MINIMISE_EVALUATIONS;
         memcpy(model, x, (size_t)(d + 1) * sizeof *model);
         *fit = found;
     }
@@ -344,7 +359,7 @@ nigh_status loss_gap_linear(nigh_context *ctx, const nigh_loss *loss, const nigh
     if (status) return status;
     begin(&job, &n);
     double c = 0, g = INFINITY, total = nigh_rows_weight(rows);
-    if (needs_smoothing(&loss->options)) n.curve.smooth = 1e-3 * (loss->options.kind == NIGH_LOSS_HINGE ? 1 : scale_of(&n, total));
+    if (loss_corners(loss)) n.curve.smooth = 1e-3 * (loss->options.kind == NIGH_LOSS_HINGE ? 1 : scale_of(&n, total));
     newton_look(&n);
     status = newton_solve(&n);
     if (!status) status = prove(&n, &c, &g);

@@ -242,8 +242,6 @@ static nigh_status train_each(path *p, const nigh_rows *rows, const int32_t *fol
     return status;
 }
 
-static bool has_corners(const margin_curve *c) { return c->kind == NIGH_LOSS_HINGE || (c->kind == NIGH_LOSS_LP && c->p < 2); }
-
 static nigh_status path_new(path *p, const nigh_rows *rows, int count, const int32_t *fold)
 {
     int64_t m = rows->d + 1;
@@ -292,7 +290,7 @@ nigh_status nigh_loss_path(nigh_context *ctx, const nigh_loss *loss, const nigh_
         status = check_classes(&p);
         for (int64_t l = 0; l < lambdas; l++) order[l] = lambda + l;
         qsort(order, (size_t)lambdas, sizeof *order, falling);
-        if (!status && has_corners(&p.curve)) status = train_each(&p, rows, o.fold ? o.fold : own, lambdas, order, lambda, models, whole ? wholes : NULL);
+        if (!status && loss_corners(loss)) status = train_each(&p, rows, o.fold ? o.fold : own, lambdas, order, lambda, models, whole ? wholes : NULL);
         else if (!status) status = follow(&p, lambdas, lambda, order, models, whole ? wholes : NULL);
         if (!status) status = folds_test(&p.folds, &p.curve, lambdas, models, test);
         folds_end(&p.folds);

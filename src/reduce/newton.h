@@ -1,7 +1,7 @@
 /* Newton's method for a margin loss with a penalty, and the proofs of how near the least cost it came. */
 #ifndef NIGH_REDUCE_NEWTON_H
 #define NIGH_REDUCE_NEWTON_H
-#include "reduce/margin.h"
+#include "nn/margin.h"
 
 typedef struct newton {
     nigh_context *ctx;

@@ -116,28 +116,26 @@ static double slope_at(const sensitivity_problem *s, const places *a, double by)
     return weighted_sum(s, a->power);
 }
 
-/* A step of at most `most` with a slope of at most a tenth of that at 0: F is convex. */
+/* A step of at most `most` with a slope of at most a tenth of that at 0: F is convex. Directions in which F is flat make the full step absurdly long. */
 static double step_length(const sensitivity_problem *s, const places *a, double most)
 {
-    double low = 0, high = most, at_low = slope_at(s, a, 0), begin = at_low, at_high = slope_at(s, a, most);
+    double low = 0, high = most, begin = slope_at(s, a, 0);
     if (!(begin < 0)) return 0;
-    if (at_high <= 0.1 * -begin) return most;
-    for (int i = 0; i < 20; i++) { /* false position, with halvings between so that neither end stays */
-        double middle = i % 2 ? (low + high) / 2 : low + (high - low) * at_low / (at_low - at_high);
-        if (!(middle > low && middle < high)) break;
-        double there = slope_at(s, a, middle);
+    if (slope_at(s, a, most) <= 0.1 * -begin) return most;
+    for (int i = 0; i < 40; i++) {
+        double middle = low > 0 ? (high > 4 * low ? sqrt(low * high) : (low + high) / 2) : 0.1 * high, there = slope_at(s, a, middle);
         if (fabs(there) <= 0.1 * -begin) return middle;
-        if (there < 0) low = middle, at_low = there;
-        else high = middle, at_high = there;
+        if (there < 0) low = middle;
+        else high = middle;
     }
     return low;
 }
 
+/* From z, c.z = 1. */
 static void solve_smooth(const sensitivity_problem *s, const double *c, const places *a, double *z, double *lower, double *upper)
 {
     int64_t k = s->k;
-    double size = dot(k, c, c), p = s->p;
-    for (int64_t j = 0; j < k; j++) z[j] = c[j] / size;
+    double p = s->p;
     for (int step = 0; step < s->steps; step++) {
         apply(s, z, a->r);
         row_powers(s->m, a->r, p, a->power);
@@ -157,6 +155,20 @@ static void solve_smooth(const sensitivity_problem *s, const double *c, const pl
         if (!(taken > 0)) return; /* lowest to rounding */
         for (int64_t j = 0; j < k; j++) z[j] += taken * (a->t[j] / ct - z[j]);
     }
+}
+
+/*
+ * For large p the function is flat but for its largest residuals, and Newton's steps from the leverage's direction are short: smaller powers, roughly, first.
+ */
+static void solve_rising(const sensitivity_problem *s, const double *c, const places *a, double *z, double *lower, double *upper)
+{
+    for (double p = 3; p < s->p; p *= 1.5) {
+        sensitivity_problem early = *s;
+        double low = 0, high = INFINITY;
+        early.p = p, early.tolerance = 0.05, early.steps = 12;
+        solve_smooth(&early, c, a, z, &low, &high);
+    }
+    solve_smooth(s, c, a, z, lower, upper);
 }
 
 /* ---- p = 1 ---- */
@@ -221,8 +233,7 @@ static void solve_linear(const sensitivity_problem *s, const double *c, const pl
 {
     int64_t k = s->k, m = s->m;
     interior i = {a->spare[0], a->spare[1], a->spare[2], a->spare[3], a->spare[4], a->spare[5], 0};
-    double size = dot(k, c, c), mean = 0, *next = a->t + k;
-    for (int64_t j = 0; j < k; j++) z[j] = c[j] / size;
+    double mean = 0, *next = a->t + k;
     apply(s, z, a->r);
     for (int64_t j = 0; j < m; j++) mean += fabs(a->r[j]) / (double)m, i.y[j] = i.move[j] = i.high_move[j] = i.low_move[j] = 0;
     for (int64_t j = 0; j < m; j++) i.high[j] = fmax(a->r[j], 0) + 0.5 * mean, i.low[j] = fmax(-a->r[j], 0) + 0.5 * mean;
@@ -267,7 +278,8 @@ void sensitivity_solve(const sensitivity_problem *s, const double *c, double *ro
         *upper = 0;
         return;
     }
+    for (int64_t j = 0; j < s->k; j++) z[j] = c[j] / size; /* the leverage's direction */
     if (s->p == 1) solve_linear(s, c, &a, z, lower, upper);
-    else solve_smooth(s, c, &a, z, lower, upper);
+    else solve_rising(s, c, &a, z, lower, upper);
     if (*upper < *lower) *upper = *lower; /* both within rounding */
 }

@@ -72,7 +72,7 @@ static nigh_status widen(nigh_sieve *s)
     double base = log1p(s->epsilon);
     int64_t low = (int64_t)ceil(log(s->largest) / base - 1e-9), high = (int64_t)floor(log(2 * (double)s->k * s->largest) / base + 1e-9), ended = 0;
     while (ended < s->count && s->sieve[ended].power < low) sieve_end(s, &s->sieve[ended++]);
-    memmove(s->sieve, s->sieve + ended, (size_t)(s->count - ended) * sizeof *s->sieve);
+    if (ended) memmove(s->sieve, s->sieve + ended, (size_t)(s->count - ended) * sizeof *s->sieve);
     s->count -= ended;
     nigh_status status = NIGH_OK;
     for (int64_t power = s->count ? s->sieve[s->count - 1].power + 1 : low; power <= high && !status; power++) status = add_sieve(s, power);

@@ -59,7 +59,7 @@ nigh_status factor_step(const factor *f, const double *g, double *step, double *
 
 /* What the planner assumes of a sketch of m rows: the error e0 of its solution, |A (x' - x*)| / |z|, with its bound; and the distortion sigma. */
 double sketch_error(nigh_squares_method method, int64_t n, int64_t d, int64_t m, double delta);
-double sketch_distortion(int64_t d, int64_t m, double delta);
+double sketch_distortion(nigh_squares_method method, int64_t d, int64_t m, double delta);
 double sketch_quantile(int64_t d, double delta); /* t */
 double sketch_share(nigh_squares_method method, int64_t n, int64_t m); /* 1 - m / N for SRHT, else 1 */
 bool squares_is_sketch(nigh_squares_method method);

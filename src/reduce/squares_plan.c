@@ -20,9 +20,18 @@ double sketch_share(nigh_squares_method method, int64_t n, int64_t m)
     return method == NIGH_SQUARES_SRHT ? fmax(0, 1 - (double)m / padded) : 1;
 }
 
-double sketch_distortion(int64_t d, int64_t m, double delta)
+/*
+ * The edge of the law of Marchenko and Pastur and a tail. Sparse sketches have another worst case, d rows that each carry a direction alone: as many of them as
+ * meet in one of the m sums add up.
+ */
+double sketch_distortion(nigh_squares_method method, int64_t d, int64_t m, double delta)
 {
-    return 1 + sqrt((double)d / (double)m) + sqrt(2 * log(2 / delta) / (double)m);
+    double edge = sqrt((double)d / (double)m) + sqrt(2 * log(2 / delta) / (double)m), meet = 1, chance = (double)d;
+    while (method == NIGH_SQUARES_COUNT && chance > delta && meet < (double)d) {
+        meet++;
+        chance *= (double)d / (double)m / meet;
+    }
+    return method == NIGH_SQUARES_SPARSE ? 1.25 + edge : sqrt(meet) + edge;
 }
 
 double sketch_quantile(int64_t d, double delta) { return nigh_normal_tail_quantile(delta / (2 * (double)d)); }
@@ -30,7 +39,7 @@ double sketch_quantile(int64_t d, double delta) { return nigh_normal_tail_quanti
 /* The largest ratio of the true error to |R^-T g| for the solution of the sketch that R is of: small directions of the sketch enlarge both. */
 static double own_ratio(nigh_squares_method method, int64_t d, int64_t m, double delta)
 {
-    double sigma = sketch_distortion(d, m, delta), level = 1 + nigh_normal_tail_quantile(delta) * sqrt(2 / (double)d);
+    double sigma = sketch_distortion(method, d, m, delta), level = 1 + nigh_normal_tail_quantile(delta) * sqrt(2 / (double)d);
     return (method == NIGH_SQUARES_SRHT || method == NIGH_SQUARES_GAUSSIAN) && level < sigma ? level : sigma;
 }
 
@@ -55,7 +64,7 @@ int64_t squares_rows(const nigh_squares_options *o, nigh_squares_method method, 
 /* Passes of conjugate gradients after a sketch of m rows; -1: more than allowed. */
 static int64_t passes_needed(const nigh_squares *p, const nigh_squares_options *o, nigh_squares_method method, int64_t m)
 {
-    double d = (double)p->d, rate = fmin(0.95, 1.1 * sqrt(d / (double)m) + 0.01), sigma = sketch_distortion(p->d, m, o->delta);
+    double d = (double)p->d, rate = fmin(0.95, 1.1 * sqrt(d / (double)m) + 0.01), sigma = sketch_distortion(method, p->d, m, o->delta);
     double start = sketch_error(method, p->n, p->d, m, o->delta), wanted = squares_wanted(o);
     if (o->coordinates) { /* the first bound needs no pass; the second loses sqrt(d) */
         double first = sketch_quantile(p->d, o->delta) * sqrt(d / (double)(m - p->d - 1) * sketch_share(method, p->n, m));
@@ -170,6 +179,8 @@ static double sketch_seconds(const nigh_squares *p, const nigh_squares_rates *r,
     return n * out * (double)p->d * 4e-11 + n * out * 4e-9;
 }
 
+static const double MOST_NUMBERS = 1 << 29;
+
 /* The best size of a sketch, or that asked for; `why` when none will do. */
 static void cost_sketch(const nigh_squares *p, const nigh_squares_options *o, const nigh_squares_rates *r, nigh_squares_choice *c)
 {
@@ -178,12 +189,18 @@ static void cost_sketch(const nigh_squares *p, const nigh_squares_options *o, co
     for (size_t k = 0; k < sizeof times / sizeof *times; k++) {
         int64_t m = squares_rows(o, c->method, p->n, times[k] * p->d);
         if (!o->rows && m > p->n / 4) break;
+        /* rows whose numbers form a subcube have but d different rows in the transform, and all d must be drawn */
+        if (!o->rows && c->method == NIGH_SQUARES_SRHT && (double)m < (double)p->d * log((double)p->d / o->delta)) continue;
+        if ((double)m * (double)p->d > MOST_NUMBERS) {
+            c->why = "the sketch would be larger than 4 GiB";
+            break;
+        }
         int64_t passes = passes_needed(p, o, c->method, m);
         if (passes < 0) {
             c->why = "more passes than are allowed";
             continue;
         }
-        double seconds = sketch_seconds(p, r, c->method, m) + (double)m * r->qr + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
+        double seconds = sketch_seconds(p, r, c->method, m) + 1.2 * (double)m * (p->a ? fmin(r->gram, r->qr) : 5e-11 * (double)p->d * (double)p->d) + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
         if (seconds < c->seconds) c->seconds = seconds, c->rows = m, c->passes = passes, c->why = NULL;
         if (o->rows) break;
     }
@@ -203,7 +220,8 @@ static void cost(const nigh_squares *p, const nigh_squares_options *o, const nig
         else c->seconds = n * r->qr + r->factor + pass;
     } else if (c->method == NIGH_SQUARES_NORMAL) {
         c->passes = 1;
-        c->seconds = n * r->gram + r->factor + 2 * pass;
+        if (d * d * (double)r->threads > MOST_NUMBERS) c->why = "the Gram matrices of the threads would be larger than 4 GiB";
+        else c->seconds = n * r->gram + r->factor + 2 * pass;
     } else if (c->method == NIGH_SQUARES_DIRECT) {
         if (p->a) c->why = "for sparse rows";
         else c->passes = 1, c->seconds = n * r->gram * 2 + 4e-9 * d * d + 2 * pass; /* before the factor is known: that of few fill-ins */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CACHE_BYTES = 1792 << 10 };
+
 struct srht {
     nigh_context *ctx;
     const srht_kernels *kernels;
@@ -16,6 +18,7 @@ struct srht {
     uint32_t *sign;         /* a bit for each row of the input; 1: minus */
     uint32_t *low, *high;   /* [m] sampled rows of H: high N2 + low, in the order in which a block's rows are finished */
     int64_t run;            /* groups of the last pass */
+    int64_t width;          /* columns at a time: block and sums together stay in the second-level cache */
     uint32_t *first;        /* [run + 1] samples of group r are first[r] .. first[r + 1] - 1 */
 };
 
@@ -70,6 +73,8 @@ nigh_status srht_new(nigh_context *ctx, nigh_cpu_level level, int64_t n, int64_t
     *s = (srht){.ctx = ctx, .kernels = srht_kernels_at(level), .n = n, .m = m, .padded = padded, .block = block, .run = 1};
     for (int64_t left = block; left > 1 || s->levels == 0; left /= s->radix[s->levels - 1]) s->radix[s->levels++] = left < 16 ? (int)left : 16;
     s->run = block / s->radix[s->levels - 1];
+    s->width = CACHE_BYTES / (int64_t)sizeof(double) / (block + m) / 8 * 8;
+    s->width = s->width < 16 ? 16 : s->width > SRHT_WIDTH ? SRHT_WIDTH : s->width;
     s->sign = nigh_alloc(ctx, (size_t)words * sizeof *s->sign);
     s->low = nigh_alloc(ctx, (size_t)m * sizeof *s->low);
     s->high = nigh_alloc(ctx, (size_t)m * sizeof *s->high);
@@ -194,7 +199,7 @@ nigh_status srht_apply(const srht *s, nigh_context *ctx, int64_t d, int64_t stri
     if (s->n * d < 1 << 17) threads = 1;
     room rooms[MOST_THREADS];
     void *memory;
-    int64_t widest = d < SRHT_WIDTH + SRHT_WIDTH / 2 ? d : SRHT_WIDTH;
+    int64_t widest = d < s->width + s->width / 2 ? d : s->width;
     nigh_status status = rooms_new(s, ctx, threads, widest, rooms, &memory);
     if (status) return status;
     for (int64_t at = 0, width; at < d && !status; at += width) {

@@ -10,7 +10,7 @@
 #define NIGH_REDUCE_SRHT_H
 #include "nigh/sketch.h"
 
-enum { SRHT_WIDTH = 64, SRHT_BLOCK = 4096 }; /* columns and rows of a block at most: 2 MB; half the rows for m <= 2048 */
+enum { SRHT_WIDTH = 64, SRHT_BLOCK = 4096 }; /* columns and rows of a block at most; half the rows for m <= 2048 */
 
 /* Where row `row` of a block stands: rows 16 and 256 apart must not share a set of the caches. */
 #define SRHT_PLACE(row, room) ((int64_t)(row) * (room) + 8 * ((int64_t)(row) >> 4) + 8 * ((int64_t)(row) >> 8))

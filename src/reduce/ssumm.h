@@ -61,6 +61,9 @@ void ssumm_next_stamp(ssumm *s); /* no cell has the current stamp afterwards */
 /* Bits of a pair with `edges` edges of `pairs` possible at the prices in force, and whether its superedge is kept. */
 double ssumm_pair_cost(const ssumm *s, uint64_t edges, uint64_t pairs, bool *keep);
 
+/* Cost of all pairs with a or b before merging them (NULL is not allowed) and after; stops early, too low, once it is above (1 - least) before. */
+double ssumm_merged_cost(ssumm *s, uint32_t a, uint32_t b, double least, double *before);
+
 /* 1 - cost after / cost before of merging a and b; stops early, with a value below `least`, once that is certain. */
 double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least);
 

@@ -175,7 +175,7 @@ static void load(ssumm *s, uint32_t a)
     }
 }
 
-double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
+double ssumm_merged_cost(ssumm *s, uint32_t a, uint32_t b, double least, double *before)
 {
     s->compared++;
     if (s->super[a].stale) clean(s, a);
@@ -183,9 +183,8 @@ double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
     load(s, a);
     uint64_t size_a = s->cell[a].size, size_b = s->cell[b].size, size = size_a + size_b;
     uint64_t between = s->cell[b].stamp == s->stamp ? s->cell[b].count : 0;
-    double before = s->super[a].cost + s->super[b].cost - pair_cost(s, between, size_a * size_b);
-    if (before <= 0) return 1;
-    double most = (1 - least) * before;
+    *before = s->super[a].cost + s->super[b].cost - pair_cost(s, between, size_a * size_b);
+    double most = (1 - least) * *before;
     double after = pair_cost(s, (uint64_t)s->super[a].inner + s->super[b].inner + between, inner_pairs(size));
     const ssumm_entry *e = s->list + s->super[b].start, *end = e + s->super[b].length;
     for (; e < end && after <= most; e++) {
@@ -201,7 +200,13 @@ double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
     e = s->list + s->super[a].start, end = e + s->super[a].length;
     for (; e < end && after <= most; e++)
         if (s->cell[e->id].stamp == s->stamp && e->id != b) after += pair_cost(s, e->count, size * s->cell[e->id].size);
-    return 1 - after / before;
+    return after;
+}
+
+double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
+{
+    double before, after = ssumm_merged_cost(s, a, b, least, &before);
+    return before > 0 ? 1 - after / before : 1;
 }
 
 /* Takes the pair out of the books, or puts it in; the cost goes to the neighbour. */

@@ -96,8 +96,8 @@ static void step(drawing *d, double ideal, double longest)
             fx[i] += force * dx / far;
             fy[i] += force * dy / far;
         }
-        fx[i] += (WIDTH / 2.0 - p->x) * 0.35; /* parts that nothing joins stay in sight */
-        fy[i] += (HEIGHT / 2.0 - p->y) * 0.45;
+        fx[i] += (WIDTH / 2.0 - p->x) * 1.1; /* parts that nothing joins stay in sight */
+        fy[i] += (HEIGHT / 2.0 - p->y) * 1.5;
     }
     for (int i = 0; i < d->count; i++) {
         disc *p = &d->disc[i];

@@ -127,6 +127,25 @@ static void refuses_bad_lists(void **state)
     test_context_free(ctx);
 }
 
+/* Plain lines are read by a shorter way than others: any mixture must give the same, and the right line numbers. */
+static void mixed_lines_are_read_alike(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    nigh_edges e;
+    const char *text = "1 2\n3\t4\r\n\n# c\n5, 6\n  7   8\n9 10 \n11 12\n13 999999999999999999\n1000000000000000000 14\n15 16";
+    const int64_t from[] = {1, 3, 5, 7, 9, 11, 13, 1000000000000000000, 15}, to[] = {2, 4, 6, 8, 10, 12, 999999999999999999, 14, 16};
+    assert_ok(ctx, nigh_snap_parse(ctx, text, strlen(text), "list", &e));
+    assert_int_equal(e.count, 9);
+    assert_memory_equal(e.from, from, sizeof from);
+    assert_memory_equal(e.to, to, sizeof to);
+    nigh_edges_free(ctx, &e);
+    static const char *const bad[][2] = {{"1 2\n3 4\n5 x\n", "line 3, column 3"}, {"1 2\n3 4\n# c\n\n5 6\n7\n", "line 6"}, {"1 2\n3 4\n5 6 7\n", "line 3"},
+                                         {"1 2\n3 4\n5 99999999999999999999\n", "line 3"}, {"1 2\n\n3 4\n5 6\n-7 8\n", "line 5, column 1"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_fails(ctx, nigh_snap_parse(ctx, bad[i][0], strlen(bad[i][0]), "list", &e), NIGH_FORMAT, bad[i][1]);
+    test_context_free(ctx);
+}
+
 static void map_is_a_map(void **state)
 {
     (void)state;
@@ -282,6 +301,7 @@ int main(void)
         cmocka_unit_test(knows_directed_lists),
         cmocka_unit_test(weights_only_when_asked),
         cmocka_unit_test(refuses_bad_lists),
+        cmocka_unit_test(mixed_lines_are_read_alike),
         cmocka_unit_test(map_is_a_map),
         cmocka_unit_test(generators_follow_their_laws),
         cmocka_unit_test(planted_blocks_have_their_densities),

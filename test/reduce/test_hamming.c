@@ -324,10 +324,37 @@ static void test_bad_input(void **state)
     test_context_free(ctx);
 }
 
+/* Without memory at any point: a status, nothing left. */
+static void test_memory(void **state)
+{
+    nigh_rng rng = nigh_rng_new(12, 0);
+    problem x = make(&rng, 0, 3000, 200, 1000, NIGH_U32), y = make(&rng, 0, 3000, 200, 4, NIGH_U8);
+    for (int v = NIGH_HAMMING_DIRECT; v < NIGH_HAMMING_VARIANTS; v++) {
+        problem *p = v == NIGH_HAMMING_SLICED || v % 2 ? &y : &x;
+        nigh_hamming_options o = nigh_hamming_options_default();
+        o.variant = (nigh_hamming_variant)v;
+        o.heavy = 3;
+        if (v >= NIGH_HAMMING_SAMPLED) o.error = 0.2;
+        else if (v >= NIGH_HAMMING_EARLY_EXIT) o.at_most = 5;
+        nigh_status status = NIGH_MEMORY;
+        for (long fail_at = 1; status != NIGH_OK && fail_at < 2000; fail_at += v == NIGH_HAMMING_HASHED || v == NIGH_HAMMING_TRANSFORM ? 7 : 1) {
+            test_allocator allocator = {.fail_at = fail_at};
+            nigh_context *ctx = test_context_failing(&allocator);
+            if (!ctx) continue;
+            status = nigh_hamming_distances(ctx, &p->text, &p->pattern, &o, p->out, NULL);
+            assert_true(status == NIGH_OK || status == NIGH_MEMORY);
+            nigh_context_free(ctx);
+            assert_int_equal(allocator.live, 0);
+        }
+        assert_int_equal(status, NIGH_OK);
+    }
+    drop(&x), drop(&y);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),    cmocka_unit_test(test_bounded), cmocka_unit_test(test_within),
                                        cmocka_unit_test(test_sampling), cmocka_unit_test(test_levels),  cmocka_unit_test(test_rounding),
-                                       cmocka_unit_test(test_ranges),   cmocka_unit_test(test_bad_input)};
+                                       cmocka_unit_test(test_ranges),   cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

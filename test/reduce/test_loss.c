@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "nigh/coreset.h"
-#include "reduce/margin.h"
+#include "nn/margin.h"
 #include "support.h"
 
 enum { N = 120, D = 5, MOST = 3 * N };

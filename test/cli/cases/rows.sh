@@ -1,105 +1,86 @@
 # shellcheck shell=bash
-# nigh reduce rows: subsets of files of any size.
+# Rows for a loss: plan --loss, its files, its refusals; rows of a pool.
 cat >make.py <<'PY'
-import random, sys
-random.seed(4)
-n = int(sys.argv[1])
-print("a,b,c,y,class,w")
-for i in range(n):
-    a, b, c = (random.gauss(0, 1) for _ in range(3))
-    m = a - 2 * b + 1
-    print(f"{a:.6g},{b:.6g},{c:.6g},{m + random.gauss(0, .5):.6g},{1 if m + random.gauss(0, 1) > 0 else -1},{random.choice([1, 2])}")
+import math, random, sys
+random.seed(5)
+print('id,a,b,c,class')
+for i in range(3000):
+    a, b, c = (random.gauss(0, 1) * (8 if i % 60 == 0 else 1) for _ in range(3))
+    p = 1 / (1 + math.exp(-(0.5 + a - 2 * b)))
+    print('row %d,%.9g,%.9g,%.9g,%s' % (i, a, b, c, 7 if random.random() < p else 3))
 PY
-python3 make.py 30000 >rows.csv
-run 0 nigh reduce rows rows.csv --loss squares --target y --features a,b,c --rows 2000 --check -o subset.csv
-out '^rows     30000 of 3 features from rows.csv$'
-out '^kept     2000 rows \(6.67 %\), weights '
-out '^error    0\.00[0-9]+ on all rows \(cost .*\), over the least cost$'
-out '^uniform  0\.0'
-check test "$(head -n 1 subset.csv)" = row,weight,y,a,b,c
-check test "$(wc -l <subset.csv)" = 2001
-# The rows are those of the file, in order.
-check python3 -c '
-import csv
-rows = list(csv.DictReader(open("rows.csv")))
-last, total = -1, 0
-for s in csv.DictReader(open("subset.csv")):
-    i = int(s["row"])
-    assert i > last and all(float(rows[i][k]) == float(s[k]) for k in "abcy")
-    last, total = i, total + float(s["weight"])
-assert 28000 < total < 32000'
-run 0 nigh reduce rows rows.csv --loss squares --target y --features a,b,c --rows 2000 -o again.csv --threads 1
+python3 make.py >table.csv
+run 0 nigh plan table.csv --features a,b,c --loss logistic --error 0.1 -o subset.csv --table --report page.html --outcome o.json
+out '^chosen '
+out '^all rows +3000 rows of 3 features, logistic:lambda=1'
+out '^error +0\.0[0-9]+ on all rows \(asked 0\.1\)'
+check grep -q '^row,weight' subset.csv
+check grep -q 'Error against size' page.html
+check python3 -c 'import json; o = json.load(open("o.json")); c = o["candidates"][o["chosen"]]; assert c["error"] <= 0.1 and c["rows"] == sum(1 for _ in open("subset.csv")) - 1'
+run 0 nigh plan table.csv --features a,b,c --loss logistic --error 0.1 -o again.csv
 check cmp subset.csv again.csv
-run 0 nigh reduce rows rows.csv --loss squares --target y --features a,b,c --rows 2000 -o other.csv --seed 9
-check fails cmp -s subset.csv other.csv
+run 0 nigh plan table.csv --features a,b,c --loss logistic --error 0.1 --uses 1
+out 'all rows: for 1 fit nothing is cheaper'
+run 0 nigh plan table.csv --features a,b --loss squares --target c --error 0.1 --json -o subset.npz
+out '"chosen": ?[1-9]'
+run 0 nigh plan table.csv --features a,b,c --loss k-means:k=2 --error 0.2 --methods lightweight,uniform
+out 'no bound on what a better model may cost'
+run 0 nigh plan --loss logistic --help
+out 'lp:p=1'
+run 1 nigh plan table.csv --features a,b,c --loss logistic --error 1e-12 --methods uniform
+err 'no subset of at most 1500 of 3000 rows came within 1e-12'
 
-gzip -k rows.csv
-run 0 sh -c 'zcat rows.csv.gz | nigh reduce rows - --loss squares --target y --features a,b,c --rows 2000 -o piped.csv'
-check cmp subset.csv piped.csv
-run 0 nigh reduce rows rows.csv.gz --loss squares --target y --features a,b,c --rows 2000 -o unpacked.csv
-check cmp subset.csv unpacked.csv
-run 2 sh -c 'zcat rows.csv.gz | nigh reduce rows - --loss squares --target y --features a,b,c --rows 2000 --check'
-err 'reads the rows twice'
-
-run 0 nigh reduce rows rows.csv --loss logistic --target class --features a,b,c --weight w --rows 1500 --check --json
-check python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["rows"] == 30000 and d["kept"] == 1500 and 0 <= d["error"] < .01 and d["best_known"]' "$stdout"
-run 0 nigh reduce rows rows.csv --loss hinge --target class --features a,b,c --rows 1500 --check --method uniform
-out '^error    .* over the lower of the two costs; the best is not known$'
-run 0 nigh reduce rows rows.csv --loss k-means:k=3 --features a,b,c --rows 1500 -o points.npz --method merge:lightweight
-check test -s points.npz
-run 0 nigh reduce rows rows.csv --loss squares --target y --rows 100 --method merge:uniform --memory 4M
-run 3 nigh reduce rows rows.csv --loss squares --target y --rows 100000 --memory 4M
-err 'more than the cap of 4194304'
-
-# Bad input is named with its line.
-printf 'a,y\n1,2\n\n3,4\n5\n' >ragged.csv
-run 2 nigh reduce rows ragged.csv --loss squares --rows 2
-err "'ragged.csv': line 5 has 1 field, but the first line has 2"
-printf 'a,y\n1,2\n3,NA\n5,6\n7,8\n' >missing.csv
-run 2 nigh reduce rows missing.csv --loss squares --rows 2
-err 'line 3, column 2 \(y\): .NA. is a missing value'
-run 0 nigh reduce rows missing.csv --loss squares --rows 10 --missing drop
-out '^rows     3 of 1 features from missing.csv; 1 more miss a value and were dropped$'
-printf 'a,y,w\n1,2,1\n3,4,-1\n' >negative.csv
-run 2 nigh reduce rows negative.csv --loss squares --target y --weight w --rows 2
-err "line 3, column 3 \(w\): '-1' is no weight"
-printf 'a,y\n1,0\n2,inf\n3,1\n' >infinite.csv
-run 2 nigh reduce rows infinite.csv --loss squares --rows 2
-err "'infinite.csv': line 3 has a number that is not finite"
-printf 'a,y\n1,0\n2,1\n3,2\n' >three.csv
-run 2 nigh reduce rows three.csv --loss logistic --rows 2
-err "'three.csv': line 4: y is 2; 0 and 1 are the classes"
+run 2 nigh plan table.csv --features a,b,c --loss logistik --error 0.1
+err 'did you mean logistic'
+run 2 nigh plan table.csv --loss logistic --error 0.1
+err "line 2, column 1 \(id\): 'row 0' is not a number"
+run 2 nigh plan table.csv --features a,b,class --loss logistic --error 0.1 --target c
+err 'y has more than two values'
+run 2 nigh plan table.csv --features a,b,d --loss logistic --error 0.1
+err "no column 'd'"
+run 2 nigh plan table.csv --features a,b,c --loss logistic
+err 'which error is allowed'
+run 2 nigh plan missing.csv --loss squares --error 0.1
+err 'missing.csv'
+printf 'x,y\n1,2\n3\n' >ragged.csv
+run 2 nigh plan ragged.csv --loss squares --error 0.1
+err 'ragged.csv.: line 3'
+printf 'x,y\n1,2\n3,nan\n' >nan.csv
+run 2 nigh plan nan.csv --loss squares --error 0.1
+err 'line 3, column 2'
 : >empty.csv
-run 2 nigh reduce rows empty.csv --loss squares --rows 2
-err "'empty.csv' has no rows"
-head -c 300 /dev/urandom >garbage.csv
-run 2 nigh reduce rows garbage.csv --loss squares --rows 2
-run 2 nigh reduce rows none.csv --loss squares --rows 2
-err 'No such file'
-run 2 nigh reduce rows rows.csv --rows 2
-err 'which loss'
-run 2 nigh reduce rows rows.csv --loss squares
-err 'how many rows'
-run 2 nigh reduce rows rows.csv --loss squares --rows 9 --method best
-err "scores, uniform and merge:NAME"
-run 2 nigh reduce rows rows.csv --loss squares --rows 9 --memory lots
-err "bytes, or a number with k, M, G or T"
+run 2 nigh plan empty.csv --loss squares --error 0.1
+err 'empty.csv'
+printf 'x,y,w\n1,2,1\n3,4,-1\n' >negative.csv
+run 2 nigh plan negative.csv --loss squares --error 0.1 --target y --weight w
+err 'line 3'
 
-# Ctrl-C in the middle of an endless stream.
-mkfifo endless
-python3 -c '
-import sys
-try:
-    while True: sys.stdout.write("1,2,3\n2,5,1\n3,9,4\n" * 1000)
-except BrokenPipeError: pass
-' >endless 2>/dev/null &
-feeder=$!
-nigh reduce rows - --loss squares --target 3 --rows 100 <endless >"$stdout" 2>"$stderr" &
-pid=$!
-sleep 1
-kill -INT $pid
-wait $pid
-code=$? last="nigh reduce rows - (SIGINT after 1 s)"
-[ $code = 130 ] || complain "the exit code must be 130"
-kill $feeder 2>/dev/null
-wait $feeder 2>/dev/null
+# pools
+python3 - <<'PY' >odds.csv
+import random
+random.seed(3)
+print('HomeTeam,home_close,draw_close,away_close')
+for i in range(13):
+    p = sorted(random.random() for _ in range(2))
+    q = [0.15 + 0.55 * x for x in (p[0], p[1] - p[0], 1 - p[1])]
+    print('Team %d,%s' % (i, ','.join('%.2f' % (0.95 / x) for x in q)))
+PY
+run 0 nigh reduce toto odds.csv --strikes 10 --safety 0.5 -o rows.csv
+out '^greedy .*CHOSEN'
+out '^ruin +nothing comes back with chance 0\.'
+out 'No plan here is a promise of profit'
+check test "$(head -n 1 rows.csv | tr -cd , | wc -c)" = 12
+run 1 nigh reduce toto odds.csv --strikes 13 --safety 0.9 --most 10
+out 'below the safety wanted'
+run 2 nigh reduce toto odds.csv --strikes 11
+err 'how safe'
+run 2 nigh reduce toto odds.csv --strikes 11 --safety 0.9 --coupon 2
+err 'has 13 matches; coupon 2 begins at match 14'
+run 2 nigh reduce toto odds.csv --strikes 11 --safety 0.9 --share 1,2
+err 'four numbers'
+sed 's/^Team 4,[^,]*/Team 4,0.5/' odds.csv >bad.csv
+run 0 nigh reduce toto bad.csv --strikes 9 --safety 0.5
+err 'match 5 is left out: odds of 0.5 for the home win'
+out '^12 matches'
+run 2 nigh reduce tott
+err "did you mean 'toto'"

@@ -2,5 +2,5 @@
 #if defined(__x86_64__)
 #define LANES_AVX512
 #define LEVEL margin_avx512
-#include "reduce/margin.inc"
+#include "nn/margin.inc"
 #endif

@@ -1,11 +1,11 @@
-/* Losses that the user wrote as an expression of r; see residual.h. */
-#include "reduce/residual.h"
+/* Losses that the user wrote as an expression of r; see margin_residual.h. */
+#include "nn/margin_residual.h"
 
 #include <string.h>
 
 #include "core/expr.h"
 
-nigh_status residual_new(nigh_context *ctx, const char *text, residual_loss *out)
+nigh_status margin_residual_new(nigh_context *ctx, const char *text, margin_residual *out)
 {
     static const char *const names[] = {"r"};
     if (!text || !*text) return nigh_fail(ctx, NIGH_INVALID, "the loss of a residual needs an expression in r, such as \"r*r/(1+abs(r))\"");
@@ -13,17 +13,17 @@ nigh_status residual_new(nigh_context *ctx, const char *text, residual_loss *out
     nigh_status status = nigh_expr_parse(ctx, text, names, 1, &expr);
     if (status) return nigh_within(ctx, status, "the loss of the residual r");
     size_t values = nigh_expr_workspace(expr), slopes = expr_slope_workspace(expr);
-    *out = (residual_loss){expr, values > slopes ? values : slopes};
+    *out = (margin_residual){expr, values > slopes ? values : slopes};
     return NIGH_OK;
 }
 
-void residual_end(residual_loss *r)
+void margin_residual_end(margin_residual *r)
 {
     nigh_expr_free(r->expr);
     r->expr = NULL;
 }
 
-double residual_curve(const residual_loss *r, int64_t rows, const double *m, const double *y, const double *weight, double *value, double *slope, double *room,
+double margin_residual_curve(const margin_residual *r, int64_t rows, const double *m, const double *y, const double *weight, double *value, double *slope, double *room,
                       void *workspace)
 {
     double *off = room, *values = value ? value : room + rows, sum = 0;

@@ -2,10 +2,10 @@
  * Passes over rows for losses of a margin m = x.w + b: values, slopes and curvatures by m, the gradient X's and the Hessian X' diag(h) X by the
  * model, from one reading of the rows in blocks that stay in the cache.
  */
-#ifndef NIGH_REDUCE_MARGIN_H
-#define NIGH_REDUCE_MARGIN_H
+#ifndef NIGH_NN_MARGIN_H
+#define NIGH_NN_MARGIN_H
 #include "nigh/coreset.h"
-#include "reduce/residual.h"
+#include "nn/margin_residual.h"
 
 /* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth. */
 typedef struct margin_curve {
@@ -34,7 +34,7 @@ typedef struct margin_pass margin_pass;
 enum { MARGIN_GRADIENT = 1, MARGIN_HESSIAN = 2 };
 
 /* `most`: what the passes will be asked for at most; residual NULL: none. Rows and residual must outlive the pass. */
-nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const residual_loss *residual, unsigned most, margin_pass **out);
+nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const margin_residual *residual, unsigned most, margin_pass **out);
 void margin_free(margin_pass *pass); /* NULL is fine */
 int64_t margin_passes(const margin_pass *pass); /* made so far */
 

@@ -1,5 +1,5 @@
 /* Passes over rows; see margin.h. Threads own runs of blocks, and their sums are added in order. */
-#include "reduce/margin.h"
+#include "nn/margin.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -16,7 +16,7 @@ struct margin_pass {
     int threads;
     int64_t block, passes;
     unsigned most;
-    const residual_loss *residual;
+    const margin_residual *residual;
     size_t each; /* numbers of a thread: m, slopes, curvatures [block], g, border [d + 1], residual's, h [d + 1, d + 1], scaled [block, d] */
     double *room;
 };
@@ -56,7 +56,7 @@ static share share_of(const margin_pass *p, int thread)
     return s;
 }
 
-nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const residual_loss *residual, unsigned most, margin_pass **out)
+nigh_status margin_new(nigh_context *ctx, const nigh_rows *rows, const margin_residual *residual, unsigned most, margin_pass **out)
 {
     margin_pass *p = nigh_alloc_zero(ctx, 1, sizeof *p);
     if (!p) return NIGH_MEMORY;
@@ -111,7 +111,7 @@ static double run_share(const margin_pass *p, int thread, const margin_curve *cu
         p->kernels->margins(rows, d, x, model, model[d], s.m);
         double *values = value ? value + i : NULL, *slopes = slope ? s.slope : NULL, *bends = bend ? s.curvature : NULL;
         if (p->residual)
-            sum += residual_curve(p->residual, rows, s.m, y, weight, values, slopes, s.expr, s.expr + 2 * padded(p->block));
+            sum += margin_residual_curve(p->residual, rows, s.m, y, weight, values, slopes, s.expr, s.expr + 2 * padded(p->block));
         else
             sum += p->kernels->curve(curve, rows, s.m, y, weight, values, slopes, bends);
         if (slope) p->kernels->border(rows, d, x, s.slope, bends, s.g, s.border);

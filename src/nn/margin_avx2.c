@@ -2,5 +2,5 @@
 #if defined(__x86_64__)
 #define LANES_AVX2
 #define LEVEL margin_avx2
-#include "reduce/margin.inc"
+#include "nn/margin.inc"
 #endif
