@@ -104,10 +104,11 @@ typedef struct nigh_stream_cost {
 
 /*
  * F of `count` models (model[k]) on all rows that are left in the stream, in one pass. y of a loss with classes: `low` and `high` are what
- * stands for 0 and 1 in the stream.
+ * stands for 0 and 1 in the stream. better[parameters] (NULL: not wanted): where `best` is known the model where that quadratic is least, one Newton step
+ * from model[0]; else model[0].
  */
 NIGH_API nigh_status nigh_stream_costs(nigh_context *ctx, nigh_row_stream *stream, const nigh_loss *loss, double low, double high, int count,
-                                       const double *const *model, nigh_stream_cost *out);
+                                       const double *const *model, nigh_stream_cost *out, double *better);
 
 /* A block's rows; y of a loss with classes is put into y[count] as 0 and 1. NIGH_INVALID names line and value of another y, and of x that are not finite. */
 NIGH_API nigh_status nigh_block_rows(nigh_context *ctx, nigh_row_stream *stream, const nigh_row_block *block, const nigh_loss *loss, double low,

@@ -115,7 +115,7 @@ static nigh_status add_any(sums *s, const nigh_rows *rows)
 }
 
 /* cost - g' H^-1 g / 2 of the whole F, which the penalty belongs to. */
-static nigh_status least_of_quadratic(sums *s)
+static nigh_status least_of_quadratic(sums *s, double *better)
 {
     const nigh_loss_options *o = nigh_loss_is(s->loss);
     int64_t size = s->d + 1, unknowns = o->no_intercept ? s->d : size;
@@ -135,6 +135,7 @@ static nigh_status least_of_quadratic(sums *s)
     if (!status) status = nigh_cholesky_solve(s->ctx, NIGH_F64, unknowns, size, s->h_block, 1, s->g, step);
     for (int64_t j = 0; j < unknowns && !status; j++) promise += s->g[j] * step[j];
     if (!status) s->out[0].best = fmax(s->out[0].cost - promise / 2, 0);
+    for (int64_t j = 0; j < unknowns && !status && better; j++) better[j] -= step[j];
     return status;
 }
 
@@ -152,7 +153,7 @@ static nigh_status add_block(sums *s, nigh_row_stream *stream, const nigh_row_bl
 }
 
 nigh_status nigh_stream_costs(nigh_context *ctx, nigh_row_stream *stream, const nigh_loss *loss, double low, double high, int count,
-                              const double *const *model, nigh_stream_cost *out)
+                              const double *const *model, nigh_stream_cost *out, double *better)
 {
     enum { MOST = 16 };
     nigh_stream_cost found[MOST] = {{0}};
@@ -175,7 +176,8 @@ nigh_status nigh_stream_costs(nigh_context *ctx, nigh_row_stream *stream, const 
         found[k].best = NAN;
     }
     if (!status && found[0].rows == 0) status = nigh_fail(ctx, NIGH_INVALID, "the stream has no rows left");
-    if (!status && s.bends) status = least_of_quadratic(&s);
+    if (!status && better) memcpy(better, model[0], (size_t)nigh_loss_parameters(loss, s.d) * sizeof *better);
+    if (!status && s.bends) status = least_of_quadratic(&s, better);
     for (int k = 0; k < count && !status; k++) out[k] = found[k];
     nigh_free(ctx, s.g);
     nigh_free(ctx, s.y);

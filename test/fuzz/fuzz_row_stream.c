@@ -13,7 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     nigh_row_options options = {.separator = "\0,;\t |\0\0"[data[0] & 7], .header = (nigh_csv_header)((data[0] >> 3 & 3) % 3),
                                 .missing = data[0] & 32 ? NIGH_ROWS_MISSING_NAN : NIGH_ROWS_MISSING_REFUSE, .chunk = 1 + data[1],
                                 .rows = data[2] & 15, .zero_based = data[2] & 32, .columns = data[2] >> 6};
-    if (data[0] & 64) same_as_libsvm(ctx, data + 3, size - 3, &options);
+    if (data[0] & 128) { /* one column only: anything may stand in the others */
+        options.format = NIGH_ROWS_CSV;
+        options.features = data[2] & 16 ? "-1" : "1";
+        options.missing = (nigh_row_missing)(data[2] % 3);
+        same_for_chunks(ctx, data + 3, size - 3, &options);
+    } else if (data[0] & 64) same_as_libsvm(ctx, data + 3, size - 3, &options);
     else same_as_csv(ctx, data + 3, size - 3, &options);
     if (nigh_memory_now(ctx)) abort();
     nigh_context_free(ctx);

@@ -269,7 +269,7 @@ static void second_pass_is_exact(void **state)
         nigh_buffer csv = {.ctx = ctx};
         assert_ok(ctx, nigh_csv_format(ctx, &t, &csv));
         int64_t parameters = nigh_loss_parameters(loss, D);
-        double *model = nigh_alloc_zero(ctx, 2 * (size_t)parameters, 8), *other = model + parameters, want[2];
+        double *model = nigh_alloc_zero(ctx, 3 * (size_t)parameters, 8), *other = model + parameters, *better = other + parameters, want[2];
         nigh_loss_fit fit;
         assert_ok(ctx, nigh_loss_train(ctx, loss, &a.rows, &(nigh_loss_fit_options){.tolerance = 1e-13}, model, &fit));
         for (int64_t k = 0; k < parameters; k++) model[k] *= 1.01, other[k] = .3 * (double)k;
@@ -278,19 +278,22 @@ static void second_pass_is_exact(void **state)
         assert_ok(ctx, nigh_row_stream_parse(ctx, csv.data, csv.size, "t", &o, &s));
         nigh_stream_cost cost[2];
         const double *const models[2] = {model, other};
-        assert_ok(ctx, nigh_stream_costs(ctx, s, loss, -1, 1, 2, models, cost));
+        assert_ok(ctx, nigh_stream_costs(ctx, s, loss, -1, 1, 2, models, cost, better));
         for (int k = 0; k < 2; k++) {
             assert_ok(ctx, nigh_loss_cost(ctx, loss, &a.rows, models[k], &want[k]));
             assert_near(cost[k].cost, want[k], 0, 1e-12);
             assert_true(cost[k].rows == 700);
             assert_near(cost[k].weight, nigh_rows_weight(&a.rows), 0, 1e-12);
         }
+        assert_ok(ctx, nigh_loss_cost(ctx, loss, &a.rows, better, &want[1]));
+        if (isnan(cost[0].best)) assert_true(want[1] == want[0]);
+        else assert_near(want[1], fit.cost, 0, l < 2 ? 1e-9 : 1e-4);
         if (l < 2) assert_near(cost[0].best, fit.cost, 0, 1e-9);
         else if (l == 3 || l == 4 || l == 7) assert_near(cost[0].best, fit.cost, 0, 1e-4);
         else assert_true(isnan(cost[0].best));
         if (classes) {
             assert_ok(ctx, nigh_row_stream_rewind(s));
-            assert_fails(ctx, nigh_stream_costs(ctx, s, loss, 0, 1, 2, models, cost), NIGH_INVALID, "y is -1; 0 and 1 are the classes");
+            assert_fails(ctx, nigh_stream_costs(ctx, s, loss, 0, 1, 2, models, cost, NULL), NIGH_INVALID, "y is -1; 0 and 1 are the classes");
         }
         nigh_row_stream_free(s);
         nigh_free(ctx, model);

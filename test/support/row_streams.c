@@ -115,3 +115,39 @@ bool same_as_libsvm(nigh_context *ctx, const void *bytes, size_t size, const nig
     nigh_array_free(ctx, &dense);
     return read;
 }
+
+/* Everything that a stream gives, as text: numbers of rows, places, bits, the end. */
+static void describe(nigh_context *ctx, const void *bytes, size_t size, const nigh_row_options *options, nigh_buffer *out)
+{
+    nigh_row_stream *s = NULL;
+    nigh_row_block b = {0};
+    nigh_status status = nigh_row_stream_parse(ctx, bytes, size, "input", options, &s);
+    out->size = 0;
+    while (!status && !(status = nigh_row_stream_next(s, &b)) && b.count) {
+        for (int64_t i = 0; i < b.count; i++) {
+            char place[64];
+            nigh_row_stream_place(s, i, place);
+            nigh_buffer_print(out, "%lld %s", (long long)(b.number ? b.number[i] : b.first + i), place);
+            for (int64_t j = 0; j < b.d; j++) nigh_buffer_print(out, " %a", isnan(b.x[i * b.d + j]) ? NAN : b.x[i * b.d + j]);
+            nigh_buffer_add(out, "\n", 1);
+        }
+    }
+    if (status) out->size = 0; /* how many rows come before a failure depends on the chunks */
+    if (status && is_packed(bytes, size)) nigh_buffer_print(out, "failed"); /* a damaged gzip file may be found out before or after a bad row */
+    else nigh_buffer_print(out, "%s: %s", nigh_status_text(status), status ? nigh_message(ctx) : "");
+    nigh_row_stream_free(s);
+}
+
+void same_for_chunks(nigh_context *ctx, const void *bytes, size_t size, const nigh_row_options *options)
+{
+    nigh_buffer got = {.ctx = ctx}, want = {.ctx = ctx};
+    nigh_row_options one = *options;
+    one.chunk = 1 << 20;
+    one.threads = 1;
+    one.rows = 0;
+    describe(ctx, bytes, size, &one, &want);
+    describe(ctx, bytes, size, options, &got);
+    if (got.size != want.size || memcmp(got.data, want.data, got.size) != 0) differ("rows by chunks", got.data, want.data);
+    nigh_buffer_free(&got);
+    nigh_buffer_free(&want);
+}

@@ -8,4 +8,7 @@ bool same_as_csv(nigh_context *ctx, const void *bytes, size_t size, const nigh_r
 
 /* The same for nigh_libsvm_parse. */
 bool same_as_libsvm(nigh_context *ctx, const void *bytes, size_t size, const nigh_row_options *options);
+
+/* The same rows, lines and end for these options and for one large chunk on one thread; for options that nigh_csv_read lacks. */
+void same_for_chunks(nigh_context *ctx, const void *bytes, size_t size, const nigh_row_options *options);
 #endif
