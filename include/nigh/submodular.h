@@ -39,8 +39,8 @@ typedef struct nigh_submodular_calls {
 } nigh_submodular_calls;
 NIGH_API nigh_status nigh_submodular_new(nigh_context *ctx, const nigh_submodular_calls *calls, nigh_submodular **f);
 
-/* From the plain set function: *value = f(item[0 .. count-1]), items different, in the order they were added. Two evaluations a gain at
- * most, one when f(prefix) is known. What f gives for the empty set is subtracted. */
+/* From the plain set function: *value = f(item[0 .. count-1]), items different, in the order they were added. One evaluation a gain; what
+ * f gives for the empty set is subtracted. `user` outlives the function. */
 typedef nigh_status nigh_set_value_fn(void *user, int64_t count, const int64_t *item, double *value);
 NIGH_API nigh_status nigh_submodular_values(nigh_context *ctx, int64_t items, nigh_set_value_fn *value, void *user, nigh_submodular **f);
 
@@ -135,7 +135,8 @@ NIGH_API void nigh_chain_cut(nigh_chain *chain, int64_t length);                
 /*
  * PLAIN evaluates every item for each choice; LAZY keeps old gains as upper bounds in a heap ("Accelerated greedy algorithms for maximizing
  * submodular set functions", Minoux 1978) and gives the same items (the smallest of equal gain first); STOCHASTIC takes the best of a random (n/k) log(1/epsilon) for each
- * choice ("Lazier than lazy greedy", Mirzasoleiman et al. 2015): (1 - 1/e - epsilon) in expectation for n log(1/epsilon) calls.
+ * choice ("Lazier than lazy greedy", Mirzasoleiman et al. 2015): (1 - 1/e - epsilon) in expectation for n log(1/epsilon) calls. The first gains of all
+ * items are asked for in one call of the function. Memory 40 bytes an item.
  */
 typedef enum nigh_greedy_kind { NIGH_GREEDY_LAZY, NIGH_GREEDY_PLAIN, NIGH_GREEDY_STOCHASTIC } nigh_greedy_kind;
 
