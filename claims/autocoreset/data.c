@@ -39,7 +39,7 @@ nigh_status table_pulsars(nigh_context *ctx, table *out)
     return status;
 }
 
-nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, table *out)
+nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, double apart, table *out)
 {
     double *x, *y;
     nigh_status status = table_new(ctx, "mixture", n, d, out, &x, &y);
@@ -49,21 +49,21 @@ nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d
     for (int64_t i = 0; i < n; i++) {
         y[i] = nigh_rng_f64(&rng) < 0.02;
         double far = nigh_rng_f64(&rng) < 0.01 ? 5 : 1;
-        for (int64_t j = 0; j < d; j++) x[i * d + j] = far * x[i * d + j] + (y[i] > 0 ? 1.6 / sqrt(1 + (double)j) : 0);
+        for (int64_t j = 0; j < d; j++) x[i * d + j] = far * x[i * d + j] + (y[i] > 0 ? apart / sqrt(1 + (double)j) : 0);
     }
     return NIGH_OK;
 }
 
-nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, table *out)
+nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, double ratio, table *out)
 {
-    double *x, *y, *mean = nigh_alloc(ctx, (size_t)(k * d) * sizeof *mean);
-    nigh_rng rng = nigh_rng_new(seed, 0), centres = nigh_rng_new(nigh_seed_split(seed, 1) & 0xffff, 0);
+    double *x, *y, *mean = nigh_alloc(ctx, (size_t)(k * d + k) * sizeof *mean), *weight = mean + k * d;
+    nigh_rng rng = nigh_rng_new(seed, 0);
     nigh_status status = mean ? table_new(ctx, "clusters", n, d, out, &x, &y) : NIGH_MEMORY;
     if (!status) {
-        memset(y, 0, (size_t)n * sizeof *y);
         out->rows.y = NULL;
-        status = nigh_synthetic_centres(ctx, &centres, k, d, 6, mean);
-        if (!status) status = nigh_synthetic_mixture(ctx, &rng, n, d, k, NULL, mean, 1, x, NULL);
+        for (int64_t c = 0; c < k; c++) weight[c] = pow(ratio, (double)c);
+        status = nigh_synthetic_centres(ctx, &rng, k, d, 6, mean);
+        if (!status) status = nigh_synthetic_mixture(ctx, &rng, n, d, k, weight, mean, 1, x, NULL);
         if (status) table_free(ctx, out);
     }
     nigh_free(ctx, mean);

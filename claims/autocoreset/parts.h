@@ -18,11 +18,11 @@ void table_free(nigh_context *ctx, table *t);
 /* HTRU_2 with standardised columns; NIGH_INVALID when there is no NIGH_DATA. */
 nigh_status table_pulsars(nigh_context *ctx, table *out);
 
-/* d features of two Gaussians, 2% of the rows in class 1, 1% of all rows five times as far out. */
-nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, table *out);
+/* d features of two Gaussians, 2% of the rows in class 1, whose mean is apart / sqrt(j + 1) in feature j; 1% of all rows five times as far out. */
+nigh_status table_mixture(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, double apart, table *out);
 
-/* k round clusters of the same weight, no classes. */
-nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, table *out);
+/* k round clusters, each with `ratio` times the rows of the one before, no classes. */
+nigh_status table_clusters(nigh_context *ctx, uint64_t seed, int64_t n, int64_t d, int64_t k, double ratio, table *out);
 
 /* The same x with y in random order. */
 nigh_status table_shuffled(nigh_context *ctx, uint64_t seed, const nigh_rows *rows, table *out);
@@ -49,7 +49,9 @@ typedef struct contest {
     double share; /* of class 1 in uniform draws, and of the paper's own sampling */
     int trials;
     /* found: mean relative excesses of the full cost */
-    double calibrated, independent, fair, single, trainings;
+    double calibrated, independent, single;
+    double fair, fair_independent; /* of the best of as many uniform draws as each of the two had trainings */
+    double trainings, trainings_independent;
     double honest;   /* largest relative difference of a reported cost and one computed afresh      */
     double rise;     /* largest rise of the best cost from one training to the next, relative to it */
 } contest;
@@ -66,6 +68,6 @@ typedef struct path_figures {
 } path_figures;
 nigh_status path_race(claim_run *run, int64_t n, int64_t m, int lambdas, int folds, path_figures *out);
 
-/* k-means with restarts on n rows: the trainer makes >= 100 passes. mean: excess cost of fresh rows. */
-nigh_status clusters_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
+/* A support vector machine on n rows: the trainer makes more than a hundred passes. mean: excess cost of fresh rows. */
+nigh_status margin_race(claim_run *run, int64_t n, int64_t m, path_figures *out);
 #endif

@@ -140,7 +140,7 @@ nigh_status path_race(claim_run *run, int64_t n, int64_t m, int lambdas, int fol
     table data = {0};
     race r = {.run = run, .m = m, .lambdas = lambdas, .folds = folds, .data = &data, .out = out};
     *out = (path_figures){0};
-    nigh_status status = table_mixture(run->ctx, nigh_seed_split(claim_seed(run), 3), n, D, &data);
+    nigh_status status = table_mixture(run->ctx, nigh_seed_split(claim_seed(run), 3), n, D, 1.6, &data);
     r.model = nigh_alloc(run->ctx, (size_t)(lambdas * (D + 1 + 3 * folds)) * sizeof *r.model);
     if (!r.model) status = NIGH_MEMORY;
     else r.full = r.model + lambdas * (D + 1), r.subset = r.full + lambdas * folds, r.uniform = r.subset + lambdas * folds;
@@ -168,23 +168,23 @@ static nigh_status fresh_cost(nigh_context *ctx, const nigh_loss *loss, const ta
     return status;
 }
 
-nigh_status clusters_race(claim_run *run, int64_t n, int64_t m, path_figures *out)
+nigh_status margin_race(claim_run *run, int64_t n, int64_t m, path_figures *out)
 {
-    enum { D = 8, K = 12 };
+    enum { D = 10 };
     nigh_context *ctx = run->ctx;
     uint64_t seed = nigh_seed_split(claim_seed(run), 4);
     table data = {0}, fresh = {0};
     nigh_loss *loss = NULL;
     nigh_loss_fit fit = {0};
     nigh_autocoreset a = {0}, u = {0};
-    double model[D * K], best = NAN;
+    double model[D + 1], best = NAN;
     *out = (path_figures){0};
-    nigh_autocoreset_options o = {.m = m, .rounds = 8, .patience = 3, .tolerance = 1e-6, .seed = seed};
+    nigh_autocoreset_options o = {.m = m, .rounds = 10, .patience = 3, .tolerance = 1e-6, .seed = seed};
     if (claim_sabotaged(run, "uniform-instead")) o.kind = NIGH_AUTOCORESET_UNIFORM;
-    nigh_status status = table_clusters(ctx, seed, n, D, K, &data);
-    if (!status) status = table_clusters(ctx, seed, n / 5, D, K, &fresh);
-    if (!status) status = nigh_loss_new(ctx, &(nigh_loss_options){.kind = NIGH_LOSS_KMEANS, .k = K, .restarts = 10, .seed = seed}, &loss);
-    if (!status) status = claim_progress(run, "k-means", 0, 2);
+    nigh_status status = table_mixture(ctx, seed, n, D, 2.5, &data);
+    if (!status) status = table_mixture(ctx, nigh_seed_split(seed, 1), n / 5, D, 2.5, &fresh);
+    if (!status) status = nigh_loss_parse(ctx, "hinge:lambda=100", &loss);
+    if (!status) status = claim_progress(run, "support vectors", 0, 1);
     double began = nigh_clock();
     if (!status) status = nigh_autocoreset_run(ctx, loss, &data.rows, &o, &a);
     out->subset = out->build = nigh_clock() - began, began = nigh_clock();

@@ -4,14 +4,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CALIBRATED, INDEPENDENT, FAIR, SINGLE, KINDS, TRAININGS = KINDS, HONEST, RISE, FIGURES };
+enum { CALIBRATED, INDEPENDENT, FAIR, FAIR_INDEPENDENT, SINGLE, COSTS, TRAININGS = COSTS, TRAININGS_INDEPENDENT, HONEST, RISE, FIGURES };
 
 typedef struct trial {
     const claim_run *run;
     const contest *c;
     const table *trained; /* that of the contest, but with shuffled labels in one kind of sabotage */
     uint64_t seed;
-    double figure[FIGURES]; /* costs, not excesses, of the first four */
+    double figure[FIGURES]; /* costs, not excesses, of the first ones */
 } trial;
 
 static double computed_cost(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const nigh_autocoreset *a)
@@ -20,7 +20,7 @@ static double computed_cost(nigh_context *ctx, const nigh_loss *loss, const nigh
     return nigh_loss_cost(ctx, loss, rows, a->model, &cost) ? NAN : cost;
 }
 
-static nigh_status one_kind(nigh_context *ctx, trial *t, const nigh_loss *loss, nigh_autocoreset_kind kind, double *cost)
+static nigh_status one_kind(nigh_context *ctx, trial *t, const nigh_loss *loss, nigh_autocoreset_kind kind, double *cost, double *trainings)
 {
     nigh_autocoreset a = {0};
     nigh_autocoreset_options o = {.m = t->c->m, .kind = claim_sabotaged(t->run, "uniform-instead") ? NIGH_AUTOCORESET_UNIFORM : kind, .seed = t->seed,
@@ -28,19 +28,23 @@ static nigh_status one_kind(nigh_context *ctx, trial *t, const nigh_loss *loss, 
     nigh_status status = nigh_autocoreset_run(ctx, loss, &t->trained->rows, &o, &a);
     if (status) return status;
     double reported = claim_sabotaged(t->run, "cost-of-the-subset") ? a.subset_cost : a.cost;
-    *cost = computed_cost(ctx, loss, &t->c->data->rows, &a);
+    *cost = computed_cost(ctx, loss, &t->c->data->rows, &a), *trainings = (double)a.trainings;
     t->figure[HONEST] = fmax(t->figure[HONEST], fabs(reported / *cost - 1));
     for (int64_t i = 1; i < a.trainings; i++) t->figure[RISE] = fmax(t->figure[RISE], a.history[i].best / a.history[i - 1].best - 1);
-    t->figure[TRAININGS] += 0.5 * (double)a.trainings;
-    double trainings = (double)a.trainings;
     nigh_autocoreset_free(ctx, &a);
-    if (kind == NIGH_AUTOCORESET_CALIBRATED) return NIGH_OK;
-    o.seed = nigh_seed_split(t->seed, 1), o.share = t->c->share; /* as many trainings as the longer of the two had */
-    trainings = fmax(trainings, 2 * t->figure[TRAININGS] - trainings);
-    status = nigh_autocoreset_uniform(ctx, loss, &t->c->data->rows, &o, (int)trainings, &a);
+    return NIGH_OK;
+}
+
+/* The best of as many uniform draws as each of the two had trainings, and the first of them alone. */
+static nigh_status rivals(nigh_context *ctx, trial *t, const nigh_loss *loss)
+{
+    nigh_autocoreset u = {0};
+    nigh_autocoreset_options o = {.m = t->c->m, .share = t->c->share, .seed = nigh_seed_split(t->seed, 1)};
+    int ours = (int)t->figure[TRAININGS], paper = (int)t->figure[TRAININGS_INDEPENDENT];
+    nigh_status status = nigh_autocoreset_uniform(ctx, loss, &t->c->data->rows, &o, ours > paper ? ours : paper, &u);
     if (status) return status;
-    t->figure[FAIR] = a.cost, t->figure[SINGLE] = a.history[0].cost;
-    nigh_autocoreset_free(ctx, &a);
+    t->figure[FAIR] = u.history[ours - 1].best, t->figure[FAIR_INDEPENDENT] = u.history[paper - 1].best, t->figure[SINGLE] = u.history[0].cost;
+    nigh_autocoreset_free(ctx, &u);
     return NIGH_OK;
 }
 
@@ -51,8 +55,9 @@ static nigh_status one_trial(nigh_context *ctx, int index, void *user)
     nigh_loss *loss = NULL;
     nigh_status status = nigh_context_set_threads(ctx, 1);
     if (!status) status = claim_loss(ctx, t->c->loss, t->c->data->rows.d, &s, &loss);
-    if (!status) status = one_kind(ctx, t, loss, NIGH_AUTOCORESET_CALIBRATED, &t->figure[CALIBRATED]);
-    if (!status) status = one_kind(ctx, t, loss, NIGH_AUTOCORESET_INDEPENDENT, &t->figure[INDEPENDENT]);
+    if (!status) status = one_kind(ctx, t, loss, NIGH_AUTOCORESET_CALIBRATED, &t->figure[CALIBRATED], &t->figure[TRAININGS]);
+    if (!status) status = one_kind(ctx, t, loss, NIGH_AUTOCORESET_INDEPENDENT, &t->figure[INDEPENDENT], &t->figure[TRAININGS_INDEPENDENT]);
+    if (!status) status = rivals(ctx, t, loss);
     nigh_loss_free(loss);
     return status;
 }
@@ -69,7 +74,7 @@ static nigh_status least_cost(nigh_context *ctx, const contest *c, int trials, c
     status = model ? nigh_loss_train(ctx, loss, &c->data->rows, NULL, model, &fit) : NIGH_MEMORY;
     if (!status) *least = fit.cost;
     for (int i = 0; i < trials && !status && !nigh_loss_convex(loss) && nigh_loss_is(loss)->kind != NIGH_LOSS_CALLBACK; i++)
-        for (int k = 0; k < KINDS; k++) *least = fmin(*least, t[i].figure[k]);
+        for (int k = 0; k < COSTS; k++) *least = fmin(*least, t[i].figure[k]);
     nigh_free(ctx, model);
     nigh_loss_free(loss);
     return status;
@@ -87,13 +92,14 @@ nigh_status contest_run(claim_run *run, const char *key, contest *c)
     if (!status && !known) status = claim_tasks(run, c->trials, one_trial, t);
     if (!status && !known) status = least_cost(run->ctx, c, c->trials, t, &least);
     for (int i = 0; i < c->trials && !status && !known; i++) {
-        for (int k = 0; k < KINDS; k++) value[k] += (t[i].figure[k] / least - 1) / c->trials;
-        value[TRAININGS] += t[i].figure[TRAININGS] / c->trials;
+        for (int k = 0; k < COSTS; k++) value[k] += (t[i].figure[k] / least - 1) / c->trials;
+        value[TRAININGS] += t[i].figure[TRAININGS] / c->trials, value[TRAININGS_INDEPENDENT] += t[i].figure[TRAININGS_INDEPENDENT] / c->trials;
         value[HONEST] = fmax(value[HONEST], t[i].figure[HONEST]), value[RISE] = fmax(value[RISE], t[i].figure[RISE]);
     }
     if (!status && !known) status = claim_keep(run, key, FIGURES, value);
     c->calibrated = value[CALIBRATED], c->independent = value[INDEPENDENT], c->fair = value[FAIR], c->single = value[SINGLE];
-    c->trainings = value[TRAININGS], c->honest = value[HONEST], c->rise = value[RISE];
+    c->fair_independent = value[FAIR_INDEPENDENT], c->trainings = value[TRAININGS], c->trainings_independent = value[TRAININGS_INDEPENDENT];
+    c->honest = value[HONEST], c->rise = value[RISE];
     table_free(run->ctx, &shuffled);
     nigh_free(run->ctx, t);
     return status;

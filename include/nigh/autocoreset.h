@@ -20,7 +20,8 @@ extern "C" {
 
 /* How rows of the matrix are chosen. */
 typedef enum nigh_autocoreset_kind {
-    NIGH_AUTOCORESET_CALIBRATED,         /* IMPORTANCE, then weights moved a little until the columns' sums are exact; not in the paper          */
+    NIGH_AUTOCORESET_CALIBRATED,         /* not in the paper: chance by how the losses of a row differ between the models (and a little by their size), then
+                                            weights moved a little until the columns' sums are exact ("Calibration estimators in survey sampling")  */
     NIGH_AUTOCORESET_IMPORTANCE,         /* chance in proportion to the length of the matrix row; rows that are sure to come have factor 1     */
     NIGH_AUTOCORESET_INDEPENDENT,        /* the same with independent draws, as in the paper                                                      */
     NIGH_AUTOCORESET_BEST_OF,            /* of `draws` uniform ones that with the sum nearest to that of all rows                                 */
@@ -71,11 +72,11 @@ typedef struct nigh_autocoreset {
 NIGH_API void nigh_autocoreset_free(nigh_context *ctx, nigh_autocoreset *result); /* what it holds; it is empty afterwards; NULL is fine */
 
 /*
- * Rows: as nigh_rows_check wants them (it is called). m >= n: one training, on all rows. Trainings of convex losses begin with the best model so
+ * Rows: as nigh_rows_check wants them (it is called); those of weight 0 count nowhere. m >= n: one training, on all rows. Trainings of convex losses begin with the best model so
  * far. Negative losses are allowed (MIXTURE has them); lengths of rows go by modulus.
  * NIGH_INVALID: options out of range, m too small. NIGH_FAILED: a loss that is not finite (row and training are named), or the user's callback
  * failed; failures of a training say which one. NIGH_INTERRUPTED between trainings; progress is told after each.
- * Cost: trainings x (one on m rows + one evaluation of the loss on all rows + a few passes over n numbers). Memory: 3 n numbers, 4 n with
+ * Cost: trainings x (one on m rows + one evaluation of the loss on all rows + a few passes over n numbers). Memory: 4 n numbers, 5 n with
  * classes; CARATHEODORY one more n for each column, and it ends when there are as many columns as rows of the smallest class budget.
  */
 NIGH_API nigh_status nigh_autocoreset_run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const nigh_autocoreset_options *options,

@@ -20,7 +20,7 @@ extern "C" {
 
 typedef enum nigh_row_format { NIGH_ROWS_GUESS, NIGH_ROWS_CSV, NIGH_ROWS_LIBSVM, NIGH_ROWS_ARRAY } nigh_row_format;
 
-/* What happens to a row with a missing value (NaN) in a column that is used; in csv, an unused column may always miss one unless REFUSE. */
+/* What happens to a row with a missing value (NaN) in a column that is used. In csv anything may stand in a column that is not. */
 typedef enum nigh_row_missing { NIGH_ROWS_MISSING_REFUSE, NIGH_ROWS_MISSING_NAN, NIGH_ROWS_MISSING_DROP } nigh_row_missing;
 
 /* All zero is the default in brackets; NULL means that too. Texts are only read while the stream is opened. */

@@ -44,7 +44,7 @@ typedef struct nigh_scores {
 /*
  * score[n] = tau_i, or tau_i^(p/2) of the rows whose weights multiply |.|^p ("root leverage" for p < 2; p 0: 2). By the Gram matrix while its condition number is at most 1e4, with
  * a second one to make the coordinates orthonormal up to 1e10, by orthogonal factorisation beyond and when the rank is short: errors of
- * about 1e-12. Two passes, 3 n columns^2 flops; at most four, 11 n columns^2. `found` may be NULL.
+ * about 1e-12, or 1e-16 times the condition number where that is more. Two passes, 3 n columns^2 flops; at most four, 11 n columns^2. `found` may be NULL.
  */
 NIGH_API nigh_status nigh_leverage(nigh_context *ctx, const nigh_rows *rows, int columns, double p, double *score, nigh_scores *found);
 
@@ -116,9 +116,9 @@ typedef struct nigh_gauge nigh_gauge;
 
 typedef struct nigh_gauge_options {
     int random;     /* directions of uniform law in orthonormal coordinates [200] */
-    int starts;     /* ascents of each kind and side [3] */
+    int starts;     /* ascents of each kind and side [2] */
     int steps;      /* of an ascent, most [40] */
-    int64_t most;   /* numbers of A that ascents work on [4e6]: longer matrices are stood for by a large sample there, all directions found are then measured on all rows */
+    int64_t most;   /* numbers of A that ascents work on [1e6]: longer matrices are stood for by a large sample there, all directions found are then measured on all rows */
     bool unproved;  /* no upper bound */
     uint64_t seed;
 } nigh_gauge_options;

@@ -36,6 +36,15 @@ typedef enum nigh_summary_way {
     NIGH_SUMMARY_RANDOM_FULL  /* baseline: random pairs are merged until all superedges fit */
 } nigh_summary_way;
 
+/* What a merge has to save. */
+typedef enum nigh_summary_cost {
+    NIGH_SUMMARY_AUTO,        /* the default: ERROR */
+    NIGH_SUMMARY_DESCRIPTION, /* the paper's: bits of a superedge and of the entropy of its block, or 2 log2(nodes) for each edge, whichever is less; for RE_1 the
+                                 latter where less than half of the pairs are edges. Merging stops as soon as the summary fits */
+    NIGH_SUMMARY_ERROR        /* bits of the superedges and the error that is left, at the price that makes superedges worth keeping up to the bits wanted;
+                                 DESCRIPTION as long as names of supernodes take more than a third of the bits */
+} nigh_summary_cost;
+
 /* Zero means the default. */
 typedef struct nigh_summary_options {
     double bits;       /* the most that the summary may take; required */
@@ -45,6 +54,7 @@ typedef struct nigh_summary_options {
     int group;         /* nodes in a group at most, 2 to 100000; default 500 */
     uint64_t seed;
     nigh_summary_way way;
+    nigh_summary_cost cost;
 } nigh_summary_options;
 
 /* What happened. */

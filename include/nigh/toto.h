@@ -129,6 +129,13 @@ typedef struct nigh_toto_money {
 NIGH_API nigh_status nigh_toto_pay(nigh_context *ctx, const nigh_toto_pool *pool, const nigh_toto_pool *crowd, const nigh_toto_rules *rules, int64_t n, const int32_t *row,
                                    nigh_rng *rng, nigh_toto_money *out);
 
+/*
+ * The n rows of largest expected return, each as if bought alone: what rows that a crowd leaves aside are worth. value (NULL: not wanted; freed by the caller): of each,
+ * in its price.
+ */
+NIGH_API nigh_status nigh_toto_valuable(nigh_context *ctx, const nigh_toto_pool *pool, const nigh_toto_pool *crowd, const nigh_toto_rules *rules, int64_t n, int32_t **rows,
+                                        int64_t *count, double **value);
+
 /* ---- the planner ------------------------------------------------------------------------------------------------- */
 
 typedef struct nigh_toto_request {
@@ -145,7 +152,7 @@ typedef struct nigh_toto_way {
     int32_t *row;
     double promised;      /* by the quick formula (recipe, triples); else the exact figure */
     double exact;         /* chance of >= strikes right of this very set */
-    bool met;             /* exact >= safety: by less than 0.002 short counts as met for random rows, whose promise is an average */
+    bool met;             /* exact >= safety, with at most `most` rows. Random rows: the best of up to 10 sets, since the promise is an average */
 } nigh_toto_way;
 
 enum { NIGH_TOTO_WAYS = 5 };

@@ -1,9 +1,9 @@
 /* See rows_file.h. */
 #include "cli/rows_file.h"
 
-#include "nigh/dataset.h"
 #include "nigh/io.h"
 #include "nigh/linear.h"
+#include "nigh/row_stream.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,93 +24,59 @@ static bool ends_with(const char *name, const char *end)
     return n >= m && strcasecmp(name + n - m, end) == 0;
 }
 
+static bool is_libsvm(const char *p)
+{
+    return ends_with(p, ".libsvm") || ends_with(p, ".svm") || ends_with(p, ".svmlight") || ends_with(p, ".libsvm.gz") || ends_with(p, ".svm.gz") || ends_with(p, ".svmlight.gz");
+}
+
 static double *doubles(nigh_context *ctx, int64_t count) { return nigh_alloc(ctx, (size_t)(count ? count : 1) * sizeof(double)); }
 
-/* ---- tables: csv, npy -------------------------------------------------------------------------------------- */
+/* ---- tables: csv, npy, libsvm ------------------------------------------------------------------------------- */
 
-static nigh_status one_column(nigh_context *ctx, const nigh_table *table, const char *flag, const char *name, int64_t *column)
+static nigh_status grow(nigh_context *ctx, double **block, int64_t count)
 {
-    int64_t *index, count;
-    nigh_status status = nigh_table_columns(ctx, table, name, &index, &count);
-    if (status) return nigh_within(ctx, status, "--%s", flag);
-    if (count != 1) status = nigh_fail(ctx, NIGH_INVALID, "--%s is '%s'; one column is needed, these are %lld", flag, name, (long long)count);
-    else *column = index[0];
-    nigh_free(ctx, index);
-    return status;
+    double *more = nigh_resize(ctx, *block, (size_t)count * sizeof **block);
+    if (more) *block = more;
+    return more ? NIGH_OK : NIGH_MEMORY;
 }
 
-static double *copy_column(nigh_context *ctx, const nigh_table *table, int64_t column)
+/* Appends a block; room (rows) grows by doubling. */
+static nigh_status append(nigh_context *ctx, const nigh_row_block *block, int64_t *room, rows_file *f)
 {
-    double *out = doubles(ctx, table->rows);
-    for (int64_t i = 0; i < table->rows && out; i++) out[i] = table->values[i * table->columns + column];
-    return out;
-}
-
-/* The columns named, or all but y and weight. */
-static nigh_status take_features(nigh_context *ctx, const rows_words *w, const nigh_table *table, int64_t target, int64_t weight, rows_file *out)
-{
-    int64_t *index = NULL, count = 0;
+    int64_t n = f->rows.n, d = block->d;
     nigh_status status = NIGH_OK;
-    if (w->features) {
-        status = nigh_table_columns(ctx, table, w->features, &index, &count);
-        for (int64_t k = 0; k < count && !status; k++)
-            if (index[k] == target || index[k] == weight)
-                status = nigh_fail(ctx, NIGH_INVALID, "column %lld is a feature and %s; it can be one only", (long long)index[k] + 1, index[k] == target ? "y" : "the weight");
-    } else {
-        index = nigh_alloc(ctx, (size_t)table->columns * sizeof *index);
-        if (!index) return NIGH_MEMORY;
-        for (int64_t j = 0; j < table->columns; j++)
-            if (j != target && j != weight) index[count++] = j;
-        if (!count) status = nigh_fail(ctx, NIGH_INVALID, "'%s' has no column left for features", w->path);
+    if (n + block->count > *room) {
+        *room = n + block->count > 2 * *room ? n + block->count : 2 * *room;
+        status = grow(ctx, &f->x, *room * d);
+        if (!status && block->y) status = grow(ctx, &f->y, *room);
+        if (!status && block->weight) status = grow(ctx, &f->weight, *room);
     }
-    if (!status && !(out->x = doubles(ctx, table->rows * count))) status = NIGH_MEMORY;
-    for (int64_t i = 0; i < table->rows && !status; i++)
-        for (int64_t k = 0; k < count; k++) out->x[i * count + k] = table->values[i * table->columns + index[k]];
-    out->rows.d = count;
-    nigh_free(ctx, index);
-    return status;
-}
-
-static nigh_status from_table(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, const nigh_table *table, rows_file *out)
-{
-    int64_t target = -1, weight = -1;
-    nigh_status status = NIGH_OK;
-    out->rows.n = table->rows;
-    if (w->weight) status = one_column(ctx, table, "weight", w->weight, &weight);
-    if (!status && w->target) status = one_column(ctx, table, "target", w->target, &target);
-    else if (!status && nigh_loss_uses_y(loss)) target = table->columns - 1 - (weight == table->columns - 1);
-    if (!status && target >= 0 && nigh_loss_uses_y(loss) && !(out->y = copy_column(ctx, table, target))) status = NIGH_MEMORY;
-    if (!status && weight >= 0 && !(out->weight = copy_column(ctx, table, weight))) status = NIGH_MEMORY;
-    return status ? status : take_features(ctx, w, table, target, weight, out);
-}
-
-static nigh_status from_csv(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
-{
-    nigh_table table = {0};
-    nigh_status status = nigh_csv_read(ctx, w->path, NULL, &table);
     if (status) return status;
-    status = from_table(ctx, w, loss, &table, out);
-    nigh_table_free(ctx, &table);
-    return status;
+    memcpy(f->x + n * d, block->x, (size_t)(block->count * d) * sizeof *f->x);
+    if (block->y) memcpy(f->y + n, block->y, (size_t)block->count * sizeof *f->y);
+    if (block->weight) memcpy(f->weight + n, block->weight, (size_t)block->count * sizeof *f->weight);
+    f->rows.n += block->count, f->rows.d = d;
+    return NIGH_OK;
 }
 
-static nigh_status from_npy(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
+/* The last column is y for losses that have one, unless another is named. */
+static nigh_status from_stream(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
 {
-    nigh_array array = {0};
-    nigh_status status = nigh_array_read(ctx, w->path, &array);
-    if (!status && array.shape.ndim != 2) status = nigh_fail(ctx, NIGH_INVALID, "'%s' is an array of %d dimensions; rows x columns is needed", w->path, array.shape.ndim);
-    nigh_table table = {0};
-    if (!status) {
-        table = (nigh_table){.rows = array.shape.dim[0], .columns = array.shape.dim[1], .values = doubles(ctx, array.shape.dim[0] * array.shape.dim[1])};
-        status = table.values ? nigh_array_to_f64(ctx, &array, table.values) : NIGH_MEMORY;
-    }
-    if (!status) status = from_table(ctx, w, loss, &table, out);
-    nigh_free(ctx, table.values);
-    nigh_array_free(ctx, &array);
+    bool uses_y = nigh_loss_uses_y(loss);
+    nigh_row_options options = {.features = w->features, .weight = w->weight, .target = w->target ? w->target : uses_y && !is_libsvm(w->path) ? "-1" : NULL};
+    nigh_row_stream *stream;
+    nigh_row_block block;
+    int64_t room = 0;
+    nigh_status status = nigh_row_stream_open(ctx, w->path, &options, &stream);
+    if (status) return status;
+    while (!(status = nigh_row_stream_next(stream, &block)) && block.count && !status) status = append(ctx, &block, &room, out);
+    nigh_row_stream_free(stream);
+    if (!status && !out->rows.n) status = nigh_fail(ctx, NIGH_FORMAT, "'%s' has no rows", w->path);
+    if (!uses_y) nigh_free(ctx, out->y), out->y = NULL;
     return status;
 }
 
-/* ---- bundles of arrays, libsvm ------------------------------------------------------------------------------ */
+/* ---- bundles of arrays -------------------------------------------------------------------------------------- */
 
 static const nigh_array *find_any(const nigh_bundle *bundle, const char *given, const char *const *names)
 {
@@ -153,22 +119,6 @@ static nigh_status from_bundle(nigh_context *ctx, const rows_words *w, const nig
     return status;
 }
 
-static nigh_status from_libsvm(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
-{
-    nigh_libsvm_rows sparse = {0};
-    nigh_array dense = {0};
-    nigh_status status = nigh_libsvm_read(ctx, w->path, NULL, &sparse);
-    if (!status && (w->target || w->features || w->weight)) status = nigh_fail(ctx, NIGH_INVALID, "libsvm files have no columns to choose: --target, --features and --weight do not apply");
-    if (!status) status = nigh_libsvm_to_dense(ctx, &sparse, 0, &dense);
-    if (!status) {
-        out->x = dense.data, out->rows.n = sparse.rows, out->rows.d = dense.shape.dim[1];
-        if (nigh_loss_uses_y(loss) && !(out->y = doubles(ctx, sparse.rows))) status = NIGH_MEMORY;
-        if (out->y) memcpy(out->y, sparse.label, (size_t)sparse.rows * sizeof *out->y);
-    }
-    nigh_libsvm_free(ctx, &sparse);
-    return status;
-}
-
 /* ---- what is done to them ---------------------------------------------------------------------------------- */
 
 /* Two values of y, whatever they are, become 0 and 1. */
@@ -206,8 +156,7 @@ nigh_status rows_file_read(nigh_context *ctx, const rows_words *w, const nigh_lo
     rows_file f = {0};
     const char *p = w->path;
     bool bundle = ends_with(p, ".npz") || ends_with(p, ".h5") || ends_with(p, ".hdf5") || ends_with(p, ".safetensors");
-    bool svm = ends_with(p, ".libsvm") || ends_with(p, ".svm") || ends_with(p, ".svmlight") || ends_with(p, ".libsvm.gz") || ends_with(p, ".svm.gz");
-    nigh_status status = bundle ? from_bundle(ctx, w, loss, &f) : svm ? from_libsvm(ctx, w, loss, &f) : ends_with(p, ".npy") ? from_npy(ctx, w, loss, &f) : from_csv(ctx, w, loss, &f);
+    nigh_status status = bundle ? from_bundle(ctx, w, loss, &f) : from_stream(ctx, w, loss, &f);
     f.rows.x = f.x, f.rows.y = f.y, f.rows.weight = f.weight;
     if (!status && nigh_loss_has_classes(loss)) status = find_classes(ctx, p, &f);
     if (!status) status = nigh_rows_check(ctx, &f.rows, loss);

@@ -118,6 +118,12 @@ static int64_t count_fields(csv_text *r)
     return n;
 }
 
+void csv_skip_row(csv_text *r)
+{
+    count_fields(r);
+    csv_line_end(r);
+}
+
 /* The first separator under which the first lines all have the same number of fields, more than one; else the first
  * under which most of them have several, so that the message about the odd line is useful; else ',' (one column). */
 static char guess_separator(const csv_text *r, bool *ran_out)
@@ -184,7 +190,12 @@ static nigh_status read_odd_field(csv_text *r, int64_t column, double *value)
     bool overflow = false;
     nigh_status status = scan_field(r, &f);
     if (status) return status;
-    if (is_number(r, &f, value, &overflow))
+    bool number = is_number(r, &f, value, &overflow);
+    if (r->loose && r->loose[column] && (!number || overflow)) {
+        *value = NAN;
+        return NIGH_OK;
+    }
+    if (number)
         return overflow ? refuse(r, column, &f, "is beyond the range of a double (1.8e308)") : NIGH_OK;
     if (is_missing(&f)) {
         if (r->missing == NIGH_CSV_MISSING_REFUSE)

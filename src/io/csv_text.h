@@ -17,6 +17,7 @@ typedef struct csv_text {
     char separator; /* ' ': any run of blanks and tabs */
     nigh_csv_missing missing;
     locale_t c;
+    const bool *loose; /* [columns] where anything may stand, NaN if it is no number; NULL: nowhere */
     int64_t columns;
     char *const *names; /* [columns] or NULL, for messages */
 } csv_text;
@@ -39,6 +40,7 @@ bool csv_next_line(csv_text *r);
 /* One row into out[columns]; r then stands on the line's end. */
 nigh_status csv_row(csv_text *r, double *out);
 void csv_line_end(csv_text *r);
+void csv_skip_row(csv_text *r); /* a row that was read once, and its line's end */
 
 /* "'FILE' has no rows" */
 nigh_status csv_no_rows(nigh_context *ctx, const char *name, bool had_header);
@@ -71,12 +73,13 @@ typedef struct csv_wave {
 
 /*
  * Cuts as much of begin .. end as CSV_PARTS parts of part_bytes take into parts at line ends; the last one ends at `end` or at a line's
- * end. Returns where. Lines are counted on `threads`. `low` .. `high` may be looked at.
+ * end. Lines are counted on `threads`. `low` .. `high` may be looked at.
  */
-const char *csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t part_bytes, int threads);
+void csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t part_bytes, int threads);
 
 /*
- * Rows of the parts into values[*rows, columns] (w->room of them are there), in order; r goes to the wave's end. On failure the message is
+ * Rows of the parts into values[*rows, columns] (w->room of them are there), in order; r goes to the wave's end, or further to the end of a row that
+ * begins before it. On failure the message is
  * that of the first bad row and r->at == r->end when a quoted field was cut off there.
  */
 nigh_status csv_wave_read(csv_wave *w, csv_text *r, const char *low, int threads, double *values, int64_t *rows);

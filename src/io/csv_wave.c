@@ -1,6 +1,6 @@
 /*
- * Many csv rows at once. The text is cut into parts at line ends; a line end within quotes is no such place, but a row with quotes
- * around one is no row of numbers, so its part fails, and then rows are read one after another from there to find what to say.
+ * Many csv rows at once. The text is cut into parts at line ends. A line end within quotes is no such place, but then a field of the part
+ * before it does not end, so that this part fails, and rows are read one after another from its begin: they are right, or it is found what to say.
  */
 #include "io/csv_text.h"
 
@@ -25,7 +25,7 @@ static const char *line_after(const char *at, const char *end)
     return end;
 }
 
-const char *csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t part_bytes, int threads)
+void csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t part_bytes, int threads)
 {
     const csv_kernels *kernels = csv_kernels_get();
     const char *at = r->at;
@@ -49,11 +49,10 @@ const char *csv_wave_cut(csv_wave *w, const csv_text *r, const char *end, size_t
         w->room += w->part[i].room;
     }
     w->room += (size_t)r->columns;
-    return at;
 }
 
-/* Rows one after another, the plain ones by the kernel. */
-static nigh_status read_rows(csv_text *r, const csv_plain *plain, double *out, size_t room, int64_t *rows)
+/* Rows that begin before `stop`, one after another, the plain ones by the kernel. */
+static nigh_status read_rows(csv_text *r, const csv_plain *plain, const char *stop, double *out, size_t room, int64_t *rows)
 {
     const csv_kernels *kernels = csv_kernels_get();
     const size_t columns = (size_t)r->columns;
@@ -62,12 +61,12 @@ static nigh_status read_rows(csv_text *r, const csv_plain *plain, double *out, s
     *rows = 0;
     for (;;) {
         int64_t some;
-        r->at = kernels->plain_rows(plain, r->at, r->end, (int64_t)left, out, &some);
+        r->at = kernels->plain_rows(plain, r->at, stop, (int64_t)left, out, &some);
         r->line += some;
         *rows += some;
         left -= (size_t)some;
         out += (size_t)some * columns;
-        if (!csv_next_line(r)) return NIGH_OK;
+        if (r->at >= stop || !csv_next_line(r) || r->at >= stop) return NIGH_OK;
         if (left == 0) return NIGH_FORMAT; /* only a line that is too short can come to this, and only in a part: the wave has room for it */
         status = csv_row(r, out);
         if (status) return status;
@@ -85,7 +84,7 @@ static void read_part(csv_part *p, const csv_text *like, const csv_plain *plain,
     r.at = p->begin;
     r.end = p->end;
     r.line = 0;
-    p->odd = read_rows(&r, plain, values + p->offset, p->room, &p->rows) != NIGH_OK;
+    p->odd = read_rows(&r, plain, r.end, values + p->offset, p->room, &p->rows) != NIGH_OK;
     p->lines = r.line;
 }
 
@@ -103,13 +102,12 @@ nigh_status csv_wave_read(csv_wave *w, csv_text *r, const char *low, int threads
         p->line = r->line;
         p->even = p->lines + (p->end[-1] != '\n' && p->end[-1] != '\r') == p->rows;
         if (p->odd) {
-            csv_text whole = *r;
-            int64_t more;
-            whole.at = p->begin;
-            nigh_status status = read_rows(&whole, &plain, values + used, w->room - used, &more);
-            r->at = whole.at;
-            r->line = whole.line;
-            *rows = count + more;
+            r->at = p->begin;
+            nigh_status status = read_rows(r, &plain, end, values + used, w->room - used, &p->rows);
+            *rows = count + p->rows;
+            p->end = r->at;
+            p->even = false;
+            w->count = i + 1;
             return status;
         }
         size_t size = (size_t)p->rows * columns;
@@ -132,9 +130,7 @@ int64_t csv_wave_line(const csv_wave *w, const csv_text *r, int64_t row)
     look.at = p->begin;
     look.end = p->end;
     look.line = p->line;
-    while (csv_next_line(&look) && row-- > 0) {
-        while (look.at < look.end && *look.at != '\n' && *look.at != '\r') look.at++;
-        csv_line_end(&look);
-    }
+    look.ctx = NULL;
+    while (csv_next_line(&look) && row-- > 0) csv_skip_row(&look);
     return look.line;
 }

@@ -30,7 +30,7 @@ static bool looks_whole(const char *path, const char *bytes, size_t size)
     return (size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\x89HDF", 4) == 0)) || (size >= 2 && memcmp(bytes, "\0\0", 2) == 0);
 }
 
-static bool looks_npy(const row_source *s) { return s->raw_end >= 6 && memcmp(s->raw, "\x93NUMPY", 6) == 0; }
+static bool looks_npy(const byte_source *s) { return s->raw_end >= 6 && memcmp(s->raw, "\x93NUMPY", 6) == 0; }
 
 /* "file.npz:name" and what cannot be opened under its own name is left to nigh_array_read. */
 static bool has_part(const char *path) { return strrchr(path, ':') && strcmp(path, "-") != 0; }
@@ -122,10 +122,24 @@ static nigh_status new_stream(nigh_context *ctx, const char *name, const nigh_ro
     return NIGH_OK;
 }
 
+/* In columns that nobody asked for anything may stand: names, dates. */
+static nigh_status loosen(nigh_row_stream *s)
+{
+    int64_t columns = s->head.columns, strict = s->d + (s->target >= 0) + (s->weight >= 0);
+    if (!s->text_kind || strict == columns) return NIGH_OK;
+    s->loose = nigh_alloc(s->ctx, (size_t)columns * sizeof *s->loose);
+    if (!s->loose) return NIGH_MEMORY;
+    for (int64_t c = 0; c < columns; c++) s->loose[c] = c != s->target && c != s->weight;
+    for (int64_t j = 0; j < s->d; j++) s->loose[s->feature[j]] = false;
+    s->text.reader.loose = s->loose;
+    return NIGH_OK;
+}
+
 static nigh_status finish(nigh_row_stream *s, nigh_status status, const nigh_row_options *options, nigh_row_stream **stream)
 {
     static const nigh_row_options usual = {0};
     if (!status) status = choose_columns(s, options ? options : &usual);
+    if (!status) status = loosen(s);
     if (status) return nigh_row_stream_free(s), status;
     s->o.features = s->o.target = s->o.weight = NULL;
     *stream = s;
@@ -137,7 +151,7 @@ nigh_status nigh_row_stream_open(nigh_context *ctx, const char *path, const nigh
     nigh_row_stream *s = NULL;
     nigh_status status = new_stream(ctx, nigh_io_source_name(path), options, &s);
     if (status) return status;
-    status = row_source_open(ctx, path, s->name, &s->source);
+    status = byte_source_open(ctx, path, s->name, &s->source);
     if (!status) status = find_format(s, path);
     else if (s->source.fd < 0 && has_part(path)) status = row_stream_whole(s, path);
     return finish(s, status, options, stream);
@@ -149,7 +163,7 @@ nigh_status nigh_row_stream_parse(nigh_context *ctx, const void *bytes, size_t s
     nigh_row_stream *s = NULL;
     nigh_status status = new_stream(ctx, name, options, &s);
     if (status) return status;
-    status = row_source_of_bytes(ctx, bytes, size, s->name, &s->source);
+    status = byte_source_of_bytes(ctx, bytes, size, s->name, &s->source);
     if (!status) status = find_format(s, name);
     return finish(s, status, options, stream);
 }
@@ -160,8 +174,9 @@ void nigh_row_stream_free(nigh_row_stream *s)
     nigh_context *ctx = s->ctx;
     row_stream_text_free(s);
     row_stream_array_free(s);
-    row_source_close(&s->source);
+    byte_source_close(&s->source);
     nigh_table_free(ctx, &s->head);
+    nigh_free(s->ctx, s->loose);
     nigh_free(ctx, s->feature);
     nigh_free(ctx, s->values);
     nigh_free(ctx, s->x);
@@ -294,6 +309,7 @@ static void copy_all(nigh_row_stream *s, int64_t from, int64_t count)
 {
     const double *values = s->batch.values + from * s->head.columns;
     int threads = count > 4 * SHARE ? s->o.threads : 1;
+    (void)threads;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
     for (int64_t part = 0; part < (count + SHARE - 1) / SHARE; part++) {
         int64_t stop = (part + 1) * SHARE < count ? (part + 1) * SHARE : count;

@@ -3,7 +3,7 @@
 #define NIGH_IO_ROW_STREAM_H
 #include "io/csv_text.h"
 #include "io/libsvm.h"
-#include "io/row_source.h"
+#include "io/byte_source.h"
 #include "nigh/row_stream.h"
 
 /* Rows [count, columns] that were read and not yet given. */
@@ -36,9 +36,10 @@ struct nigh_row_stream {
     nigh_context *ctx;
     char *name;
     nigh_row_options o; /* with the defaults filled in; its texts are gone */
-    row_source source;
+    byte_source source;
     nigh_table head; /* columns, names, separator */
     int64_t *feature, d, target, weight;
+    bool *loose; /* [columns] of csv that are not used; NULL: none */
     bool as_is; /* a batch is x */
     row_text text;
     row_array array;

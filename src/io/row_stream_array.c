@@ -74,7 +74,7 @@ static nigh_status read_columns(nigh_row_stream *s, size_t size, int64_t rows)
     char *column = a->raw + (size_t)(rows * columns) * size;
     for (int64_t c = 0; c < columns; c++) {
         uint64_t first = (uint64_t)c * (uint64_t)a->npy.shape.dim[0] + (uint64_t)a->taken;
-        nigh_status status = row_source_read_at(&s->source, a->npy.start + first * size, column, (size_t)rows * size);
+        nigh_status status = byte_source_read_at(&s->source, a->npy.start + first * size, column, (size_t)rows * size);
         if (status) return status;
         for (int64_t r = 0; r < rows; r++) memcpy(a->raw + (size_t)(r * columns + c) * size, column + (size_t)r * size, size);
     }
@@ -94,7 +94,7 @@ static nigh_status fill_npy(nigh_row_stream *s)
     nigh_status status = nigh_poll(s->ctx);
     if (!status && a->npy.fortran && columns > 1) status = read_columns(s, size, rows);
     else if (!status)
-        status = row_source_read_at(&s->source, a->npy.start + (uint64_t)(a->taken * columns) * size, a->raw, (size_t)(rows * columns) * size);
+        status = byte_source_read_at(&s->source, a->npy.start + (uint64_t)(a->taken * columns) * size, a->raw, (size_t)(rows * columns) * size);
     if (status) return status;
     if (a->npy.swapped) nigh_io_swap_bytes(a->raw, (size_t)(rows * columns), size);
     for (int64_t i = 0; shape->dtype == NIGH_BOOL && i < rows * columns; i++) a->raw[i] = a->raw[i] != 0;
@@ -105,7 +105,7 @@ nigh_status row_stream_npy(nigh_row_stream *s)
 {
     size_t size = s->source.size < LOOK ? (size_t)s->source.size : LOOK;
     char *look = nigh_alloc(s->ctx, size + 1);
-    nigh_status status = look ? row_source_read_at(&s->source, 0, look, size) : NIGH_MEMORY;
+    nigh_status status = look ? byte_source_read_at(&s->source, 0, look, size) : NIGH_MEMORY;
     if (!status) status = nigh_io_npy_look(s->ctx, look, size, s->source.size, s->name, &s->array.npy);
     nigh_free(s->ctx, look);
     if (!status) status = check_shape(s, &s->array.npy.shape);

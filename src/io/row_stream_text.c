@@ -24,7 +24,7 @@ static nigh_status read_more(nigh_row_stream *s)
         t->text = more;
         t->room = held + want;
     }
-    nigh_status status = row_source_read(&s->source, t->text + held, want, s->o.threads, &got);
+    nigh_status status = byte_source_read(&s->source, t->text + held, want, s->o.threads, &got);
     t->end += status ? 0 : got;
     t->ended = got < want;
     return status;
@@ -64,7 +64,7 @@ static nigh_status rewind_text(nigh_row_stream *s)
     t->piece_taken = t->piece.rows.rows;
     t->piece.before = 0;
     t->piece.started = t->piece.later = false;
-    return row_source_seek(&s->source, t->data_offset);
+    return byte_source_seek(&s->source, t->data_offset);
 }
 
 void row_stream_text_free(nigh_row_stream *s)
@@ -91,7 +91,7 @@ static nigh_status fill_csv(nigh_row_stream *s)
         csv_text *r = &t->reader, before = *r;
         r->at = t->text + t->begin;
         r->end = t->text + end;
-        const char *stop = csv_wave_cut(&t->wave, r, r->end, part < CSV_PART_BYTES ? part : CSV_PART_BYTES, s->o.threads);
+        csv_wave_cut(&t->wave, r, r->end, part < CSV_PART_BYTES ? part : CSV_PART_BYTES, s->o.threads);
         status = row_stream_room(s, t->wave.room);
         if (!status) status = csv_wave_read(&t->wave, r, t->text, s->o.threads, s->values, &rows);
         if (status == NIGH_FORMAT && r->at == r->end && !t->ended) { /* a quoted field runs over the end of the text */
@@ -102,7 +102,7 @@ static nigh_status fill_csv(nigh_row_stream *s)
             continue;
         }
         if (status) return status;
-        t->begin = (size_t)(stop - t->text);
+        t->begin = (size_t)(r->at - t->text);
     }
     s->batch = (row_batch){s->values, rows, s->o.missing != NIGH_ROWS_MISSING_REFUSE};
     if (rows == 0 && s->row == 0) return csv_no_rows(s->ctx, s->name, s->head.had_header);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const double COMMON = 0.97; /* of the part of a squared length along the mean: what does not count */
 enum { STARTS = 3, PATIENCE = 5, ROUNDS = 50, DRAWS = 100, BLOCK = 4096, LEAST_SHARE = 6 };
 
 typedef struct search {
@@ -22,7 +23,8 @@ typedef struct search {
     int64_t n, parameters, columns, room;
     double weight; /* of all rows */
     summary_classes classes;
-    double *value, *length2, *score;            /* [n]: losses of one model; squared lengths of the matrix's rows; lengths */
+    double *value, *score;                      /* [n]: losses of one model; what rows are drawn by */
+    double *length2, *sum;                      /* [n]: squared lengths of the matrix's rows; CALIBRATED: their sums, else NULL */
     double *exact;                              /* CARATHEODORY: columns of class 0, [room][count], then those of class 1 */
     double *model, *unit, *class_sum, *penalty; /* [room,parameters]; of each column: its sum of moduli, sums over classes [room,2] */
     double *block;                              /* [blocks][4] */
@@ -46,6 +48,9 @@ void nigh_autocoreset_free(nigh_context *ctx, nigh_autocoreset *result)
 }
 
 static double row_weight(const search *s, int64_t i) { return s->rows->weight ? s->rows->weight[i] : 1; }
+
+/* Rows of positive weight: the others count nowhere. */
+static int64_t used(const search *s) { return s->classes.count[0] + s->classes.count[1]; }
 
 static bool exact_kind(nigh_autocoreset_kind kind) { return kind == NIGH_AUTOCORESET_CARATHEODORY || kind == NIGH_AUTOCORESET_CARATHEODORY_PLAIN; }
 
@@ -105,8 +110,7 @@ static void sum_column(const search *s, double share, double *sum, double *modul
     int64_t blocks = (s->n + BLOCK - 1) / BLOCK;
     const double *weight = s->rows->weight, *y = s->classes.classes > 1 ? s->rows->y : NULL;
     double *value = s->value;
-    int threads = nigh_context_threads(s->ctx);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && blocks > 8)
+#pragma omp parallel for schedule(static) num_threads(nigh_context_threads(s->ctx)) if (nigh_context_threads(s->ctx) > 1 && blocks > 8)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * BLOCK < s->n ? (b + 1) * BLOCK : s->n;
         double all = 0, size = 0, one = 0;
@@ -122,21 +126,25 @@ static void sum_column(const search *s, double share, double *sum, double *modul
     for (int64_t b = 0; b < blocks; b++) *sum += s->block[4 * b], *modulus += s->block[4 * b + 1], *ones += s->block[4 * b + 2];
 }
 
-/* Lengths of the matrix's rows with one column more; the largest entry of the column and its row. */
+/*
+ * Scores of the matrix's rows with one column more; the largest entry of the column and its row. A score is the length of the row. Where sums will be made exact
+ * afterwards, what a row has in common under all models matters less than how its loss differs between them: then of the squared length the part along the mean
+ * counts little, but for rows of more than 1 / m of all losses, which must come.
+ */
 static void lengthen(const search *s, double unit, double *heaviest, int64_t *row)
 {
     int64_t blocks = (s->n + BLOCK - 1) / BLOCK;
     const double *weight = s->rows->weight, *value = s->value;
-    double *length2 = s->length2, *score = s->score;
-    int threads = nigh_context_threads(s->ctx);
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && blocks > 8)
+    double *length2 = s->length2, *score = s->score, *total = s->sum, columns = (double)(s->columns + 1), common = COMMON / columns, heavy = columns / (double)s->o.m;
+#pragma omp parallel for schedule(static) num_threads(nigh_context_threads(s->ctx)) if (nigh_context_threads(s->ctx) > 1 && blocks > 8)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * BLOCK < s->n ? (b + 1) * BLOCK : s->n;
         double most = -1;
         for (int64_t i = b * BLOCK; i < end; i++) {
             double entry = fabs(value[i] * unit) * (weight ? weight[i] : 1);
             length2[i] += entry * entry;
-            score[i] = sqrt(length2[i]);
+            if (total) total[i] += entry;
+            score[i] = sqrt(total && total[i] < heavy ? length2[i] - common * total[i] * total[i] : length2[i]);
             most = entry > most ? entry : most;
         }
         s->block[4 * b + 3] = most;
@@ -182,7 +190,7 @@ static nigh_status add_column(search *s, const double *model, double *cost, doub
 
 static void uniform_budget(const search *s, int64_t budget[2])
 {
-    double share = s->o.share > 0 ? s->o.share : (double)s->classes.count[1] / (double)s->n;
+    double share = s->o.share > 0 ? s->o.share : (double)s->classes.count[1] / (double)used(s);
     summary_budget(&s->classes, s->o.m, share, s->o.share > 0 ? 1 : s->o.m / LEAST_SHARE, budget);
 }
 
@@ -315,6 +323,7 @@ static nigh_status exact(const search *s, const int64_t budget[2], nigh_rng *rng
     double *weight = s->value, *part = nigh_alloc(s->ctx, (size_t)s->n * sizeof *part), *column = s->exact;
     if (!part) return NIGH_MEMORY;
     nigh_status status = NIGH_OK;
+    memset(weight, 0, (size_t)s->n * sizeof *weight);
     for (int c = 0; c < s->classes.classes && !status; c++) {
         int64_t count = s->classes.count[c];
         for (int64_t i = 0; i < count; i++) part[i] = row_weight(s, summary_row(&s->classes, c, i));
@@ -412,24 +421,21 @@ static nigh_status one_training(search *s, bool start)
     return NIGH_OK;
 }
 
-/* All rows are the subset. */
+/* All rows of positive weight are the subset. */
 static nigh_status take_all(search *s)
 {
-    nigh_subset all = {.count = s->n, .index = nigh_alloc(s->ctx, (size_t)s->n * sizeof *all.index), .weight = nigh_alloc(s->ctx, (size_t)s->n * sizeof *all.weight)};
-    nigh_autocoreset_round round = {.sure = s->n, .budget = {s->classes.count[0], s->classes.count[1]}};
-    if (!all.index || !all.weight) {
-        nigh_subset_free(s->ctx, &all);
-        return NIGH_MEMORY;
-    }
-    for (int64_t i = 0; i < s->n; i++) all.index[i] = i, all.weight[i] = row_weight(s, i);
-    s->o.tolerance = s->o.tolerance < 1e-9 ? s->o.tolerance : 1e-9;
-    return try_subset(s, &round, &all);
+    nigh_subset all = {0};
+    nigh_autocoreset_round round = {.sure = used(s), .budget = {s->classes.count[0], s->classes.count[1]}};
+    for (int64_t i = 0; i < s->n; i++) s->value[i] = row_weight(s, i);
+    nigh_status status = pack(s, s->value, &all);
+    s->o.tolerance = fmin(s->o.tolerance, 1e-9);
+    return status ? status : try_subset(s, &round, &all);
 }
 
 static nigh_status loop(search *s)
 {
     nigh_status status = NIGH_OK;
-    if (s->o.m >= s->n) return take_all(s);
+    if (s->o.m >= used(s)) return take_all(s);
     double reference = -INFINITY; /* of the starts the worst, so that the first rounds are not stopped by a lucky start */
     for (int i = 0; i < s->o.starts && !status; i++) {
         status = one_training(s, true);
@@ -449,11 +455,12 @@ static nigh_status search_new(search *s)
 {
     size_t n = (size_t)s->n, blocks = (n + BLOCK - 1) / BLOCK, p = (size_t)s->parameters, room = (size_t)s->room;
     bool constant = s->o.kind == NIGH_AUTOCORESET_CALIBRATED || s->o.kind == NIGH_AUTOCORESET_IMPORTANCE;
-    s->value = nigh_alloc(s->ctx, (3 * n + 4 * blocks + room * (p + 4)) * sizeof(double));
+    s->value = nigh_alloc(s->ctx, (4 * n + 4 * blocks + room * (p + 4)) * sizeof(double));
     if (!s->value) return NIGH_MEMORY;
     s->length2 = s->value + n, s->score = s->length2 + n, s->block = s->score + n, s->model = s->block + 4 * blocks;
+    if (s->o.kind == NIGH_AUTOCORESET_CALIBRATED) s->sum = memset(s->model + room * (p + 4), 0, n * sizeof(double));
     s->unit = s->model + room * p, s->penalty = s->unit + room, s->class_sum = s->penalty + room;
-    if (exact_kind(s->o.kind) && s->o.m < s->n && !(s->exact = nigh_alloc(s->ctx, n * room * sizeof(double)))) return NIGH_MEMORY;
+    if (exact_kind(s->o.kind) && s->o.m < used(s) && !(s->exact = nigh_alloc(s->ctx, n * room * sizeof(double)))) return NIGH_MEMORY;
     for (int64_t i = 0; i < s->n; i++) { /* weights are a column, too: rows without loss so far are not out of reach */
         double w = row_weight(s, i) / s->weight;
         s->length2[i] = constant ? w * w : 0;
@@ -482,7 +489,7 @@ static nigh_status run(nigh_context *ctx, const nigh_loss *loss, const nigh_rows
     out.model = nigh_alloc(ctx, (size_t)s.parameters * sizeof *out.model);
     out.history = nigh_alloc(ctx, (size_t)s.room * sizeof *out.history);
     if (!out.model || !out.history) status = NIGH_MEMORY;
-    if (!status) status = summary_classes_new(ctx, rows->n, nigh_loss_has_classes(loss) ? rows->y : NULL, &s.classes);
+    if (!status) status = summary_classes_new(ctx, rows->n, nigh_loss_has_classes(loss) ? rows->y : NULL, rows->weight, &s.classes);
     if (!status) status = search_new(&s);
     if (!status) status = loop(&s);
     nigh_free(ctx, s.exact);

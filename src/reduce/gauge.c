@@ -38,7 +38,7 @@ double gauge_value(const gauge_side *side, int64_t k, double p, int threads, con
 {
     int64_t chunks = (side->m + CHUNK - 1) / CHUNK, size = 2 * CHUNK + 1 + k;
     double sum = 0;
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && chunks > 4)
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && side->m * k > 200000)
     for (int64_t c = 0; c < chunks; c++) chunk_value(side, k, p, c * CHUNK, z, slope, room + c * size);
     for (int64_t j = 0; slope && j < k; j++) slope[j] = 0;
     for (int64_t c = 0; c < chunks; c++) {
@@ -65,6 +65,12 @@ static double form_value(const lift *l, const double *z, double *slope, double *
 double gauge_reference(const nigh_gauge *g, int threads, const double *z, double *slope, double *room)
 {
     return g->form ? form_value(&g->lift, z, slope, room) : gauge_value(&g->reference, g->k, g->p, threads, z, slope, room);
+}
+
+int gauge_steps(int64_t m, int64_t k)
+{
+    double steps = 2e9 / ((double)m * (double)k * (double)k);
+    return steps < 2 ? 2 : steps > 12 ? 12 : (int)steps;
 }
 
 nigh_status gauge_flat(nigh_context *ctx, const gauge_side *side, int64_t k, double p, double *h)
@@ -168,12 +174,13 @@ static nigh_status prepare_directions(nigh_context *ctx, nigh_gauge *g)
     int before = dense_enter(ctx, 0);
     for (int64_t i = 0; i < count && !status; i++) {
         nigh_rng_sphere(&rng, k, g->random + i * k);
-        g->value[i] = gauge_reference(g, threads, g->random + i * k, NULL, room);
+        if (g->whole || g->form) g->value[i] = gauge_reference(g, threads, g->random + i * k, NULL, room);
     }
+    if (!status && !g->whole && !g->form) status = gauge_all(ctx, g, count, g->random, g->value);
     if (!status) status = gauge_flat(ctx, &g->reference, k, g->p, g->flat);
     if (!status && LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', (int)k, g->flat, (int)k))
         for (int64_t i = 0; i < k * k; i++) g->flat[i] = i % (k + 1) == 0;
-    sensitivity_problem s = {g->reference.m, k, g->reference.u, g->reference.w, g->p, 1e-3, 12};
+    sensitivity_problem s = {g->reference.m, k, g->reference.u, g->reference.w, g->p, 1e-3, gauge_steps(g->reference.m, k)};
     for (int c = 0; c < GAUGE_CONDITIONS && !status; c++) {
         nigh_rng_sphere(&rng, k, g->condition + c * k);
         sensitivity_solve(&s, g->condition + c * k, solving, g->least + c * k, &lower, &upper);
@@ -190,9 +197,9 @@ static nigh_status check_options(nigh_context *ctx, const nigh_gauge_options *gi
     if (o->random < 0 || o->starts < 0 || o->steps < 0 || o->most < 0)
         return nigh_fail(ctx, NIGH_INVALID, "random %d, starts %d, steps %d, most %lld; not below 0 is allowed", o->random, o->starts, o->steps, (long long)o->most);
     if (!o->random) o->random = 200;
-    if (!o->starts) o->starts = 3;
+    if (!o->starts) o->starts = 2;
     if (!o->steps) o->steps = 40;
-    if (!o->most) o->most = 4000000;
+    if (!o->most) o->most = 1000000;
     return NIGH_OK;
 }
 

@@ -25,7 +25,7 @@ struct nigh_gauge {
     lift lift;         /* count 0: none */
     bool form;         /* the reference is summed by its form in the products: fewer numbers than its rows */
     double *random;    /* [options.random,k] directions */
-    double *value;     /* [options.random] their sums on the reference */
+    double *value;     /* [options.random] their sums over all rows */
     double *flat;      /* [k,k] factor of the reference's Gram matrix with weights |u|^(p-2) */
     double *condition; /* [GAUGE_CONDITIONS,k] c of c.z = 1 */
     double *least;     /* [GAUGE_CONDITIONS,k] where the reference is least under these */
@@ -38,6 +38,9 @@ int64_t gauge_room(const nigh_gauge *g, int64_t m);
 /* Sum at z[k] and (slope not NULL) its slope; the same bits for any number of threads. */
 double gauge_value(const gauge_side *side, int64_t k, double p, int threads, const double *z, double *slope, double *room);
 double gauge_reference(const nigh_gauge *g, int threads, const double *z, double *slope, double *room);
+
+/* Steps towards a minimiser: fewer on large sides, where each costs m k^2. */
+int gauge_steps(int64_t m, int64_t k);
 
 /* h[k,k] (upper) of a side with weights w |u|^(p-2). */
 nigh_status gauge_flat(nigh_context *ctx, const gauge_side *side, int64_t k, double p, double *h);

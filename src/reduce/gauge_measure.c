@@ -163,7 +163,7 @@ static nigh_status add_minimisers(nigh_context *ctx, search *s)
     double *w = dense_doubles(ctx, s->sample.m);
     nigh_status status = z && room && w ? NIGH_OK : NIGH_MEMORY;
     for (int64_t i = 0; i < s->sample.m && !status; i++) w[i] = fmax(s->sample.w[i], 1e-300); /* the method wants bounds with room between */
-    sensitivity_problem problem = {s->sample.m, k, s->sample.u, w, g->p, 1e-3, 12};
+    sensitivity_problem problem = {s->sample.m, k, s->sample.u, w, g->p, 1e-3, gauge_steps(s->sample.m, k)};
     for (int c = 0; c < GAUGE_CONDITIONS && !status; c++) {
         add(s, MINIMISER, g->least + c * k, -1);
         sensitivity_solve(&problem, g->condition + c * k, room, z, &lower, &upper);
@@ -193,7 +193,7 @@ static nigh_status climb(nigh_context *ctx, search *s, direction *d)
 {
     double *z = s->z + d->at * s->g->k;
     nigh_minimise_problem problem = {.n = s->g->k, .gradient = climb_slope, .user = s};
-    nigh_minimise_options options = {.iterations = s->g->options.steps, .evaluations = 3 * s->g->options.steps, .decrease_tolerance = 1e-5, .threads = 1};
+    nigh_minimise_options options = {.iterations = s->g->options.steps, .evaluations = 2 * s->g->options.steps, .decrease_tolerance = 1e-5, .threads = 1};
     nigh_minimise_result result;
     s->side = d->ratio >= 0 ? 1 : -1;
     if (!isfinite(d->ratio)) return NIGH_OK; /* the subset is 0 there: no deviation is larger */
@@ -272,23 +272,21 @@ static nigh_status proved(nigh_context *ctx, const nigh_gauge *g, const gauge_si
 }
 
 /* Random directions alone, before any ascent: their largest deviation. */
-static nigh_status look_at_random(nigh_context *ctx, search *s, double *largest)
+static void look_at_random(search *s, double *largest)
 {
     const nigh_gauge *g = s->g;
     for (int64_t i = 0; i < g->options.random; i++) add(s, RANDOM, g->random + i * g->k, g->value[i]);
-    nigh_status status = confirm(ctx, s);
     *largest = 0;
     for (int64_t i = 0; i < s->count; i++) *largest = fmax(*largest, deviation(s->list[i].ratio));
     qsort(s->list, (size_t)s->count, sizeof *s->list, by_size);
     for (int64_t i = 0, each = g->options.starts; s->count > 2 * each && i < each; i++) s->list[each + i] = s->list[s->count - each + i];
     if (s->count > 2 * g->options.starts) s->count = 2 * g->options.starts;
-    return status;
 }
 
 static nigh_status search_all(nigh_context *ctx, search *s, const nigh_subset *subset, nigh_distortion *out)
 {
-    nigh_status status = look_at_random(ctx, s, &out->random);
-    if (!status) status = add_eigenvectors(ctx, s);
+    look_at_random(s, &out->random);
+    nigh_status status = add_eigenvectors(ctx, s);
     if (!status) status = add_rows(ctx, s, subset);
     if (!status) status = add_minimisers(ctx, s);
     if (!status) status = climb_all(ctx, s);

@@ -1,5 +1,6 @@
 /* Leverage scores, exact and from a sketch; see nigh/sensitivity.h. */
 #include "nigh/sensitivity.h"
+#include "nigh/sketch.h"
 
 #include "reduce/powers.h"
 #include "tensor/dense.h"
@@ -61,55 +62,66 @@ nigh_status nigh_leverage(nigh_context *ctx, const nigh_rows *rows, int columns,
 
 /* ---- sketched ---- */
 
-enum { ENTRIES = 8, DIRECTIONS = 24 };
+enum { DIRECTIONS = 24 };
 
-typedef struct embedding {
-    uint64_t seed;
-    int64_t k, rows; /* of the sketch */
-} embedding;
-
-/* Row i is added with signs to one row of each of the 8 parts of the sketch. */
-static void embed_block(void *user, int64_t from, int64_t rows, double *block, double *room, double *sum)
+/* out[m,columns] = S [x, 1, y] with the rows scaled. */
+static nigh_status sketch_columns(nigh_context *ctx, const row_matrix *a, const nigh_sketch *sketch, int64_t m, double *out)
 {
-    const embedding *e = user;
-    (void)room;
-    for (int64_t i = 0; i < rows; i++) {
-        nigh_rng rng = nigh_rng_new(e->seed, (uint64_t)(from + i));
-        for (int s = 0; s < ENTRIES; s++) {
-            uint32_t word = nigh_rng_u32(&rng);
-            int64_t part = e->rows / ENTRIES, at = part * s + (int64_t)(((uint64_t)(word >> 1) * (uint64_t)part) >> 31);
-            double sign = word & 1 ? 1 : -1, *out = sum + at * e->k;
-            for (int64_t j = 0; j < e->k; j++) out[j] += sign * block[i * e->k + j];
-        }
+    const nigh_rows *rows = a->rows;
+    int64_t n = rows->n, d = rows->d, k = a->source.columns, extra = d;
+    double *part = dense_doubles(ctx, m * d), *ones = a->columns & NIGH_WITH_ONE ? dense_doubles(ctx, n) : NULL;
+    nigh_status status = part && (ones || !(a->columns & NIGH_WITH_ONE)) ? nigh_sketch_apply(ctx, sketch, d, d, rows->x, a->scale, part) : NIGH_MEMORY;
+    for (int64_t i = 0; i < m && !status; i++) memcpy(out + i * k, part + i * d, (size_t)d * sizeof *out);
+    for (int which = NIGH_WITH_ONE; which <= NIGH_WITH_TARGET && !status; which *= 2) {
+        if (!(a->columns & which)) continue;
+        for (int64_t i = 0; i < n && which == NIGH_WITH_ONE; i++) ones[i] = 1;
+        status = nigh_sketch_apply(ctx, sketch, 1, 1, which == NIGH_WITH_ONE ? ones : rows->y, a->scale, part);
+        for (int64_t i = 0; i < m && !status; i++) out[i * k + extra] = part[i];
+        extra++;
     }
+    nigh_free(ctx, part);
+    nigh_free(ctx, ones);
+    return status;
 }
 
-static nigh_status sketched(nigh_context *ctx, const row_source *source, uint64_t seed, double *score, nigh_scores *found)
+/* m[columns,DIRECTIONS]: the row space of the sketch, on random directions. */
+static nigh_status sketch_directions(nigh_context *ctx, const row_matrix *a, uint64_t seed, row_space *space, double **m)
 {
-    int64_t k = source->columns;
-    embedding e = {.seed = nigh_seed_split(seed, 0), .k = k, .rows = 32 * k + 64};
-    double *sketch = dense_doubles(ctx, e.rows * k), *turn = NULL, *m = NULL;
-    row_space space = {0};
-    nigh_status status = sketch ? row_pass(ctx, source, 0, embed_block, &e, e.rows * k, sketch) : NIGH_MEMORY;
-    for (int64_t i = 0; i < e.rows * k && !status; i++) sketch[i] *= 0.35355339059327376; /* 1 / sqrt(8) */
-    row_plain view = {sketch, k};
-    row_source as_rows = row_source_plain(&view, e.rows, NULL);
-    if (!status) status = row_space_new(ctx, &as_rows, &space);
-    if (!status && space.rank > 0) {
-        turn = dense_doubles(ctx, space.rank * DIRECTIONS), m = dense_doubles(ctx, k * DIRECTIONS);
-        status = turn && m ? NIGH_OK : NIGH_MEMORY;
+    int64_t k = a->source.columns, rows = 32 * k + 64;
+    nigh_sketch *sketch = NULL;
+    double *sketched = dense_doubles(ctx, rows * k), *turn = NULL;
+    nigh_status status = sketched ? nigh_sketch_new(ctx, &(nigh_sketch_spec){NIGH_SKETCH_SPARSE, a->source.n, rows, 8, nigh_seed_split(seed, 0)}, &sketch) : NIGH_MEMORY;
+    if (!status) status = sketch_columns(ctx, a, sketch, rows, sketched);
+    row_plain view = {sketched, k};
+    row_source as_rows = row_source_plain(&view, rows, NULL);
+    if (!status) status = row_space_new(ctx, &as_rows, space);
+    if (!status && space->rank > 0) {
+        turn = dense_doubles(ctx, space->rank * DIRECTIONS), *m = dense_doubles(ctx, k * DIRECTIONS);
+        status = turn && *m ? NIGH_OK : NIGH_MEMORY;
         nigh_rng rng = nigh_rng_new(nigh_seed_split(seed, 1), 0);
-        for (int64_t i = 0; i < space.rank * DIRECTIONS && !status; i++) turn[i] = nigh_rng_normal(&rng) / sqrt(DIRECTIONS);
-        if (!status) status = linalg_gemm(ctx, false, false, k, DIRECTIONS, space.rank, 1, space.m, turn, 0, m);
+        for (int64_t i = 0; i < space->rank * DIRECTIONS && !status; i++) turn[i] = nigh_rng_normal(&rng) / sqrt(DIRECTIONS);
+        if (!status) status = linalg_gemm(ctx, false, false, k, DIRECTIONS, space->rank, 1, space->m, turn, 0, *m);
     }
-    if (!status) status = row_space_scores(ctx, source, space.rank ? DIRECTIONS : 0, m, score);
+    nigh_sketch_free(ctx, sketch);
+    nigh_free(ctx, sketched);
+    nigh_free(ctx, turn);
+    return status;
+}
+
+static nigh_status sketched(nigh_context *ctx, const row_matrix *a, uint64_t seed, double *score, nigh_scores *found)
+{
+    row_space space = {0};
+    double *m = NULL, sum = 0;
+    int64_t n = a->source.n;
+    nigh_status status = sketch_directions(ctx, a, seed, &space, &m);
+    if (!status) status = row_space_scores(ctx, &a->source, space.rank ? DIRECTIONS : 0, m, score);
     if (!status) {
+        for (int64_t i = 0; i < n; i++) sum += score[i]; /* the directions' common error goes with the scale: the sum of leverages is known */
+        for (int64_t i = 0; i < n && sum > 0; i++) score[i] *= (double)space.rank / sum;
         space.how = "sketch";
-        scores_tell(&space, source->n, score, found);
+        scores_tell(&space, n, score, found);
     }
     row_space_free(ctx, &space);
-    nigh_free(ctx, sketch);
-    nigh_free(ctx, turn);
     nigh_free(ctx, m);
     return status;
 }
@@ -123,7 +135,7 @@ nigh_status nigh_leverage_sketched(nigh_context *ctx, const nigh_rows *rows, int
     if (!status) status = row_matrix_new(ctx, rows, columns, p, &a);
     if (status) return status;
     double *out = dense_doubles(ctx, rows->n);
-    status = !out ? NIGH_MEMORY : rows->n <= 64 * a.source.columns ? leverage_of(ctx, &a.source, out, &here) : sketched(ctx, &a.source, seed, out, &here);
+    status = !out ? NIGH_MEMORY : rows->n <= 64 * a.source.columns ? leverage_of(ctx, &a.source, out, &here) : sketched(ctx, &a, seed, out, &here);
     if (!status) {
         row_powers(rows->n, out, p / 2, score);
         scores_count(rows->n, score, &here);

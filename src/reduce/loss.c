@@ -7,7 +7,7 @@
 #include "reduce/kmeans.h"
 #include "reduce/mixture.h"
 
-enum { NEWTON_COLUMNS = 300 };
+enum { NEWTON_COLUMNS = 300, CORNER_COLUMNS = 1000 }; /* beyond them L-BFGS, which corners slow down */
 
 static const char *const kinds[] = {"squares", "lp", "huber", "logistic", "hinge", "k-means", "mixture", "residual", "callback"};
 
@@ -18,6 +18,12 @@ bool nigh_loss_uses_y(const nigh_loss *loss) { return loss_linear(loss); }
 bool nigh_loss_convex(const nigh_loss *loss) { return loss->options.kind <= NIGH_LOSS_HINGE; }
 const char *nigh_loss_name(const nigh_loss *loss) { return loss->name; }
 const nigh_loss_options *nigh_loss_is(const nigh_loss *loss) { return &loss->options; }
+
+bool loss_corners(const nigh_loss *loss)
+{
+    const nigh_loss_options *o = &loss->options;
+    return o->kind == NIGH_LOSS_HINGE || (o->kind == NIGH_LOSS_LP && o->p < 2);
+}
 
 margin_curve loss_curve(const nigh_loss *loss, double smooth)
 {
@@ -56,7 +62,7 @@ nigh_status nigh_loss_new(nigh_context *ctx, const nigh_loss_options *options, n
     loss->options = o;
     if (o.kind == NIGH_LOSS_CALLBACK) loss->callbacks = *c, loss->options.callbacks = &loss->callbacks;
     if (o.kind == NIGH_LOSS_RESIDUAL) {
-        status = residual_new(ctx, o.expression, &loss->residual);
+        status = margin_residual_new(ctx, o.expression, &loss->residual);
         if (!status && !(loss->expression = nigh_strdup(ctx, o.expression))) status = NIGH_MEMORY;
         loss->options.expression = loss->expression;
     }
@@ -69,7 +75,7 @@ nigh_status nigh_loss_new(nigh_context *ctx, const nigh_loss_options *options, n
 void nigh_loss_free(nigh_loss *loss)
 {
     if (!loss) return;
-    residual_end(&loss->residual);
+    margin_residual_end(&loss->residual);
     nigh_free(loss->ctx, loss->expression);
     nigh_free(loss->ctx, loss->name);
     nigh_free(loss->ctx, loss);
@@ -106,7 +112,7 @@ static nigh_status of_user(const nigh_loss *loss, nigh_context *ctx, const nigh_
 static nigh_status evaluate(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const double *model, double *value, double *cost)
 {
     margin_pass *pass;
-    const residual_loss *residual = loss->options.kind == NIGH_LOSS_RESIDUAL ? &loss->residual : NULL;
+    const margin_residual *residual = loss->options.kind == NIGH_LOSS_RESIDUAL ? &loss->residual : NULL;
     nigh_status status = margin_new(ctx, rows, residual, 0, &pass);
     if (status) return status;
     margin_curve curve = loss_curve(loss, 0);
@@ -189,7 +195,7 @@ nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh
         if (status) return nigh_fail(ctx, status, "the loss's fit failed: %s", nigh_status_text(status));
     } else if (kind == NIGH_LOSS_SQUARES || (kind == NIGH_LOSS_LP && loss->options.p == 2)) {
         status = loss_train_squares(&job, model, &found);
-    } else if (kind == NIGH_LOSS_RESIDUAL || (loss_linear(loss) && rows->d > NEWTON_COLUMNS)) {
+    } else if (kind == NIGH_LOSS_RESIDUAL || (loss_linear(loss) && rows->d > (loss_corners(loss) ? CORNER_COLUMNS : NEWTON_COLUMNS))) {
         status = loss_train_descent(&job, model, &found);
     } else if (loss_linear(loss)) {
         status = loss_train_newton(&job, model, &found);

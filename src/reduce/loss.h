@@ -2,13 +2,13 @@
 #ifndef NIGH_REDUCE_LOSS_H
 #define NIGH_REDUCE_LOSS_H
 #include "nigh/coreset.h"
-#include "reduce/margin.h"
+#include "nn/margin.h"
 
 struct nigh_loss {
     nigh_context *ctx;
     nigh_loss_options options;
     nigh_loss_callbacks callbacks;
-    residual_loss residual;
+    margin_residual residual;
     char *expression, *name;
 };
 
@@ -23,7 +23,8 @@ typedef struct loss_job {
 
 const char *loss_kind_name(nigh_row_loss_kind kind);
 char *loss_name(nigh_context *ctx, const nigh_loss_options *options); /* as nigh_loss_parse reads it; NULL: out of memory */
-bool loss_linear(const nigh_loss *loss); /* a function of the margin */
+bool loss_linear(const nigh_loss *loss);  /* a function of the margin */
+bool loss_corners(const nigh_loss *loss); /* its curvature is not bounded: it is smoothed in training */
 margin_curve loss_curve(const nigh_loss *loss, double smooth);
 
 /* Sizes, and pointers that the loss needs; nothing of n numbers is read. */

@@ -1,5 +1,4 @@
 /* Fits of linear losses: least squares, Newton with smoothing taken to 0, L-BFGS for many columns and residuals; and their gaps. */
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -18,22 +17,20 @@ static double true_cost(newton *n)
     return cost + n->lambda / 2 * norm;
 }
 
-static bool needs_smoothing(const nigh_loss_options *o) { return o->kind == NIGH_LOSS_HINGE || (o->kind == NIGH_LOSS_LP && o->p < 2); }
-
 /* The intercept's optimum for the w of n, by Newton on margins that are kept. LOGISTIC. */
-static nigh_status best_intercept(newton *n, double total)
+static nigh_status best_intercept(newton *n)
 {
     int64_t rows = n->rows->n;
-    if (!n->intercept || fabs(n->g[n->d]) <= 1e-13 * total) return NIGH_OK;
-    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), *slope = m + rows, *bend = slope + rows, last = INFINITY;
+    double *m = nigh_alloc(n->ctx, 3 * (size_t)rows * sizeof *m), last = INFINITY;
     if (!m) return NIGH_MEMORY;
+    double *slope = m + rows, *bend = slope + rows;
     margin_all(n->pass, n->x, m);
     const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
     for (int k = 0; k < 60; k++) {
         double g = 0, h = 0;
         kernels->curve(&n->curve, rows, m, n->rows->y, n->rows->weight, NULL, slope, bend);
         for (int64_t i = 0; i < rows; i++) g += slope[i], h += bend[i];
-        if (fabs(g) <= 1e-13 * total || !(h > 0) || (k > 5 && fabs(g) >= last)) break;
+        if (!(h > 0) || fabs(g) <= 1e-14 * h || (k > 5 && fabs(g) >= last)) break;
         double step = fmax(fmin(-g / h, 2), -2); /* curvatures change by at most e^|step| */
         n->x[n->d] += step, last = fabs(g);
         for (int64_t i = 0; i < rows; i++) m[i] += step;
@@ -44,16 +41,15 @@ static nigh_status best_intercept(newton *n, double total)
 }
 
 /* cost and gap at the model of n, where newton_look and newton_solve were just called. */
-static nigh_status prove(newton *n, double total, double *cost, double *gap)
+static nigh_status prove(newton *n, double *cost, double *gap)
 {
     nigh_status status = NIGH_OK;
     if (n->curve.kind == NIGH_LOSS_SQUARES) {
-        *cost = n->cost, *gap = n->decrement / 2;
+        *cost = n->cost, *gap = fmax(n->decrement / 2, 0);
     } else if (n->curve.kind == NIGH_LOSS_LOGISTIC) {
-        status = best_intercept(n, total);
-        double norm = 0;
-        for (int64_t k = 0; k < n->d; k++) norm += n->g[k] * n->g[k];
-        *cost = n->cost, *gap = norm / (2 * n->lambda);
+        *gap = newton_logistic_gap(n);
+        if (*gap == INFINITY) status = best_intercept(n), *gap = newton_logistic_gap(n);
+        *cost = n->cost;
     } else {
         double bound;
         status = newton_bound(n, &bound);
@@ -102,7 +98,7 @@ static nigh_status by_factorisation(const loss_job *job, double *model)
     return nigh_ridge_path(job->ctx, &data, 1, r->y, 1, &half, model, intercept ? model + r->d : NULL, NULL, NULL);
 }
 
-/* Normal equations and two corrections where the scaled Gram matrix is far from singular, else the factorisation. */
+/* Normal equations and corrections of their solution, which needs the gradient alone; the factorisation where the Gram matrix is singular to rounding. */
 nigh_status loss_train_squares(const loss_job *job, double *model, nigh_loss_fit *fit)
 {
     newton n;
@@ -112,22 +108,24 @@ nigh_status loss_train_squares(const loss_job *job, double *model, nigh_loss_fit
     n.curve.kind = NIGH_LOSS_SQUARES;
     begin(job, &n);
     newton_look(&n);
-    for (int k = 0; k < 3 && !status; k++) {
+    double first = n.cost;
+    bool settled = false;
+    for (int k = 0; k < 4 && !settled; k++) {
         status = newton_solve(&n);
-        if (status) break;
+        settled = status || n.jitter > 0 || n.decrement <= 1e-15 * n.cost + 1e-25 * first;
+        if (settled) break;
         for (int64_t j = 0; j <= n.d; j++) n.x[j] += n.step[j];
-        newton_look(&n);
+        newton_look_again(&n);
         n.iterations++;
     }
-    if (!status) status = newton_solve(&n);
-    if (!status && !(n.decrement / 2 <= 1e-13 * fabs(n.cost) + DBL_MIN)) {
+    if (!status && (!settled || n.jitter > 0)) {
         status = by_factorisation(job, n.x);
-        newton_look(&n);
+        newton_look_again(&n);
         if (!status) status = newton_solve(&n);
     }
     if (!status) {
         found.cost = n.cost, found.gap = fmax(n.decrement / 2, 0);
-        found.met = found.gap <= fmax(job->tolerance, 1e-14) * fabs(n.cost) + DBL_MIN;
+        found.met = found.gap <= job->tolerance * n.cost + 1e-24 * first;
         finish(&n, &found, model, fit);
     }
     newton_end(&n);
@@ -165,41 +163,47 @@ static void extrapolate(newton *n, const path *p, double to)
 }
 
 /* Less and less smoothing; every stage gives a bound and two candidates, its own optimum and the extrapolated one. */
-static nigh_status stages(const loss_job *job, newton *n, double total, path *p)
+static nigh_status stages(const loss_job *job, newton *n, double total, double width, path *p)
 {
-    bool hinge = n->curve.kind == NIGH_LOSS_HINGE, met;
-    double scale = hinge ? 1 : scale_of(n, total), target = 1e-5, bound;
+    bool hinge = n->curve.kind == NIGH_LOSS_HINGE, met, along = false;
+    double scale = hinge ? 1 : scale_of(n, total), bound;
     nigh_status status = NIGH_OK;
-    n->curve.smooth = scale;
+    n->curve.smooth = scale * width;
     if (scale == 0) return p->cost = p->bound = 0, memcpy(p->best, n->x, (size_t)(n->d + 1) * sizeof *n->x), NIGH_OK; /* every residual is 0 */
     for (int stage = 0; stage < 16; stage++) {
         newton_look(n);
-        status = newton_run(n, target, job->iterations - n->iterations, &met);
+        double excess = fabs(n->cost - true_cost(n)); /* of the smoothing, which a stage need not undercut by much */
+        status = newton_run(n, fmax(1e-3 * excess, 1e-16 * n->cost), job->iterations - n->iterations, &met);
         if (!status) status = newton_bound(n, &bound);
         if (status) return status;
         if (bound > p->bound) p->bound = bound;
-        consider(n, p, true_cost(n));
+        double own = true_cost(n);
+        consider(n, p, own);
         double *x = n->trial;
         memcpy(x, n->x, (size_t)(n->d + 1) * sizeof *x);
-        if (stage > 0) extrapolate(n, p, 0), consider(n, p, true_cost(n));
+        if (stage > 0) {
+            extrapolate(n, p, 0);
+            double beyond = true_cost(n);
+            consider(n, p, beyond);
+            along = beyond < own;
+        }
         if (p->cost - p->bound <= job->tolerance * p->cost || !met || n->iterations >= job->iterations) break;
         memcpy(n->x, x, (size_t)(n->d + 1) * sizeof *x);
         double smooth = n->curve.smooth, next = smooth * (hinge ? 0.2 : 0.1);
-        if (stage > 0) extrapolate(n, p, next);
+        if (along) extrapolate(n, p, next);
         memcpy(p->last, x, (size_t)(n->d + 1) * sizeof *x);
         p->smooth = smooth, n->curve.smooth = next;
-        target = fmax(fmin(target, 1e-3 * (p->cost - p->bound) / p->cost), job->tolerance / 10);
     }
     return NIGH_OK;
 }
 
-static nigh_status with_stages(const loss_job *job, newton *n, double total, nigh_loss_fit *found)
+static nigh_status with_stages(const loss_job *job, newton *n, double total, double width, nigh_loss_fit *found)
 {
     size_t size = (size_t)(n->d + 1);
     path p = {.cost = INFINITY, .bound = -INFINITY, .best = nigh_alloc_zero(job->ctx, 2 * size, sizeof(double))};
     if (!p.best) return NIGH_MEMORY;
     p.last = p.best + size;
-    nigh_status status = stages(job, n, total, &p);
+    nigh_status status = stages(job, n, total, width, &p);
     memcpy(n->x, p.best, size * sizeof *n->x);
     found->cost = p.cost, found->gap = fmax(p.cost - p.bound, 0);
     found->met = found->gap <= job->tolerance * p.cost;
@@ -207,13 +211,46 @@ static nigh_status with_stages(const loss_job *job, newton *n, double total, nig
     return status;
 }
 
-static nigh_status without_stages(const loss_job *job, newton *n, double total, nigh_loss_fit *found)
+static nigh_status without_stages(const loss_job *job, newton *n, nigh_loss_fit *found)
 {
     bool met;
     newton_look(n);
-    nigh_status status = newton_run(n, 1e-17, job->iterations, &met);
-    if (!status) status = prove(n, total, &found->cost, &found->gap);
+    if (n->curve.kind == NIGH_LOSS_LOGISTIC) n->goal = job->tolerance;
+    nigh_status status = newton_run(n, 1e-16 * fabs(n->cost), job->iterations, &met);
+    if (!status) status = prove(n, &found->cost, &found->gap);
     found->met = found->gap <= job->tolerance * fabs(found->cost);
+    return status;
+}
+
+/* ---- starts ---- */
+
+enum { THIN = 16, LEAST_ROWS = 8192 }; /* every 16th row, when there are that many of them and many more than columns */
+
+/* The model of every 16th row into x; *width: the error of its residuals in units of theirs. Rows in some order are no harm: it is but a start. */
+static nigh_status start_thin(const loss_job *job, double *x, double *width)
+{
+    const nigh_rows *r = job->rows;
+    int64_t n = r->n / THIN, d = r->d;
+    if (n < LEAST_ROWS || n < 100 * d) return NIGH_OK;
+    double *block = nigh_alloc(job->ctx, (size_t)n * (size_t)(d + 2) * sizeof *block), seen[2] = {0}, total = 0;
+    if (!block) return NIGH_MEMORY;
+    nigh_rows thin = {n, d, block, block + n * d, block + n * (d + 1)};
+    for (int64_t i = 0; i < n; i++) {
+        int64_t from = i * THIN + i % THIN;
+        double w = r->weight ? r->weight[from] : 1; /* times THIN: the penalty stands beside the sum over all rows */
+        memcpy(block + i * d, r->x + from * d, (size_t)d * sizeof *block);
+        block[n * d + i] = r->y[from];
+        block[n * (d + 1) + i] = THIN * w;
+        total += w, seen[r->y[from] == 1] += w;
+    }
+    loss_job small = {.ctx = job->ctx, .loss = job->loss, .rows = &thin, .tolerance = 1e-6, .iterations = job->iterations};
+    nigh_loss_fit fit;
+    nigh_status status = NIGH_OK;
+    if (total > 0 && (!nigh_loss_has_classes(job->loss) || (seen[0] > 0 && seen[1] > 0))) {
+        status = loss_train_newton(&small, x, &fit);
+        *width = 3 * sqrt((double)d / (double)n);
+    }
+    nigh_free(job->ctx, block);
     return status;
 }
 
@@ -225,15 +262,18 @@ nigh_status loss_train_newton(const loss_job *job, double *model, nigh_loss_fit 
     if (status) return status;
     begin(job, &n);
     nigh_row_loss_kind kind = job->loss->options.kind;
-    if (!job->start && (kind == NIGH_LOSS_LP || kind == NIGH_LOSS_HUBER)) { /* begin at least squares */
+    double width = 0;
+    if (!job->start) status = start_thin(job, n.x, &width);
+    if (!status && !job->start && width == 0 && (kind == NIGH_LOSS_LP || kind == NIGH_LOSS_HUBER)) { /* begin at least squares */
         bool met;
         n.curve.kind = NIGH_LOSS_SQUARES;
         newton_look(&n);
-        status = newton_run(&n, 1e-6, 2, &met);
+        status = newton_run(&n, 1e-6 * n.cost, 2, &met);
         n.curve.kind = kind;
     }
     double total = nigh_rows_weight(job->rows);
-    if (!status) status = needs_smoothing(&job->loss->options) ? with_stages(job, &n, total, &found) : without_stages(job, &n, total, &found);
+    if (width == 0) width = 1;
+    if (!status) status = loss_corners(job->loss) ? with_stages(job, &n, total, width, &found) : without_stages(job, &n, &found);
     if (!status) finish(&n, &found, model, fit);
     newton_end(&n);
     return status;
@@ -262,11 +302,21 @@ static nigh_status slopes(void *user, const double *x, double *f, double *g)
     return NIGH_OK;
 }
 
+static double size_of_y(const nigh_rows *r)
+{
+    double sum = 0, total = 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        double w = r->weight ? r->weight[i] : 1;
+        sum += w * r->y[i] * r->y[i], total += w;
+    }
+    return sqrt(sum / total);
+}
+
 nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit *fit)
 {
     const nigh_loss_options *o = &job->loss->options;
     int64_t d = job->rows->d;
-    const residual_loss *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
+    const margin_residual *residual = o->kind == NIGH_LOSS_RESIDUAL ? &job->loss->residual : NULL;
     descent q = {.curve = loss_curve(job->loss, 0), .lambda = o->lambda, .d = d, .intercept = !o->no_intercept};
     nigh_status status = margin_new(job->ctx, job->rows, residual, MARGIN_GRADIENT, &q.pass);
     if (status) return status;
@@ -277,13 +327,20 @@ nigh_status loss_train_descent(const loss_job *job, double *model, nigh_loss_fit
     if (job->start) memcpy(x, job->start, (size_t)(d + 1) * sizeof *x);
     nigh_minimise_problem problem = {.n = d + q.intercept, .gradient = slopes, .user = &q};
     nigh_minimise_options options = {.method = NIGH_MINIMISE_LBFGS, .gradient_tolerance = -1, .decrease_tolerance = job->tolerance, .iterations = job->iterations};
-    if (needs_smoothing(o)) q.curve.smooth = 1e-6;
     nigh_minimise_result result;
-    status = nigh_minimise(job->ctx, &problem, &options, x, &result);
+    nigh_loss_fit found = {.gap = INFINITY};
+    int stages = loss_corners(job->loss) ? 4 : 1; /* of less and less smoothing */
+    if (stages > 1) q.curve.smooth = o->kind == NIGH_LOSS_HINGE ? 1 : size_of_y(job->rows);
+    for (int stage = 0; stage < stages && !status; stage++) {
+        q.curve.smooth *= 0.1;
+        status = nigh_minimise(job->ctx, &problem, &options, x, &result);
+        found.iterations += result.iterations, found.cost = result.f;
+    }
+    if (!q.intercept) x[d] = 0;
+    if (!status && stages > 1) status = nigh_loss_cost(job->ctx, job->loss, job->rows, x, &found.cost);
     if (!status) {
-        if (!q.intercept) x[d] = 0;
-        nigh_loss_fit found = {.cost = result.f, .gap = INFINITY, .iterations = result.iterations, .passes = margin_passes(q.pass),
-                               .met = result.stop == NIGH_MINIMISE_DECREASE || result.stop == NIGH_MINIMISE_GRADIENT || result.stop == NIGH_MINIMISE_ROUNDING};
+        found.passes = margin_passes(q.pass) + (stages > 1);
+        found.met = stages == 1 && result.stop != NIGH_MINIMISE_ITERATIONS && result.stop != NIGH_MINIMISE_EVALUATIONS;
         memcpy(model, x, (size_t)(d + 1) * sizeof *model);
         *fit = found;
     }
@@ -302,10 +359,10 @@ nigh_status loss_gap_linear(nigh_context *ctx, const nigh_loss *loss, const nigh
     if (status) return status;
     begin(&job, &n);
     double c = 0, g = INFINITY, total = nigh_rows_weight(rows);
-    if (needs_smoothing(&loss->options)) n.curve.smooth = 1e-3 * (loss->options.kind == NIGH_LOSS_HINGE ? 1 : scale_of(&n, total));
+    if (loss_corners(loss)) n.curve.smooth = 1e-3 * (loss->options.kind == NIGH_LOSS_HINGE ? 1 : scale_of(&n, total));
     newton_look(&n);
     status = newton_solve(&n);
-    if (!status) status = prove(&n, total, &c, &g);
+    if (!status) status = prove(&n, &c, &g);
     if (!status) model[n.d] = n.x[n.d], *cost = c, *gap = g;
     newton_end(&n);
     return status;

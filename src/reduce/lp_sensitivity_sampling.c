@@ -228,10 +228,7 @@ static nigh_status next_level(nigh_context *ctx, job *j, double multiple, nigh_r
     double *score = dense_doubles(ctx, subset->count), sum = 0;
     nigh_status status = score ? nigh_subset_take(ctx, j->rows, subset, &rows, &block) : NIGH_MEMORY;
     if (!status) status = nigh_leverage(ctx, &rows, j->o.columns, j->o.p, score, NULL);
-    for (int64_t i = 0; i < subset->count && !status; i++) {
-        if (j->o.p != 2) score[i] = score[i]; /* already to the power p/2 */
-        sum += fmin(1, multiple * score[i]);
-    }
+    for (int64_t i = 0; i < subset->count && !status; i++) sum += fmin(1, multiple * score[i]);
     *done = !status && sum > 0.8 * (double)subset->count;
     if (!status && !*done) status = nigh_subset_independent(ctx, &rows, score, multiple, rng, &kept, &j->report.expected);
     for (int64_t i = 0; i < kept.count; i++) kept.index[i] = subset->index[kept.index[i]];

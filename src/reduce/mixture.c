@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "reduce/kmeans.h"
-#include "reduce/margin.h"
+#include "nn/margin.h"
 #include "tensor/dense.h"
 #include "tensor/elementwise.h"
 #include "tensor/linalg.h"

@@ -12,10 +12,10 @@ nigh_status newton_new(nigh_context *ctx, const nigh_rows *rows, const margin_cu
     newton n = {.ctx = ctx, .rows = rows, .curve = *curve, .lambda = lambda, .intercept = intercept, .d = d, .unknowns = intercept ? m : d};
     nigh_status status = margin_new(ctx, rows, NULL, MARGIN_HESSIAN, &n.pass);
     if (status) return status;
-    n.block = nigh_alloc_zero(ctx, (size_t)(m * (3 * m + 6)), sizeof(double));
+    n.block = nigh_alloc_zero(ctx, (size_t)(m * (3 * m + 7)), sizeof(double));
     if (!n.block) return margin_free(n.pass), NIGH_MEMORY;
     n.h = n.block, n.h_new = n.h + m * m, n.work = n.h_new + m * m;
-    n.x = n.work + m * m, n.g = n.x + m, n.step = n.g + m, n.trial = n.step + m, n.g_new = n.trial + m;
+    n.x = n.work + m * (m + 1), n.g = n.x + m, n.step = n.g + m, n.trial = n.step + m, n.g_new = n.trial + m;
     *out = n;
     return NIGH_OK;
 }
@@ -36,20 +36,34 @@ static double look(newton *n, const double *x, double *g, double *h)
 
 void newton_look(newton *n) { n->cost = look(n, n->x, n->g, n->h); }
 
-/* With the units of the unknowns taken out: a diagonal of ones. */
+void newton_look_again(newton *n)
+{
+    double norm = 0;
+    n->cost = margin_run(n->pass, &n->curve, n->x, MARGIN_GRADIENT, NULL, n->g, NULL);
+    for (int64_t k = 0; k < n->d; k++) norm += n->x[k] * n->x[k], n->g[k] += n->lambda * n->x[k];
+    if (!n->intercept) n->g[n->d] = 0;
+    n->cost += n->lambda / 2 * norm;
+}
+
+nigh_status newton_direction(nigh_context *ctx, int64_t unknowns, int64_t stride, const double *h, const double *g, double *work, double *step,
+                             double *decrement, double *jitter)
+{
+    int64_t u = unknowns;
+    double *root = work + u * u; /* a diagonal of ones: the units of the unknowns are taken out */
+    for (int64_t j = 0; j < u; j++) root[j] = h[j * stride + j] > 0 ? 1 / sqrt(h[j * stride + j]) : 1;
+    for (int64_t j = 0; j < u; j++)
+        for (int64_t k = 0; k <= j; k++) work[j * u + k] = j == k ? 1 : h[j * stride + k] * root[j] * root[k];
+    for (int64_t j = 0; j < u; j++) step[j] = -g[j] * root[j];
+    nigh_status status = linalg_cholesky_solve(ctx, u, 1, work, step, jitter);
+    *decrement = 0;
+    for (int64_t j = 0; j < u && !status; j++) step[j] *= root[j], *decrement -= g[j] * step[j];
+    return status;
+}
+
 nigh_status newton_solve(newton *n)
 {
-    int64_t u = n->unknowns, m = n->d + 1;
-    double *root = n->trial;
-    for (int64_t j = 0; j < u; j++) root[j] = n->h[j * m + j] > 0 ? 1 / sqrt(n->h[j * m + j]) : 1;
-    for (int64_t j = 0; j < u; j++)
-        for (int64_t k = 0; k <= j; k++) n->work[j * u + k] = j == k ? 1 : n->h[j * m + k] * root[j] * root[k];
-    for (int64_t j = 0; j < m; j++) n->step[j] = 0;
-    for (int64_t j = 0; j < u; j++) n->step[j] = -n->g[j] * root[j];
-    nigh_status status = linalg_cholesky_solve(n->ctx, u, 1, n->work, n->step, NULL);
-    n->decrement = 0;
-    for (int64_t j = 0; j < u && !status; j++) n->step[j] *= root[j], n->decrement -= n->g[j] * n->step[j];
-    return status;
+    for (int64_t j = n->unknowns; j <= n->d; j++) n->step[j] = 0;
+    return newton_direction(n->ctx, n->unknowns, n->d + 1, n->h, n->g, n->work, n->step, &n->decrement, &n->jitter);
 }
 
 /* Slope and curvature along the step at t; m margins at x, q of the step, three times n numbers of room. */
@@ -110,7 +124,15 @@ static nigh_status search(newton *n, bool *lower)
     return status;
 }
 
-nigh_status newton_run(newton *n, double tolerance, int64_t most, bool *met)
+/* What the slope by w costs Fenchel's dual at the slopes of the hinge. */
+static double slope_gap(const newton *n)
+{
+    double slope = 0;
+    for (int64_t k = 0; k < n->d; k++) slope += n->g[k] * n->g[k];
+    return slope / (2 * n->lambda);
+}
+
+nigh_status newton_run(newton *n, double enough, int64_t most, bool *met)
 {
     bool lower = true;
     *met = false;
@@ -118,7 +140,7 @@ nigh_status newton_run(newton *n, double tolerance, int64_t most, bool *met)
         nigh_status status = nigh_poll(n->ctx);
         if (!status) status = newton_solve(n);
         if (status) return status;
-        *met = n->decrement <= 2 * tolerance * fabs(n->cost);
+        *met = (n->decrement <= 2 * enough && (n->curve.kind != NIGH_LOSS_HINGE || slope_gap(n) <= enough)) || (n->goal > 0 && newton_logistic_gap(n) <= n->goal * n->cost);
         if (*met || k == most) break;
         status = search(n, &lower);
         if (status) return status;
@@ -129,6 +151,19 @@ nigh_status newton_run(newton *n, double tolerance, int64_t most, bool *met)
 }
 
 /* ---- bounds ---- */
+
+double newton_logistic_gap(const newton *n)
+{
+    int64_t d = n->d;
+    double slope = 0, border = 0, h = n->h[d * (d + 1) + d], step = 0, cost = 0;
+    for (int64_t k = 0; k < d; k++) slope += n->g[k] * n->g[k], border += n->h[k * (d + 1) + d] * n->h[k * (d + 1) + d];
+    if (n->intercept && n->g[d] != 0) {
+        step = fabs(n->g[d]) / h, cost = n->g[d] * n->g[d] / h;
+        if (!(step <= 0.1)) return INFINITY;
+    }
+    slope = sqrt(slope) + 3 * step * sqrt(border);
+    return cost + slope * slope / (2 * n->lambda);
+}
 
 enum { ROWS = 256 };
 
@@ -184,7 +219,7 @@ static void sum_duals(const newton *n, const double *m, const double *step, dual
 static double sum_conjugates(const newton *n, const double *m, const double *step, double scale)
 {
     double u[ROWS], curvature[ROWS], sum = 0;
-    if (n->curve.kind == NIGH_LOSS_HINGE || limit(&n->curve) == 1) return 0;
+    if (n->curve.kind == NIGH_LOSS_LP && n->curve.p == 1) return 0;
     for (int64_t i = 0; i < n->rows->n; i += ROWS) {
         int64_t rows = n->rows->n - i < ROWS ? n->rows->n - i : ROWS;
         points(n, i, rows, m, step, u, curvature);

@@ -80,6 +80,10 @@ double row_power(double r, double p)
     r = fabs(r);
     if (p == 1) return r;
     if (p == 2) return r * r;
+    if (p == 0.5) return sqrt(r);
+    if (p == -0.5) return 1 / sqrt(r);
+    if (p == 0.25) return sqrt(sqrt(r));
+    if (p == 1.5) return r * sqrt(r);
     return pow(r, p);
 }
 

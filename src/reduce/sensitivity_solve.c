@@ -106,23 +106,40 @@ static double dual_bound(const sensitivity_problem *s, const places *a)
     return pow(weighted_sum(s, a->power), p / q);
 }
 
-static double value_at(const sensitivity_problem *s, const places *a, double by)
+/* d F / d by at r + by (v - r), over p. */
+static double slope_at(const sensitivity_problem *s, const places *a, double by)
 {
-    for (int64_t j = 0; j < s->m; j++) a->power[j] = a->r[j] + by * (a->v[j] - a->r[j]);
-    row_powers(s->m, a->power, s->p, a->power);
+    double *r = a->spare[0];
+    for (int64_t j = 0; j < s->m; j++) r[j] = a->r[j] + by * (a->v[j] - a->r[j]);
+    row_powers(s->m, r, s->p - 1, a->power);
+    for (int64_t j = 0; j < s->m; j++) a->power[j] = copysign(a->power[j], r[j]) * (a->v[j] - a->r[j]);
     return weighted_sum(s, a->power);
 }
 
+/* A step of at most `most` with a slope of at most a tenth of that at 0: F is convex. Directions in which F is flat make the full step absurdly long. */
+static double step_length(const sensitivity_problem *s, const places *a, double most)
+{
+    double low = 0, high = most, begin = slope_at(s, a, 0);
+    if (!(begin < 0)) return 0;
+    if (slope_at(s, a, most) <= 0.1 * -begin) return most;
+    for (int i = 0; i < 40; i++) {
+        double middle = low > 0 ? (high > 4 * low ? sqrt(low * high) : (low + high) / 2) : 0.1 * high, there = slope_at(s, a, middle);
+        if (fabs(there) <= 0.1 * -begin) return middle;
+        if (there < 0) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
+/* From z, c.z = 1. */
 static void solve_smooth(const sensitivity_problem *s, const double *c, const places *a, double *z, double *lower, double *upper)
 {
     int64_t k = s->k;
-    double size = dot(k, c, c), p = s->p;
-    for (int64_t j = 0; j < k; j++) z[j] = c[j] / size;
+    double p = s->p;
     for (int step = 0; step < s->steps; step++) {
         apply(s, z, a->r);
         row_powers(s->m, a->r, p, a->power);
-        double now = weighted_sum(s, a->power), best = now, by = p < 1.05 ? 20 : 1 / (p - 1), taken = 0;
-        *lower = fmax(*lower, 1 / now);
+        *lower = fmax(*lower, 1 / weighted_sum(s, a->power));
         curvature(s, a->r, a->d);
         weighted_gram(s->m, k, s->u, a->d, a->h, a->gram);
         if (!factor(k, a->h, a->copy)) return;
@@ -134,13 +151,24 @@ static void solve_smooth(const sensitivity_problem *s, const double *c, const pl
         double ct = dot(k, c, a->t);
         if (!(ct > 0)) return;
         for (int64_t j = 0; j < s->m; j++) a->v[j] /= ct;
-        for (int i = 0; i < 30 && !(taken > 0); i++, by /= 2) {
-            double there = value_at(s, a, by);
-            if (there < best) best = there, taken = by;
-        }
+        double taken = step_length(s, a, p < 1.05 ? 20 : 1 / (p - 1));
         if (!(taken > 0)) return; /* lowest to rounding */
         for (int64_t j = 0; j < k; j++) z[j] += taken * (a->t[j] / ct - z[j]);
     }
+}
+
+/*
+ * For large p the function is flat but for its largest residuals, and Newton's steps from the leverage's direction are short: smaller powers, roughly, first.
+ */
+static void solve_rising(const sensitivity_problem *s, const double *c, const places *a, double *z, double *lower, double *upper)
+{
+    for (double p = 3; p < s->p; p *= 1.5) {
+        sensitivity_problem early = *s;
+        double low = 0, high = INFINITY;
+        early.p = p, early.tolerance = 0.05, early.steps = 12;
+        solve_smooth(&early, c, a, z, &low, &high);
+    }
+    solve_smooth(s, c, a, z, lower, upper);
 }
 
 /* ---- p = 1 ---- */
@@ -205,8 +233,7 @@ static void solve_linear(const sensitivity_problem *s, const double *c, const pl
 {
     int64_t k = s->k, m = s->m;
     interior i = {a->spare[0], a->spare[1], a->spare[2], a->spare[3], a->spare[4], a->spare[5], 0};
-    double size = dot(k, c, c), mean = 0, *next = a->t + k;
-    for (int64_t j = 0; j < k; j++) z[j] = c[j] / size;
+    double mean = 0, *next = a->t + k;
     apply(s, z, a->r);
     for (int64_t j = 0; j < m; j++) mean += fabs(a->r[j]) / (double)m, i.y[j] = i.move[j] = i.high_move[j] = i.low_move[j] = 0;
     for (int64_t j = 0; j < m; j++) i.high[j] = fmax(a->r[j], 0) + 0.5 * mean, i.low[j] = fmax(-a->r[j], 0) + 0.5 * mean;
@@ -251,7 +278,8 @@ void sensitivity_solve(const sensitivity_problem *s, const double *c, double *ro
         *upper = 0;
         return;
     }
+    for (int64_t j = 0; j < s->k; j++) z[j] = c[j] / size; /* the leverage's direction */
     if (s->p == 1) solve_linear(s, c, &a, z, lower, upper);
-    else solve_smooth(s, c, &a, z, lower, upper);
+    else solve_rising(s, c, &a, z, lower, upper);
     if (*upper < *lower) *upper = *lower; /* both within rounding */
 }

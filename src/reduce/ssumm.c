@@ -26,6 +26,7 @@ static nigh_status check_options(nigh_context *ctx, const nigh_graph *g, const n
     *o = *given;
     if (o->norm == 0) o->norm = 2;
     if (o->iterations == 0) o->iterations = 20;
+    if (o->cost == NIGH_SUMMARY_AUTO) o->cost = NIGH_SUMMARY_ERROR;
     if (o->hashes == 0) o->hashes = 10;
     if (o->group == 0) o->group = 500;
     if (g->edges < 1) return nigh_fail(ctx, NIGH_INVALID, "the graph has no edges (%lld self loops were dropped)", (long long)g->loops);
@@ -71,10 +72,10 @@ static best_pair best_of_round(search *f, const uint32_t *group, int64_t count)
 static void check_fit(search *f)
 {
     ssumm *s = &f->s;
-    f->fits = ssumm_bits(s) <= f->o.bits;
-    if (!f->fits && (double)s->supernodes > 0.95 * (double)s->repriced_at) return;
+    bool shrunk = (double)s->supernodes <= 0.95 * (double)s->repriced_at;
+    if (!shrunk && (s->by_error || !ssumm_fits(s))) return;
     ssumm_reprice(s);
-    f->fits = ssumm_bits(s) <= f->o.bits;
+    f->fits = ssumm_fits(s);
 }
 
 static nigh_status merge_group(search *f, uint32_t *group, int64_t count)
@@ -112,14 +113,13 @@ static nigh_status merge_groups(search *f)
 static nigh_status iterate(search *f, nigh_summary_report *report)
 {
     nigh_status status = NIGH_OK;
-    check_fit(f);
     for (int t = 1; t <= f->o.iterations && !f->fits && !status; t++) {
         f->threshold = t < f->o.iterations ? 1.0 / (1 + t) : 0;
         report->iterations = t;
         ssumm_reprice(&f->s);
+        f->fits = ssumm_fits(&f->s);
         status = ssumm_group(&f->s, f->o.hashes, f->o.group, nigh_seed_split(f->o.seed, (uint64_t)t), &f->groups);
         if (!status) status = merge_groups(f);
-        if (!status) check_fit(f);
     }
     report->merges = f->s.merges;
     report->compared = f->s.compared;
@@ -144,7 +144,7 @@ static int64_t number_supernodes(ssumm *s, uint32_t *label)
 static nigh_status partition(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, nigh_summary_report *report)
 {
     search f = {.o = *o, .rng = nigh_rng_new(o->seed, 1)};
-    nigh_status status = ssumm_new(ctx, graph, o->norm, &f.s);
+    nigh_status status = ssumm_new(ctx, graph, o, &f.s);
     if (status) return status;
     status = ssumm_groups_new(ctx, graph->nodes, &f.groups);
     if (!status) status = iterate(&f, report);

@@ -9,7 +9,7 @@
 #define NIGH_REDUCE_SSUMM_H
 #include "nigh/summary.h"
 
-enum { SSUMM_TABLE = 8192 };
+enum { SSUMM_TABLE = 8192, SSUMM_BINS = 4096 };
 
 typedef struct ssumm_entry {
     uint32_t id, count; /* edges to that supernode */
@@ -33,21 +33,26 @@ typedef struct ssumm {
     nigh_context *ctx;
     const nigh_graph *graph;
     int norm;
+    nigh_summary_cost way; /* of counting costs; not AUTO */
+    double bits;           /* wanted */
     int64_t nodes, supernodes;
     ssumm_cell *cell;
     ssumm_super *super;
     ssumm_entry *list;
     int64_t list_used, list_room;
     uint32_t stamp;
-    double listed, kept;    /* bits of a listed edge, of a superedge */
+    bool by_error;          /* prices in force: of the error, else of a description */
+    double listed, kept;    /* bits of a listed edge, or of an edge's worth of error; bits of a superedge */
     int64_t superedges;     /* kept at these prices */
     uint32_t largest;       /* weight of a superedge since the last repricing */
     int64_t repriced_at;    /* supernodes then */
-    const double *xlogx;    /* [SSUMM_TABLE] x log2 x */
+    bool all_fit;           /* by error: every superedge with a gain was within the bits at the last repricing */
+    double *xlogx;          /* [SSUMM_TABLE] x log2 x */
+    int64_t *bins;          /* [SSUMM_BINS] scratch: superedges by the logarithm of their gain */
     int64_t compared, merges;
 } ssumm;
 
-nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, int norm, ssumm *out);
+nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, ssumm *out);
 void ssumm_free(ssumm *s);
 
 uint32_t ssumm_find(ssumm *s, uint32_t node);
@@ -55,6 +60,9 @@ void ssumm_next_stamp(ssumm *s); /* no cell has the current stamp afterwards */
 
 /* Bits of a pair with `edges` edges of `pairs` possible at the prices in force, and whether its superedge is kept. */
 double ssumm_pair_cost(const ssumm *s, uint64_t edges, uint64_t pairs, bool *keep);
+
+/* Cost of all pairs with a or b before merging them (NULL is not allowed) and after; stops early, too low, once it is above (1 - least) before. */
+double ssumm_merged_cost(ssumm *s, uint32_t a, uint32_t b, double least, double *before);
 
 /* 1 - cost after / cost before of merging a and b; stops early, with a value below `least`, once that is certain. */
 double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least);
@@ -65,8 +73,12 @@ nigh_status ssumm_merge(ssumm *s, uint32_t a, uint32_t b, uint32_t *stays);
 /* New prices from the numbers of supernodes and superedges; all costs computed anew. */
 void ssumm_reprice(ssumm *s);
 
-/* Bits of the summary as it is. */
+/* Bits of the summary as it is, and whether it fits: by description all superedges kept, by error all with a gain. */
 double ssumm_bits(const ssumm *s);
+bool ssumm_fits(const ssumm *s);
+
+/* What a superedge of w edges among m pairs takes off the error of this norm: RE_2^2 or RE_1, per unordered pair. */
+static inline double ssumm_gain(int norm, double w, double m) { return norm == 2 ? w * w / m : w * (2 * w / m - 1); }
 
 /* ---- groups ---- */
 typedef struct ssumm_groups {

@@ -105,7 +105,7 @@ static double gain(const blocks *b, int64_t i, int norm)
 {
     double w = b->edges[i], x = (double)b->size[b->pair[i][0]], y = (double)b->size[b->pair[i][1]];
     double pairs = b->pair[i][0] == b->pair[i][1] ? x * (x - 1) / 2 : x * y;
-    return norm == 2 ? w * w / pairs : w * (2 * w / pairs - 1);
+    return ssumm_gain(norm, w, pairs);
 }
 
 /* Indices of blocks with a gain, the largest gain first. */

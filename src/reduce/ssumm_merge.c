@@ -5,20 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, int norm, ssumm *out)
+nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, ssumm *out)
 {
     int64_t n = graph->nodes, entries = 2 * graph->edges;
-    ssumm s = {.ctx = ctx, .graph = graph, .norm = norm, .nodes = n, .supernodes = n, .list_used = entries, .list_room = entries + entries / 4 + 1024};
-    double *table = nigh_alloc(ctx, SSUMM_TABLE * sizeof *table);
-    s.xlogx = table;
-    s.cell = table ? nigh_alloc_zero(ctx, (size_t)n, sizeof *s.cell) : NULL;
+    ssumm s = {.ctx = ctx, .graph = graph, .norm = o->norm, .way = o->cost, .bits = o->bits, .nodes = n, .supernodes = n, .list_used = entries,
+               .list_room = entries + entries / 4 + 1024};
+    s.xlogx = nigh_alloc(ctx, SSUMM_TABLE * sizeof *s.xlogx);
+    s.bins = s.xlogx ? nigh_alloc(ctx, SSUMM_BINS * sizeof *s.bins) : NULL;
+    s.cell = s.bins ? nigh_alloc_zero(ctx, (size_t)n, sizeof *s.cell) : NULL;
     s.super = s.cell ? nigh_alloc_zero(ctx, (size_t)n, sizeof *s.super) : NULL;
     s.list = s.super ? nigh_alloc(ctx, (size_t)s.list_room * sizeof *s.list) : NULL;
     if (!s.list) {
         ssumm_free(&s);
         return NIGH_MEMORY;
     }
-    for (int i = 0; i < SSUMM_TABLE; i++) table[i] = i ? i * log2(i) : 0;
+    for (int i = 0; i < SSUMM_TABLE; i++) s.xlogx[i] = i ? i * log2(i) : 0;
     for (int64_t v = 0; v < n; v++) {
         s.cell[v] = (ssumm_cell){.parent = (uint32_t)v, .size = 1};
         s.super[v] = (ssumm_super){.start = graph->start[v], .length = (uint32_t)nigh_graph_degree(graph, v)};
@@ -26,7 +27,6 @@ nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, int norm, ssum
     for (int64_t i = 0; i < entries; i++) s.list[i] = (ssumm_entry){graph->neighbour[i], 1};
     s.superedges = graph->edges;
     s.largest = 1;
-    s.listed = 2 * log2((double)n);
     ssumm_reprice(&s);
     *out = s;
     return NIGH_OK;
@@ -34,7 +34,8 @@ nigh_status ssumm_new(nigh_context *ctx, const nigh_graph *graph, int norm, ssum
 
 void ssumm_free(ssumm *s)
 {
-    nigh_free(s->ctx, (void *)(uintptr_t)s->xlogx);
+    nigh_free(s->ctx, s->xlogx);
+    nigh_free(s->ctx, s->bins);
     nigh_free(s->ctx, s->cell);
     nigh_free(s->ctx, s->super);
     nigh_free(s->ctx, s->list);
@@ -56,14 +57,17 @@ static int log2_floor(uint64_t x) { return 63 - __builtin_clzll(x); }
 
 double ssumm_pair_cost(const ssumm *s, uint64_t edges, uint64_t pairs, bool *keep)
 {
-    double listed = s->listed * (double)edges;
+    double listed = s->listed * (double)edges, kept;
     *keep = false;
-    if (edges == 0) return 0;
-    if (s->norm == 1 && 2 * edges < pairs) return listed;
-    /* pairs H2(edges / pairs) >= edges log2(pairs / edges), which is enough for most pairs */
-    int below = log2_floor(pairs) - log2_floor(edges) - 1;
-    if (s->kept + (double)edges * below > listed) return listed;
-    double kept = s->kept + xlogx(s, pairs) - xlogx(s, edges) - xlogx(s, pairs - edges);
+    if (edges == 0 || (s->norm == 1 && 2 * edges <= pairs)) return listed;
+    if (s->by_error) {
+        kept = s->kept + listed - s->listed * ssumm_gain(s->norm, (double)edges, (double)pairs);
+    } else {
+        /* pairs H2(edges / pairs) >= edges log2(pairs / edges), which is enough for most pairs */
+        int below = log2_floor(pairs) - log2_floor(edges) - 1;
+        if (s->kept + (double)edges * below > listed) return listed;
+        kept = s->kept + xlogx(s, pairs) - xlogx(s, edges) - xlogx(s, pairs - edges);
+    }
     *keep = kept <= listed;
     return *keep ? kept : listed;
 }
@@ -81,6 +85,8 @@ double ssumm_bits(const ssumm *s)
     double names = log2((double)s->supernodes);
     return (double)s->superedges * (2 * names + log2(s->largest)) + (double)s->nodes * names;
 }
+
+bool ssumm_fits(const ssumm *s) { return s->by_error ? s->all_fit : ssumm_bits(s) <= s->bits; }
 
 /* ---- lists -------------------------------------------------------------------------------------------------- */
 
@@ -169,7 +175,7 @@ static void load(ssumm *s, uint32_t a)
     }
 }
 
-double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
+double ssumm_merged_cost(ssumm *s, uint32_t a, uint32_t b, double least, double *before)
 {
     s->compared++;
     if (s->super[a].stale) clean(s, a);
@@ -177,9 +183,8 @@ double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
     load(s, a);
     uint64_t size_a = s->cell[a].size, size_b = s->cell[b].size, size = size_a + size_b;
     uint64_t between = s->cell[b].stamp == s->stamp ? s->cell[b].count : 0;
-    double before = s->super[a].cost + s->super[b].cost - pair_cost(s, between, size_a * size_b);
-    if (before <= 0) return 1;
-    double most = (1 - least) * before;
+    *before = s->super[a].cost + s->super[b].cost - pair_cost(s, between, size_a * size_b);
+    double most = (1 - least) * *before;
     double after = pair_cost(s, (uint64_t)s->super[a].inner + s->super[b].inner + between, inner_pairs(size));
     const ssumm_entry *e = s->list + s->super[b].start, *end = e + s->super[b].length;
     for (; e < end && after <= most; e++) {
@@ -195,7 +200,13 @@ double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
     e = s->list + s->super[a].start, end = e + s->super[a].length;
     for (; e < end && after <= most; e++)
         if (s->cell[e->id].stamp == s->stamp && e->id != b) after += pair_cost(s, e->count, size * s->cell[e->id].size);
-    return 1 - after / before;
+    return after;
+}
+
+double ssumm_saving(ssumm *s, uint32_t a, uint32_t b, double least)
+{
+    double before, after = ssumm_merged_cost(s, a, b, least, &before);
+    return before > 0 ? 1 - after / before : 1;
 }
 
 /* Takes the pair out of the books, or puts it in; the cost goes to the neighbour. */
@@ -280,10 +291,70 @@ nigh_status ssumm_merge(ssumm *s, uint32_t a, uint32_t b, uint32_t *stays)
 
 /* ---- prices ------------------------------------------------------------------------------------------------- */
 
+static int bin_of(double gain)
+{
+    int bin = (int)(64 * (log2(gain) + 20));
+    return bin < 0 ? 0 : bin >= SSUMM_BINS ? SSUMM_BINS - 1 : bin;
+}
+
+static double gain_of(int bin) { return exp2((bin + 0.5) / 64 - 20); }
+
+static void count_gain(ssumm *s, double edges, double pairs)
+{
+    double gain = edges > 0 ? ssumm_gain(s->norm, edges, pairs) : 0;
+    if (gain > 0) s->bins[bin_of(gain)]++;
+}
+
+static void count_gains(ssumm *s)
+{
+    memset(s->bins, 0, SSUMM_BINS * sizeof *s->bins);
+    for (int64_t v = 0; v < s->nodes; v++) {
+        if (s->cell[v].parent != v) continue;
+        const ssumm_super *super = &s->super[v];
+        if (super->stale) clean(s, (uint32_t)v);
+        count_gain(s, super->inner, (double)inner_pairs(s->cell[v].size));
+        const ssumm_entry *e = s->list + super->start, *end = e + super->length;
+        for (; e < end; e++)
+            if (e->id > v) count_gain(s, e->count, (double)s->cell[v].size * s->cell[e->id].size);
+    }
+}
+
+/*
+ * An edge's worth of error costs what makes the superedges that fit into the bits just worth keeping: bits of a superedge over the gain of the last one
+ * that fits. For RE_1 the gain of half an edge is worth a superedge at least: without that bound the price grows without end as soon as few are left to keep.
+ */
+static void price_error(ssumm *s, double names)
+{
+    double each = 2 * names + log2(s->largest), room = (s->bits - (double)s->nodes * names) / each, count = 0;
+    int bin = SSUMM_BINS - 1;
+    count_gains(s);
+    for (; bin >= 0 && count + (double)s->bins[bin] <= room; bin--) count += (double)s->bins[bin];
+    s->all_fit = bin < 0;
+    double gain = s->all_fit ? 1 : gain_of(bin);
+    if (s->norm == 1) gain = fmax(gain, 0.5);
+    s->kept = each;
+    s->listed = each / gain;
+}
+
+/* Names of supernodes may take this part of the bits before the error is what counts: until then a description has to shrink. */
+static const double names_part = 1.0 / 3;
+
+static void new_prices(ssumm *s)
+{
+    double names = log2((double)s->supernodes);
+    s->by_error = s->way == NIGH_SUMMARY_ERROR && (double)s->nodes * names <= names_part * s->bits;
+    if (s->by_error) {
+        price_error(s, names);
+        return;
+    }
+    s->kept = 2 * names;
+    s->listed = 2 * log2((double)s->nodes);
+}
+
 void ssumm_reprice(ssumm *s)
 {
     int64_t twice = 0, inner = 0;
-    s->kept = 2 * log2((double)s->supernodes) + log2(s->largest);
+    new_prices(s);
     s->largest = 1;
     for (int64_t v = 0; v < s->nodes; v++) {
         if (s->cell[v].parent != v) continue;

@@ -9,19 +9,20 @@
 
 /* ---- classes -------------------------------------------------------------------------------------------- */
 
-nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, summary_classes *out)
+nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, const double *weight, summary_classes *out)
 {
-    summary_classes c = {.classes = 1, .n = n, .count = {n, 0}};
-    int64_t ones = 0;
-    for (int64_t i = 0; y && i < n; i++) ones += y[i] > 0.5;
-    if (ones > 0 && ones < n) {
-        c.classes = 2, c.count[0] = n - ones, c.count[1] = ones;
-        if (!(c.member[0] = nigh_alloc(ctx, (size_t)n * sizeof *c.member[0]))) return NIGH_MEMORY;
+    summary_classes c = {.classes = 1, .n = n};
+    for (int64_t i = 0; i < n; i++)
+        if (!weight || weight[i] > 0) c.count[y && y[i] > 0.5]++;
+    int64_t all = c.count[0] + c.count[1], at[2] = {0, 0};
+    if (c.count[0] && c.count[1]) c.classes = 2;
+    else c.count[0] = all, c.count[1] = 0;
+    if (c.classes == 2 || all < n) {
+        if (!(c.member[0] = nigh_alloc(ctx, (size_t)all * sizeof *c.member[0]))) return NIGH_MEMORY;
         c.member[1] = c.member[0] + c.count[0];
-        int64_t at[2] = {0, 0};
         for (int64_t i = 0; i < n; i++) {
-            int k = y[i] > 0.5;
-            c.member[k][at[k]++] = i;
+            int k = c.classes == 2 && y[i] > 0.5;
+            if (!weight || weight[i] > 0) c.member[k][at[k]++] = i;
         }
     }
     *out = c;
@@ -41,7 +42,7 @@ static int64_t clip(int64_t x, int64_t low, int64_t high) { return x < low ? low
 void summary_budget(const summary_classes *classes, int64_t m, double share, int64_t least, int64_t budget[2])
 {
     const int64_t *count = classes->count;
-    m = clip(m, 0, classes->n);
+    m = clip(m, 0, count[0] + count[1]);
     budget[0] = m, budget[1] = 0;
     if (classes->classes < 2) return;
     least = clip(least, 1, m / 2);
@@ -136,27 +137,45 @@ static nigh_status check_scores(nigh_context *ctx, int64_t n, const double *scor
     return NIGH_OK;
 }
 
-/* Rows of at least the limit are taken surely, *taken of them; *rest is the sum of the others' scores, and limit = rest / (k - taken). */
-static double find_limit(const scored *s, int64_t k, int64_t *taken, double *rest)
+/*
+ * Rows of at least the limit are taken surely, *taken of them; *rest is the sum of the others' scores, and limit = rest / (k - taken). The limit only falls: from
+ * sum / k, and rarely below half of that. At most 2 k rows lie above that half; after two passes over all scores only these are looked at.
+ */
+static double find_limit(const scored *s, int64_t k, double *heavy /* [2 k] */, int64_t *taken, double *rest)
 {
-    int64_t n = s->classes->count[s->c];
-    double limit = INFINITY;
-    for (int64_t before = -1;; before = *taken) {
-        *taken = 0, *rest = 0;
-        for (int64_t i = 0; i < n; i++) {
-            double x = score_of(s, i);
+    int64_t n = s->classes->count[s->c], count = 0;
+    double sum = 0, largest = 0, light = 0, limit = INFINITY; /* light: sum of those below the half */
+    for (int64_t i = 0; i < n; i++) {
+        double x = score_of(s, i);
+        sum += x;
+        largest = x > largest ? x : largest;
+    }
+    *taken = 0, *rest = sum;
+    if (k < 1 || !(sum > 0)) return INFINITY;
+    double first = sum / (double)k;
+    if (largest < first) return first;
+    for (int64_t i = 0; i < n; i++) {
+        double x = score_of(s, i);
+        if (x >= 0.5 * first && count < 2 * k) heavy[count++] = x;
+        else light += x;
+    }
+    for (int64_t before = -1; *taken != before && *taken < k && *rest > 0;) {
+        limit = *rest / (double)(k - *taken);
+        bool few = limit >= 0.5 * first;
+        before = *taken, *taken = 0, *rest = few ? light : 0;
+        for (int64_t i = 0, last = few ? count : n; i < last; i++) {
+            double x = few ? heavy[i] : score_of(s, i);
             if (x >= limit) ++*taken;
             else *rest += x;
         }
-        if (*taken == before || *taken >= k || !(*rest > 0)) return limit;
-        limit = *rest / (double)(k - *taken);
     }
+    return limit;
 }
 
-static void draw_scores(const scored *s, int64_t k, nigh_rng *rng, nigh_subset *out, int64_t *taken)
+static void draw_scores(const scored *s, int64_t k, double *heavy, nigh_rng *rng, nigh_subset *out, int64_t *taken)
 {
     int64_t n = s->classes->count[s->c], sure, drawn = 0;
-    double rest, sum = 0, limit = find_limit(s, k, &sure, &rest);
+    double rest, sum = 0, limit = find_limit(s, k, heavy, &sure, &rest);
     int64_t strata = k > sure ? k - sure : 0;
     double step = strata ? rest / (double)strata : 0, next = strata ? step * nigh_rng_f64(rng) : INFINITY;
     for (int64_t i = 0; i < n; i++) {
@@ -184,10 +203,13 @@ nigh_status summary_scores(nigh_context *ctx, const summary_classes *classes, co
     nigh_status status = check_scores(ctx, classes->n, score);
     if (!status) status = begin(ctx, most_rows(classes, budget), &s);
     if (status) return status;
-    for (int c = 0; c < classes->classes; c++) {
-        draw_scores(&(scored){classes, score, c}, budget[c], rng, &s, &sure);
+    double *heavy = nigh_alloc(ctx, 2 * (size_t)(most_rows(classes, budget) + 1) * sizeof *heavy);
+    if (!heavy) status = NIGH_MEMORY;
+    for (int c = 0; c < classes->classes && !status; c++) {
+        draw_scores(&(scored){classes, score, c}, budget[c], heavy, rng, &s, &sure);
         if (!c) zeros = s.count;
     }
+    nigh_free(ctx, heavy);
     status = finish(ctx, status, zeros, &s, out);
     if (!status && taken) *taken = sure;
     return status;

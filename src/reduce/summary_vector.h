@@ -13,11 +13,11 @@
 typedef struct summary_classes {
     int classes;      /* 1 or 2 */
     int64_t n, count[2];
-    int64_t *member[2]; /* increasing; NULL for one class: 0 .. n-1. One block, that of member[0] */
+    int64_t *member[2]; /* increasing; NULL for one class of all: 0 .. n-1. One block, that of member[0] */
 } summary_classes;
 
-/* y[n] of 0 and 1, NULL: one class. Two classes of which one is empty are one. O(n). */
-nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, summary_classes *out);
+/* y[n] of 0 and 1, NULL: one class; rows of weight 0 belong to none (NULL: ones). Two classes of which one is empty are one. O(n). */
+nigh_status summary_classes_new(nigh_context *ctx, int64_t n, const double *y, const double *weight, summary_classes *out);
 void summary_classes_free(nigh_context *ctx, summary_classes *classes); /* what it holds; it is empty afterwards */
 int64_t summary_row(const summary_classes *classes, int c, int64_t i);    /* row number of member i of class c */
 

@@ -18,5 +18,6 @@ int64_t toto_ball(int matches, int32_t row, int r, int32_t *out);
 void toto_order(const double p[3], int order[3]);
 void toto_by_certainty(const nigh_toto_pool *pool, int *match);
 
+nigh_status toto_check_rows(nigh_context *ctx, const nigh_toto_pool *pool, int64_t n, const int32_t *row);
 nigh_status toto_check_width(nigh_context *ctx, const nigh_toto_pool *pool, const int *width);
 #endif

@@ -208,6 +208,43 @@ static void columns_are_chosen(void **state)
     test_context_free(ctx);
 }
 
+/* Texts with line ends and separators in quotes, in a column that is not used: every cut must find the rows, their lines and the right bad one. */
+static void unused_columns_may_hold_anything(void **state)
+{
+    static const char good[] = "a,name,c\n1,\"two\nlines, \"\"x\"\" \r\nthree\",2\n\n3,plain,4\n5,\"\n\n\n\",6\r\n7,,8\n# c\n9,\"a\"\"\n\",10";
+    static const char bad[] = "a,name,c\n1,\"x\ny\",2\n3,\"z\nz\",oops\n5,z,6\n";
+    static const int64_t lines[5] = {2, 6, 7, 11, 13};
+    nigh_context *ctx = test_context_new();
+    for (size_t chunk = 1; chunk < 130; chunk++)
+        for (int rows = 0; rows < 2; rows++) {
+            nigh_row_options o = {.features = "a,c", .chunk = chunk, .threads = 1 + (int)(chunk & 1), .rows = rows};
+            nigh_row_stream *s;
+            nigh_row_block b = {0};
+            assert_ok(ctx, nigh_row_stream_parse(ctx, good, sizeof good - 1, "t", &o, &s));
+            int64_t n = 0;
+            do {
+                assert_ok(ctx, nigh_row_stream_next(s, &b));
+                for (int64_t i = 0; i < b.count; i++) {
+                    char where[64], want[64];
+                    snprintf(want, sizeof want, "line %d", (int)lines[n + i]);
+                    nigh_row_stream_place(s, i, where);
+                    assert_string_equal(where, want);
+                    assert_true(b.x[2 * i] == (double)(2 * (n + i) + 1) && b.x[2 * i + 1] == (double)(2 * (n + i) + 2));
+                }
+                n += b.count;
+            } while (b.count);
+            assert_int_equal(n, 5);
+            nigh_row_stream_free(s);
+            assert_ok(ctx, nigh_row_stream_parse(ctx, bad, sizeof bad - 1, "t", &o, &s));
+            nigh_status status;
+            while (!(status = nigh_row_stream_next(s, &b)) && b.count) {}
+            assert_int_equal(status, NIGH_FORMAT);
+            assert_string_equal(nigh_message(ctx), "'t': line 5, column 3 (c): 'oops' is not a number (numbers look like -1.5e-3)");
+            nigh_row_stream_free(s);
+        }
+    test_context_free(ctx);
+}
+
 /* All x of a stream, appended. */
 static int64_t all_values(nigh_context *ctx, nigh_row_stream *s, double *out, int64_t room)
 {
@@ -388,7 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_chunk_gives_the_same_bits), cmocka_unit_test(random_files_give_the_same_bits), cmocka_unit_test(kernels_agree),
         cmocka_unit_test(sparse_rows_give_the_same_bits),  cmocka_unit_test(columns_are_chosen),              cmocka_unit_test(arrays_come_in_blocks),
-        cmocka_unit_test(gzip_goes_by_members),            cmocka_unit_test(pipes_are_read_once),             cmocka_unit_test(survives_failing_allocations),
+        cmocka_unit_test(gzip_goes_by_members),            cmocka_unit_test(unused_columns_may_hold_anything), cmocka_unit_test(pipes_are_read_once),             cmocka_unit_test(survives_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

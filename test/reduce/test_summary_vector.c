@@ -90,7 +90,7 @@ static void factors_are_unbiased(void **state)
             double sum[N] = {0}, squares[N] = {0};
             summary_classes c;
             int64_t budget[2] = {12, 5};
-            assert_ok(ctx, summary_classes_new(ctx, N, classes == 2 ? y : NULL, &c));
+            assert_ok(ctx, summary_classes_new(ctx, N, classes == 2 ? y : NULL, NULL, &c));
             for (int draw = 0; draw < DRAWS; draw++) {
                 nigh_rng rng = nigh_rng_new(7, (uint64_t)draw);
                 nigh_subset s;
@@ -123,7 +123,7 @@ static void stratified_sums_vary_less(void **state)
     summary_classes c;
     int64_t budget[2] = {M, 0};
     for (int i = 0; i < N; i++) all += other[i] = score[i] * (1 + 0.1 * i / N); /* a trend along the rows */
-    assert_ok(ctx, summary_classes_new(ctx, N, NULL, &c));
+    assert_ok(ctx, summary_classes_new(ctx, N, NULL, NULL, &c));
     for (int kind = 0; kind < 2; kind++)
         for (int draw = 0; draw < DRAWS; draw++) {
             nigh_rng rng = nigh_rng_new(8, (uint64_t)draw);
@@ -150,7 +150,7 @@ static void heavy_rows_are_always_taken(void **state)
     int64_t budget[2] = {20, 0}, taken;
     for (int i = 0; i < N; i++) score[i] = 1;
     score[17] = 1e4, score[400] = 3e3, score[999] = 60; /* of what is left the last has more than 1/18, too */
-    assert_ok(ctx, summary_classes_new(ctx, N, NULL, &c));
+    assert_ok(ctx, summary_classes_new(ctx, N, NULL, NULL, &c));
     for (uint64_t seed = 0; seed < 50; seed++) {
         nigh_rng rng = nigh_rng_new(seed, 0);
         nigh_subset s;
@@ -167,6 +167,16 @@ static void heavy_rows_are_always_taken(void **state)
         assert_near(sum, 997 + 1e4 + 3e3 + 60, 1e-6, 0);
         free_subset(ctx, &s);
     }
+    for (int i = 0; i < 10; i++) score[100 * i] = 1e18 / (i + 1); /* far above all the others, which half the budget is left for */
+    score[17] = score[999] = 1;
+    nigh_rng huge = nigh_rng_new(1, 0);
+    nigh_subset h;
+    double light = 0;
+    assert_ok(ctx, summary_scores(ctx, &c, score, budget, &huge, &h, &taken));
+    assert_int_equal(taken, 10);
+    for (int64_t i = 0; i < h.count; i++) light += score[h.index[i]] == 1 ? h.weight[i] : 0;
+    assert_near(light, 990, 1e-9, 0);
+    free_subset(ctx, &h);
     for (int i = 0; i < N; i++) score[i] = 0; /* nothing to draw */
     nigh_rng rng = nigh_rng_new(1, 0);
     nigh_subset s;
@@ -188,13 +198,13 @@ static void budgets_are_shared(void **state)
     double y[1000] = {0};
     int64_t budget[2];
     summary_classes c;
-    assert_ok(ctx, summary_classes_new(ctx, 1000, y, &c));
+    assert_ok(ctx, summary_classes_new(ctx, 1000, y, NULL, &c));
     assert_int_equal(c.classes, 1);
     summary_budget(&c, 100, 0.3, 10, budget);
     assert_int_equal(budget[0], 100);
     assert_int_equal(budget[1], 0);
     for (int i = 0; i < 20; i++) y[50 * i] = 1;
-    assert_ok(ctx, summary_classes_new(ctx, 1000, y, &c));
+    assert_ok(ctx, summary_classes_new(ctx, 1000, y, NULL, &c));
     assert_int_equal(c.count[1], 20);
     assert_int_equal(summary_row(&c, 1, 2), 100);
     assert_int_equal(summary_row(&c, 0, 0), 1);
@@ -209,6 +219,17 @@ static void budgets_are_shared(void **state)
     assert_int_equal(budget[1], 15);
     summary_budget(&c, 2, 0, 0, budget);
     assert_int_equal(budget[1], 1);
+    summary_classes_free(ctx, &c);
+    double weight[1000] = {0};
+    for (int i = 500; i < 600; i++) weight[i] = 1;
+    assert_ok(ctx, summary_classes_new(ctx, 1000, y, weight, &c));
+    assert_int_equal(c.count[0], 98);
+    assert_int_equal(c.count[1], 2);
+    assert_int_equal(summary_row(&c, 1, 1), 550);
+    summary_classes_free(ctx, &c);
+    assert_ok(ctx, summary_classes_new(ctx, 1000, NULL, weight, &c));
+    assert_int_equal(c.classes, 1);
+    assert_int_equal(summary_row(&c, 0, 99), 599);
     summary_classes_free(ctx, &c);
     test_context_free(ctx);
 }

@@ -1,4 +1,0 @@
-/* The kernels of margin.h in plain C. */
-#define LANES_SCALAR
-#define LEVEL margin_scalar
-#include "reduce/margin.inc"
