@@ -35,7 +35,7 @@ class Facility(c.Structure):
 
 
 class Greedy(c.Structure):
-    _fields_ = [('kind', c.c_int), ('k', i64), ('among', ptr), ('count', i64), ('target', f64), ('least', f64), ('epsilon', f64), ('seed', c.c_uint64), ('batch', i64)]
+    _fields_ = [('kind', c.c_int), ('k', i64), ('among', ptr), ('count', i64), ('target', f64), ('least', f64), ('epsilon', f64), ('seed', c.c_uint64), ('upper', ptr), ('batch', i64)]
 
 
 class Chosen(c.Structure):
@@ -173,7 +173,7 @@ for name, function, count in (('facility location', f, n), ('coverage', g, nodes
     update = (time.process_time() - began) / (2 * steps)
     a = Answer()
     began = time.process_time()
-    ok(nigh.nigh_selection_answer_now(s, c.c_bool(True), c.byref(a)))
+    ok(nigh.nigh_selection_answer_now(s, 1, c.byref(a)))
     print(f'{name}, sliding window of {half}: {1e6 * update:.1f} us an update (with the call from Python), an answer {1e3 * (time.process_time() - began):.2f} ms, '
           f'at least {a.chosen.value / a.bound:.3f} of the best, proved')
     nigh.nigh_chosen_free(ctx, c.byref(a.chosen))

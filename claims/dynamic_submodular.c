@@ -263,7 +263,7 @@ static nigh_status ask(player *p, bool polish, double *value, double *bound)
 {
     nigh_selection_answer a;
     int64_t before = p->c.calls;
-    nigh_status status = nigh_selection_answer_now(p->selection, polish, &a);
+    nigh_status status = nigh_selection_answer_now(p->selection, polish ? NIGH_ANSWER_POLISHED : NIGH_ANSWER_COPY, &a);
     if (status) return status;
     for (int64_t i = 0; i < a.chosen.count; i++) p->s->dead += !p->there[a.chosen.item[i]];
     *value = p->s->wrong == KEEP_DELETED ? ghosts(p) : a.chosen.value;
@@ -533,7 +533,7 @@ static nigh_status judge(nigh_context *ctx, small *w, nigh_selection *s, nigh_rn
     w->there[item] = !w->there[item];
     if (w->there[item] && !nigh_selection_has(s, item)) status = nigh_selection_insert(s, item);
     if (!w->there[item] && how != IGNORE_DELETIONS) status = nigh_selection_delete(s, item);
-    if (!status) status = nigh_selection_answer_now(s, false, &a);
+    if (!status) status = nigh_selection_answer_now(s, NIGH_ANSWER_COPY, &a);
     if (status) return status;
     int best = best_choice(w);
     if (how == KEEP_DELETED && nigh_selection_counts(s).copies) { /* the first copy's sample as it is */

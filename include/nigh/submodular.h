@@ -39,8 +39,8 @@ typedef struct nigh_submodular_calls {
 } nigh_submodular_calls;
 NIGH_API nigh_status nigh_submodular_new(nigh_context *ctx, const nigh_submodular_calls *calls, nigh_submodular **f);
 
-/* From the plain set function: *value = f(item[0 .. count-1]), items different, in the order they were added. Two evaluations a gain at
- * most, one when f(prefix) is known. What f gives for the empty set is subtracted. */
+/* From the plain set function: *value = f(item[0 .. count-1]), items different, in the order they were added. One evaluation a gain; what
+ * f gives for the empty set is subtracted. `user` outlives the function. */
 typedef nigh_status nigh_set_value_fn(void *user, int64_t count, const int64_t *item, double *value);
 NIGH_API nigh_status nigh_submodular_values(nigh_context *ctx, int64_t items, nigh_set_value_fn *value, void *user, nigh_submodular **f);
 
@@ -135,7 +135,8 @@ NIGH_API void nigh_chain_cut(nigh_chain *chain, int64_t length);                
 /*
  * PLAIN evaluates every item for each choice; LAZY keeps old gains as upper bounds in a heap ("Accelerated greedy algorithms for maximizing
  * submodular set functions", Minoux 1978) and gives the same items (the smallest of equal gain first); STOCHASTIC takes the best of a random (n/k) log(1/epsilon) for each
- * choice ("Lazier than lazy greedy", Mirzasoleiman et al. 2015): (1 - 1/e - epsilon) in expectation for n log(1/epsilon) calls.
+ * choice ("Lazier than lazy greedy", Mirzasoleiman et al. 2015): (1 - 1/e - epsilon) in expectation for n log(1/epsilon) calls. The first gains of all
+ * items are asked for in one call of the function. Memory 40 bytes an item.
  */
 typedef enum nigh_greedy_kind { NIGH_GREEDY_LAZY, NIGH_GREEDY_PLAIN, NIGH_GREEDY_STOCHASTIC } nigh_greedy_kind;
 
@@ -148,6 +149,7 @@ typedef struct nigh_greedy_options { /* zeros: the defaults in brackets */
     double least;         /* stop when no gain is above this [0] */
     double epsilon;       /* STOCHASTIC [0.1] */
     uint64_t seed;        /* STOCHASTIC */
+    const double *upper;  /* LAZY: [n] upper bounds of single gains, used in place of evaluating all of them at the start [NULL] */
     int64_t batch;        /* LAZY: this many at the top are evaluated anew in one call, for functions that answer many at once cheaply [1] */
 } nigh_greedy_options;
 
@@ -215,10 +217,14 @@ typedef struct nigh_selection_answer {
 } nigh_selection_answer;
 
 /*
- * The best copy's items (at most k calls, for the exact value); `polish`: greedy among the items of all working copies, the better of both:
- * some hundreds of calls for most of what greedy on everything would add. Free chosen with nigh_chosen_free.
+ * COPY      the best copy's items: the paper's answer. At most k calls, for the exact value
+ * POLISHED  greedy among the items of all working copies, the better of both: some hundreds of calls for most of what greedy on everything has
+ * GREEDY    lazy greedy on all items there, from their single values, which are kept: (1 - 1/e) of the best. Its calls grow with the
+ *           number of items, slowly where few items are worth much (coverage of graphs with hubs); time O(n) in any case
+ * Free chosen with nigh_chosen_free.
  */
-NIGH_API nigh_status nigh_selection_answer_now(nigh_selection *selection, bool polish, nigh_selection_answer *out);
+typedef enum nigh_answer_kind { NIGH_ANSWER_COPY, NIGH_ANSWER_POLISHED, NIGH_ANSWER_GREEDY } nigh_answer_kind;
+NIGH_API nigh_status nigh_selection_answer_now(nigh_selection *selection, nigh_answer_kind kind, nigh_selection_answer *out);
 
 NIGH_API int64_t nigh_selection_size(const nigh_selection *selection); /* items there */
 NIGH_API bool nigh_selection_has(const nigh_selection *selection, int64_t item);

@@ -37,7 +37,8 @@ static const char usage[] =
     "  -k K               most items in an answer\n"
     "  --epsilon E        0.01 to 0.5, default 0.2: smaller is nearer to greedy and costs more evaluations\n"
     "  --every M          an answer after every M updates; without it at '?' and at the end\n"
-    "  --plain            answers from one copy alone (at most k evaluations), not polished by greedy among all copies' choices (some hundreds)\n"
+    "  --answers KIND     polished (default): greedy among the choices of all copies, some hundreds of evaluations; copy: the best copy's choice as it is, at\n"
+    "                     most k; greedy: lazy greedy on all that is there, from single values that were kept: the best value, the most evaluations\n"
     "  --no-rivals        no greedy and no sieve-streaming beside (they cost most of the time)\n"
     "  --state FILE       goes on from FILE if it exists, writes it every 10000 updates (--save-every N) and at the end. Answers between the last\n"
     "                     writing and a kill come again\n"
@@ -61,7 +62,8 @@ typedef struct run {
     items it;
     const char *stream, *state;
     int64_t every, save_every;
-    bool plain, rivals;
+    bool rivals;
+    nigh_answer_kind kind;
     nigh_selection_options options;
     nigh_selection *selection;
     nigh_sieve *sieve;
@@ -158,7 +160,7 @@ static nigh_status answer(run *r)
 {
     nigh_selection_answer a;
     if (r->skip) return NIGH_OK;
-    nigh_status status = nigh_selection_answer_now(r->selection, !r->plain, &a);
+    nigh_status status = nigh_selection_answer_now(r->selection, r->kind, &a);
     if (status) return status;
     if (cli_json) status = print_json(r, &a);
     else print_line(r, &a);
@@ -175,7 +177,7 @@ static nigh_status compare(run *r)
     nigh_selection_answer ours;
     nigh_chosen greedy = {0}, sieve = {0};
     if (!r->rivals || r->skip || r->checks == CHECKS || !nigh_selection_size(r->selection)) return NIGH_OK;
-    nigh_status status = nigh_selection_answer_now(r->selection, !r->plain, &ours);
+    nigh_status status = nigh_selection_answer_now(r->selection, r->kind, &ours);
     if (status) return status;
     const nigh_greedy_options o = {.k = r->options.k, .among = nigh_selection_items(r->selection), .count = nigh_selection_size(r->selection)};
     double began = nigh_clock();
@@ -207,7 +209,7 @@ static void print_receipt_json(const run *r, int64_t fed)
 static void print_receipt(const run *r)
 {
     int64_t fed = r->updates - r->resumed;
-    double each = fed ? 1.0 / (double)fed : 0, calls = 0, seconds = 0;
+    double each = fed ? 1.0 / (double)fed : 0, calls = 0, later = 0, seconds = 0;
     if (cli_json) {
         print_receipt_json(r, fed);
         return;
@@ -223,10 +225,11 @@ static void print_receipt(const run *r)
         printf("#%9lld %9lld %12.6g %12.6g %7.4f %12.6g %7.4f %12lld\n", (long long)c->update, (long long)c->there, c->ours, c->greedy, c->greedy > 0 ? c->ours / c->greedy : 1,
                c->sieve, c->greedy > 0 ? c->sieve / c->greedy : 1, (long long)c->greedy_calls);
         calls += (double)c->greedy_calls / (double)r->checks;
+        later += (double)(c->greedy_calls - c->there) / (double)r->checks;
         seconds += c->seconds / (double)r->checks;
     }
-    printf("# lazy greedy run anew: %.0f evaluations and %.3g us each time; sieve-streaming: %.1f evaluations and %.3g us an update (measured)\n", calls, seconds * 1e6,
-           (double)r->sieve_calls * each, r->sieve_seconds * 1e6 * each);
+    printf("# lazy greedy run anew: %.0f evaluations (%.0f where single values are kept) and %.3g us each time; sieve-streaming: %.1f evaluations and %.3g us an update (measured)\n",
+           calls, later, seconds * 1e6, (double)r->sieve_calls * each, r->sieve_seconds * 1e6 * each);
 }
 
 /* ---- the stream ------------------------------------------------------------------------------------------------- */
@@ -347,6 +350,7 @@ int reduce_select(nigh_context *ctx, int argc, char **argv)
 {
     run r = {.ctx = ctx, .save_every = 10000, .next_check = 100, .options = {.epsilon = 0.2}};
     items_words w = {.function = "coverage", .near = "gaussian", .times = 1, .noise = 1};
+    const char *kind = "polished";
     bool alone = false;
     const cli_flag flags[] = {{"function", 0, CLI_TEXT, &w.function, "F", "", 0, 0},
                               {"graph", 0, CLI_SWITCH, &w.graph, NULL, "", 0, 0},
@@ -359,7 +363,7 @@ int reduce_select(nigh_context *ctx, int argc, char **argv)
                               {"k", 'k', CLI_INT, &r.options.k, "K", "", 1, 1e6},
                               {"epsilon", 0, CLI_REAL, &r.options.epsilon, "E", "", 0.01, 0.5},
                               {"every", 0, CLI_INT, &r.every, "M", "", 1, 9007199254740992.0},
-                              {"plain", 0, CLI_SWITCH, &r.plain, NULL, "", 0, 0},
+                              {"answers", 0, CLI_TEXT, &kind, "KIND", "", 0, 0},
                               {"no-rivals", 0, CLI_SWITCH, &alone, NULL, "", 0, 0},
                               {"state", 0, CLI_TEXT, &r.state, "FILE", "", 0, 0},
                               {"save-every", 0, CLI_INT, &r.save_every, "N", "", 1, 9007199254740992.0},
@@ -375,6 +379,8 @@ int reduce_select(nigh_context *ctx, int argc, char **argv)
     if (code >= 0) return code;
     if (count != 2) return cli_misuse(ctx, "nigh reduce select takes ITEMS and STREAM, not %d arguments (nigh reduce select --help)", count);
     if (r.options.k == 0) return cli_misuse(ctx, "-k K is missing: how many items an answer may have");
+    r.kind = strcmp(kind, "copy") == 0 ? NIGH_ANSWER_COPY : strcmp(kind, "greedy") == 0 ? NIGH_ANSWER_GREEDY : NIGH_ANSWER_POLISHED;
+    if (r.kind == NIGH_ANSWER_POLISHED && strcmp(kind, "polished") != 0) return cli_misuse(ctx, "--answers is '%s'; polished, copy, greedy are allowed", kind);
     r.stream = words[1];
     r.rivals = !alone;
     r.options.seed = nigh_context_seed(ctx);

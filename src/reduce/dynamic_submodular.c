@@ -291,12 +291,15 @@ static nigh_status candidates(nigh_selection *s, const nigh_chosen *best, int64_
     return item ? NIGH_OK : NIGH_MEMORY;
 }
 
-static nigh_status polished(nigh_selection *s, nigh_chosen *best)
+/* Greedy among the copies' items, or all that are there; the better of both. */
+static nigh_status improve(nigh_selection *s, nigh_answer_kind kind, nigh_chosen *best)
 {
     int64_t *among = NULL, count = 0;
     nigh_chosen better = {0};
-    nigh_status status = candidates(s, best, &among, &count);
-    const nigh_greedy_options options = {.k = s->o.k, .among = among, .count = count};
+    nigh_status status = kind == NIGH_ANSWER_POLISHED ? candidates(s, best, &among, &count) : NIGH_OK;
+    nigh_greedy_options options = {.k = s->o.k, .among = among, .count = count, .upper = s->single};
+    if (kind == NIGH_ANSWER_GREEDY && s->size) options.among = s->live, options.count = s->size;
+    if (!options.among) return status;
     if (!status) status = nigh_greedy(s->ctx, s->f, &options, &better);
     nigh_free(s->ctx, among);
     if (!status && better.value > best->value) {
@@ -308,16 +311,17 @@ static nigh_status polished(nigh_selection *s, nigh_chosen *best)
     return status;
 }
 
-nigh_status nigh_selection_answer_now(nigh_selection *s, bool polish, nigh_selection_answer *out)
+nigh_status nigh_selection_answer_now(nigh_selection *s, nigh_answer_kind kind, nigh_selection_answer *out)
 {
     nigh_status status = begin(s, 0);
     if (status) return status;
+    if ((unsigned)kind > NIGH_ANSWER_GREEDY) return nigh_fail(s->ctx, NIGH_INVALID, "answer kind %d; 0 to 2 is allowed", (int)kind);
     int64_t before = nigh_submodular_count(s->f);
     double low, high;
     size_t room = (size_t)s->o.k * sizeof(int64_t);
     nigh_chosen best = {.item = nigh_alloc(s->ctx, room), .gain = nigh_alloc(s->ctx, room)};
     status = best.item && best.gain ? best_copy(s, &best) : NIGH_MEMORY;
-    if (!status && polish) status = polished(s, &best);
+    if (!status && kind != NIGH_ANSWER_COPY) status = improve(s, kind, &best);
     s->calls += best.calls = nigh_submodular_count(s->f) - before;
     if (status) {
         nigh_chosen_free(s->ctx, &best);

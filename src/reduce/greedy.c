@@ -51,14 +51,17 @@ static nigh_status refresh(greedy *g, heap *h, int64_t *evaluated)
     return status;
 }
 
-/* evaluated[n]: over how many items an item's gain in the heap was computed. */
+/* evaluated[n]: over how many items an item's gain in the heap was computed; -1: it is a bound that was given. */
 static nigh_status run_lazy(greedy *g, int64_t n)
 {
     heap h = {.ctx = g->ctx};
     int64_t *evaluated = nigh_alloc_zero(g->ctx, (size_t)n, sizeof *evaluated);
     nigh_status status = evaluated ? heap_reserve(&h, g->count) : NIGH_MEMORY;
-    if (!status) status = nigh_chain_gains(g->chain, 0, g->count, g->item, g->gain);
-    for (int64_t i = 0; i < g->count && !status; i++) h.at[h.count++] = (heap_entry){g->gain[i], g->item[i]};
+    if (!status && !g->o.upper) status = nigh_chain_gains(g->chain, 0, g->count, g->item, g->gain);
+    for (int64_t i = 0; i < g->count && !status; i++) {
+        if (g->o.upper) evaluated[g->item[i]] = -1;
+        h.at[h.count++] = (heap_entry){g->o.upper ? g->o.upper[g->item[i]] : g->gain[i], g->item[i]};
+    }
     if (!status) heap_make(&h);
     while (!status && !finished(g) && h.count && h.at[0].key > g->o.least) {
         if (evaluated[h.at[0].id] == g->chosen.count) {

@@ -161,15 +161,19 @@ static void guarantee_holds_after_every_update(void **state)
             nigh_selection_answer a;
             random_update(ctx, &rng, s);
             int best = best_of_four(&o, s);
-            assert_ok(ctx, nigh_selection_answer_now(s, false, &a));
+            assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_COPY, &a));
             check_answer(&o, s, &a, best);
             double plain = a.chosen.value;
             good += plain >= (0.5 - 0.1) * best;
             nigh_chosen_free(ctx, &a.chosen);
-            assert_ok(ctx, nigh_selection_answer_now(s, true, &a));
+            assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_POLISHED, &a));
             check_answer(&o, s, &a, best);
             assert_true(a.chosen.value >= plain);
             good_polished += a.chosen.value >= 0.7 * best;
+            nigh_chosen_free(ctx, &a.chosen);
+            assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_GREEDY, &a));
+            check_answer(&o, s, &a, best);
+            assert_true(a.chosen.value >= (1 - exp(-1)) * best);
             nigh_chosen_free(ctx, &a.chosen);
             check_copies(&o, s, &fresh);
             assert_int_equal(nigh_selection_counts(s).calls, o.calls);
@@ -192,14 +196,18 @@ static void it_empties_and_fills_again(void **state)
     nigh_selection *s;
     nigh_selection_answer a;
     assert_ok(ctx, nigh_selection_new(ctx, f, &options, &s));
-    assert_ok(ctx, nigh_selection_answer_now(s, true, &a));
+    assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_POLISHED, &a));
     assert_true(a.chosen.count == 0 && a.chosen.value == 0 && a.bound == 0);
     nigh_chosen_free(ctx, &a.chosen);
+    assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_GREEDY, &a));
+    assert_true(a.chosen.count == 0);
+    nigh_chosen_free(ctx, &a.chosen);
+    assert_fails(ctx, nigh_selection_answer_now(s, (nigh_answer_kind)3, &a), NIGH_INVALID, "kind 3");
     for (int round = 0; round < 3; round++) {
         for (int64_t i = 0; i < ITEMS; i++) assert_ok(ctx, nigh_selection_insert(s, (i * 7 + round) % ITEMS));
         for (int64_t i = 0; i < ITEMS; i++) {
             assert_ok(ctx, nigh_selection_delete(s, (i * 11 + 3) % ITEMS));
-            assert_ok(ctx, nigh_selection_answer_now(s, false, &a));
+            assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_COPY, &a));
             assert_true((a.chosen.value > 0) == (best_of_four(&o, s) > 0));
             nigh_chosen_free(ctx, &a.chosen);
         }
@@ -233,10 +241,10 @@ static void it_follows_a_log_determinant(void **state)
         if (u % 20) continue;
         const nigh_greedy_options g = {.k = 15, .among = nigh_selection_items(s), .count = nigh_selection_size(s)};
         assert_ok(ctx, nigh_greedy(ctx, f, &g, &greedy));
-        assert_ok(ctx, nigh_selection_answer_now(s, false, &a));
+        assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_COPY, &a));
         assert_true(a.bound >= greedy.value * (1 - 1e-12) && a.chosen.value >= 0.4 * greedy.value);
         nigh_chosen_free(ctx, &a.chosen);
-        assert_ok(ctx, nigh_selection_answer_now(s, true, &a));
+        assert_ok(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_POLISHED, &a));
         assert_true(a.chosen.value >= 0.85 * greedy.value);
         nigh_chosen_free(ctx, &a.chosen);
         nigh_chosen_free(ctx, &greedy);
@@ -373,7 +381,7 @@ static void bad_input_is_named(void **state)
     o.fail_at = o.calls + 2;
     for (int64_t i = 10; i < 30 && nigh_selection_insert(s, i) == NIGH_OK; i++) {}
     o.fail_at = 0;
-    assert_fails(ctx, nigh_selection_answer_now(s, false, &a), NIGH_FAILED, "half done");
+    assert_fails(ctx, nigh_selection_answer_now(s, NIGH_ANSWER_COPY, &a), NIGH_FAILED, "half done");
     assert_fails(ctx, nigh_selection_save(s, &saved), NIGH_FAILED, "half done");
     nigh_selection_free(s);
     assert_ok(ctx, nigh_submodular_values(ctx, 4, negative, NULL, &g));
@@ -397,7 +405,7 @@ static nigh_status exercise(nigh_context *ctx, oracle *o)
     if (!status) status = nigh_selection_new(ctx, f, &options, &s);
     for (int64_t i = 0; i < 20 && !status; i++) status = nigh_selection_insert(s, i);
     for (int64_t i = 0; i < 10 && !status; i++) status = nigh_selection_delete(s, i);
-    if (!status) status = nigh_selection_answer_now(s, true, &a);
+    if (!status) status = nigh_selection_answer_now(s, NIGH_ANSWER_POLISHED, &a);
     nigh_chosen_free(ctx, &a.chosen);
     if (!status) status = nigh_selection_save(s, &saved);
     if (!status) status = nigh_selection_restore(ctx, f, saved.data, saved.size, &t);

@@ -74,6 +74,21 @@ static void lazy_is_plain(void **state)
         assert_ok(ctx, nigh_greedy(ctx, f, &o, &lazy));
         o.batch = 7;
         assert_ok(ctx, nigh_greedy(ctx, f, &o, &batched));
+        double upper[ITEMS];
+        nigh_chosen bounded;
+        for (int i = 0; i < ITEMS; i++) upper[i] = 1e6; /* bounds that say nothing; then the single values */
+        o.batch = 1, o.upper = upper;
+        assert_ok(ctx, nigh_greedy(ctx, f, &o, &bounded));
+        assert_memory_equal(bounded.item, plain.item, (size_t)plain.count * sizeof *plain.item);
+        nigh_chosen_free(ctx, &bounded);
+        nigh_chain *single;
+        assert_ok(ctx, nigh_chain_new(f, &single));
+        for (int64_t i = 0; i < ITEMS; i++) assert_ok(ctx, nigh_chain_gains(single, 0, 1, &i, &upper[i]));
+        nigh_chain_free(single);
+        assert_ok(ctx, nigh_greedy(ctx, f, &o, &bounded));
+        assert_memory_equal(bounded.item, plain.item, (size_t)plain.count * sizeof *plain.item);
+        assert_true(bounded.calls <= lazy.calls - ITEMS + 12);
+        nigh_chosen_free(ctx, &bounded);
         assert_int_equal(lazy.count, plain.count);
         assert_int_equal(batched.count, plain.count);
         assert_memory_equal(lazy.item, plain.item, (size_t)plain.count * sizeof *plain.item);

@@ -12,12 +12,16 @@ check awk '/^#  / && $2 ~ /^[0-9]+$/ { n++; if ($6 < 0.8 || $6 > 1.3) bad = 1 } 
 # what is chosen is there, and covers what is said
 check awk -F'\t' 'FILENAME == "sets.txt" { split($0, w, " "); s[w[1]] = $0; next } FILENAME == "stream.txt" { split($0, w, " "); there[w[2]] = w[1] == "+"; next }
     $1 == 2500 { m = split($6, c, " "); for (i = 1; i <= m; i++) { if (!there[c[i]]) exit 1; e = split(s[c[i]], w, " "); for (j = 2; j <= e; j++) seen[w[j]] = 1 } for (x in seen) n++; exit n != $4 }' sets.txt stream.txt "$stdout"
-run 0 nigh reduce select sets.txt stream.txt -k 8 --plain --no-rivals --every 500 --json
+run 0 nigh reduce select sets.txt stream.txt -k 8 --answers copy --no-rivals --every 500 --json
 check python3 -c 'import json,sys; a=[json.loads(l) for l in open(sys.argv[1])]; assert [x["update"] for x in a[:-1]]==[500,1000,1000,1500,2000,2500], a; assert a[-1]["receipt"]["updates"]==2500; assert all(x["value"]<=x["bound"] for x in a[:-1])' "$stdout"
 gzip -k sets.txt
 run 0 sh -c 'nigh reduce select sets.txt.gz stream.txt -k 8 --no-rivals >gz.out && nigh reduce select sets.txt - -k 8 --no-rivals <stream.txt >plain.out && grep -v "^#" gz.out >a && grep -v "^#" plain.out >b && cmp a b'
 run 0 nigh reduce select sets.txt stream.txt -k 8 --times 3 --epsilon 0.4 --seed 4
 run 2 nigh reduce select sets.txt stream.txt -k 8 --epsilon 0.6
+run 2 nigh reduce select sets.txt stream.txt -k 8 --answers best
+err "--answers is 'best'; polished, copy, greedy are allowed"
+run 0 nigh reduce select sets.txt stream.txt -k 8 --answers greedy
+check awk '/^#  / && $2 ~ /^[0-9]+$/ { n++; if ($6 < 1) bad = 1 } END { exit !(n == 6 && !bad) }' "$stdout"
 
 # A state: in two parts as in one; killed, too.
 head -n 1200 stream.txt >first.txt
