@@ -40,7 +40,7 @@ typedef enum nigh_summary_way {
 typedef enum nigh_summary_cost {
     NIGH_SUMMARY_AUTO,        /* the default: ERROR */
     NIGH_SUMMARY_DESCRIPTION, /* the paper's: bits of a superedge and of the entropy of its block, or 2 log2(nodes) for each edge, whichever is less; for RE_1 the
-                                 latter where less than half of the pairs are edges. Merging stops as soon as the summary fits */
+                                 latter where at most half of the pairs are edges. A superedge is priced 2 log2(supernodes). Merging stops as soon as the summary fits */
     NIGH_SUMMARY_ERROR        /* bits of the superedges and the error that is left, at the price that makes superedges worth keeping up to the bits wanted;
                                  DESCRIPTION as long as names of supernodes take more than a third of the bits */
 } nigh_summary_cost;
