@@ -3,7 +3,7 @@
  * Every round runs the planner's choice and each rival once, in turn; the figure is the median over rounds of nigh's time over that of the faster rival of the round.
  * The error asked is 10% over the least residual for one half of the table and 1e-10 for the other; planning counts.
  *
- *   squares_beside [--quick] [--only 512]
+ *   [OMP_NUM_THREADS=1] squares_beside [--quick] [--only 512]
  */
 #include "common.h"
 
@@ -211,7 +211,8 @@ int main(int argc, char **argv)
     if (code >= 0) return code;
     nigh_context *ctx;
     if (nigh_context_new(&ctx)) return 3;
-    nigh_status status = NIGH_OK;
+    const char *threads = getenv("OMP_NUM_THREADS");
+    nigh_status status = threads ? nigh_context_set_threads(ctx, atoi(threads)) : NIGH_OK;
     char name[64];
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes && !status; k++) {
         snprintf(name, sizeof name, "dense %lld x %lld", (long long)sizes[k][0], (long long)sizes[k][1]);
