@@ -82,7 +82,7 @@ static double light_cost(const nigh_hamming *h, const hamming_costs *c, const do
     return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
-/* The bits whose rounding error is small enough: 8 standard deviations below the limit of 0.2. */
+/* f32 where its rounding error is expected far below the limit of 0.2. */
 static int bits_for(const nigh_hamming *h, int64_t n, int64_t heavy)
 {
     if (h->m >= 1 << 20) return 64; /* whole numbers of f32 are too coarse to be checked */
