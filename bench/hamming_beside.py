@@ -1,11 +1,10 @@
 """Hamming distances at every shift by nigh beside FFT counters in NumPy and SciPy, taking turns: bench/hamming_beside.py BUILD/nigh [ROUNDS] [CASE ...].
 The peers count matches symbol by symbol with real transforms of overlapping blocks, sums in the frequency domain, in f32 where that is exact, the best of some
 block lengths; and scipy.signal.oaconvolve for each symbol. nigh's seconds are those of choosing and running. With one thread and with two; the
-median seconds of both, the median, least and largest ratio peer / nigh. All answers are compared. --cpu in front: seconds of the CPU (nigh's with the start of its
-process and reading the files), for a machine that is not alone; one thread only."""
+median seconds of both, the median, least and largest ratio peer / nigh. All answers are compared. --cpu in front: seconds of the CPU, for a machine that is
+not alone; one thread only."""
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -93,11 +92,8 @@ def serve_peer(folder):
 def nigh(command, folder, name, threads, out=None):
     words = [command, 'reduce', 'distances', os.path.join(folder, name + '.text'), os.path.join(folder, name + '.pattern'), '--json', '--quiet', '--threads', str(threads)]
     clean = {k: v for k, v in os.environ.items() if k not in ('OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE')}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = json.loads(subprocess.run(words + (['-o', out] if out else []), capture_output=True, text=True, check=True, env=clean).stdout)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu if CPU else done['seconds'] + done['planning'], done['variant']
+    return done['cpu'] if CPU else done['seconds'] + done['planning'], done['variant']
 
 
 def main():
