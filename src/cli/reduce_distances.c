@@ -30,7 +30,7 @@ static const char usage[] =
     "example: nigh reduce distances genome.txt read.txt --at-most 60 -o distances.npy\n"
     "Exit: 0 done, 2 bad usage or input, 3 out of memory, 130 interrupted.\n";
 
-enum { STRETCH = 1 << 22, MOST_BEST = 100000 };
+enum { STRETCH = 1 << 20, MOST_BEST = 100000 };
 
 typedef struct place {
     int64_t shift;
@@ -46,7 +46,7 @@ typedef struct arguments {
 typedef struct result {
     place *best;
     int64_t best_count, within; /* within: distances of at most K */
-    double seconds, sum;
+    double seconds, cpu, sum; /* cpu: with choosing */
 } result;
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
@@ -90,16 +90,27 @@ static nigh_status begin_npy(nigh_output *out, int64_t count)
 /* The list is sorted; ties stay in order of shift. */
 static void keep_best(result *r, int64_t most, int64_t shift, uint32_t distance)
 {
-    if (most == 0 || (r->best_count == most && distance >= r->best[most - 1].distance)) return;
     int64_t at = r->best_count < most ? r->best_count++ : most - 1;
     for (; at > 0 && r->best[at - 1].distance > distance; at--) r->best[at] = r->best[at - 1];
     r->best[at] = (place){shift, distance};
 }
 
-static nigh_status run_stretches(nigh_context *ctx, nigh_hamming *h, const arguments *a, nigh_output *out, result *r)
+static void add_up(result *r, const arguments *a, int64_t from, int64_t count, const uint32_t *distance)
 {
-    int64_t shifts = nigh_hamming_report_of(h)->shifts, stretch = 8 * nigh_hamming_report_of(h)->block;
-    stretch = stretch > STRETCH ? stretch : STRETCH;
+    uint64_t sum = 0;
+    int64_t within = 0, most = a->at_most >= 0 ? a->at_most : -1;
+    for (int64_t i = 0; i < count; i++) sum += distance[i], within += distance[i] <= most;
+    for (int64_t i = 0; i < count; i++)
+        if (r->best_count < a->best || (a->best && distance[i] < r->best[a->best - 1].distance)) keep_best(r, a->best, from + i, distance[i]);
+    r->sum += (double)sum;
+    r->within += within;
+}
+
+static nigh_status run_stretches(nigh_context *ctx, nigh_hamming *h, const arguments *a, int64_t m, nigh_output *out, result *r)
+{
+    const nigh_hamming_report *p = nigh_hamming_report_of(h);
+    int64_t shifts = p->shifts, unit = p->heavy && p->block > m ? 2 * (p->block - m + 1) * nigh_context_threads(ctx) : 1; /* whole blocks of transforms */
+    int64_t stretch = (STRETCH + unit - 1) / unit * unit;
     if (stretch > shifts) stretch = shifts > 0 ? shifts : 1;
     uint32_t *distance = nigh_alloc(ctx, (size_t)stretch * sizeof *distance);
     nigh_status status = distance ? NIGH_OK : NIGH_MEMORY;
@@ -109,11 +120,7 @@ static nigh_status run_stretches(nigh_context *ctx, nigh_hamming *h, const argum
         nigh_progress(ctx, "comparing", (double)done, (double)shifts);
         status = nigh_hamming_run(h, done, count, distance);
         if (!status && out) status = nigh_output_add(out, distance, (size_t)count * sizeof *distance);
-        for (int64_t i = 0; i < count && !status; i++) {
-            keep_best(r, a->best, done + i, distance[i]);
-            r->within += a->at_most >= 0 && distance[i] <= a->at_most;
-            r->sum += distance[i];
-        }
+        if (!status) add_up(r, a, done, count, distance);
     }
     r->seconds = nigh_clock() - began;
     nigh_free(ctx, distance);
@@ -162,8 +169,8 @@ static void print_json(nigh_context *ctx, const nigh_hamming_report *p, int64_t 
 {
     printf("{\"text\": %lld, \"pattern\": %lld, \"symbols\": %lld, \"shifts\": %lld, \"variant\": \"%s\", \"heavy\": %lld, \"block\": %lld, \"bits\": %d, ", (long long)n,
            (long long)m, (long long)p->symbols, (long long)p->shifts, nigh_hamming_variant_name(p->variant), (long long)p->heavy, (long long)p->block, p->bits);
-    printf("\"error\": %g, \"delta\": %g, \"threads\": %d, \"seconds\": %.6g, \"planning\": %.6g, \"rounding\": %.3g, \"fallbacks\": %lld, \"expected\": {", p->error, p->delta,
-           nigh_context_threads(ctx), r->seconds, p->planning, p->rounding, (long long)p->fallbacks);
+    printf("\"error\": %g, \"delta\": %g, \"threads\": %d, \"seconds\": %.6g, \"planning\": %.6g, \"cpu\": %.6g, \"rounding\": %.3g, \"fallbacks\": %lld, \"expected\": {", p->error, p->delta,
+           nigh_context_threads(ctx), r->seconds, p->planning, r->cpu, p->rounding, (long long)p->fallbacks);
     bool first = true;
     for (int v = NIGH_HAMMING_DIRECT; v < NIGH_HAMMING_VARIANTS; v++) {
         const nigh_hamming_prediction *x = &p->predicted[v];
@@ -185,10 +192,12 @@ static nigh_status distances(nigh_context *ctx, const arguments *a, const nigh_s
     nigh_output *out = NULL;
     result r = {.best = nigh_alloc(ctx, (size_t)(a->best + 1) * sizeof *r.best)};
     nigh_status status = r.best ? options_of(ctx, a, &options) : NIGH_MEMORY;
+    double began = nigh_clock_cpu();
     if (!status) status = nigh_hamming_new(ctx, text, pattern, &options, &h);
     if (!status && a->out) status = nigh_output_open(ctx, a->out, &out);
     if (!status && out) status = begin_npy(out, nigh_hamming_report_of(h)->shifts);
-    if (!status) status = run_stretches(ctx, h, a, out, &r);
+    if (!status) status = run_stretches(ctx, h, a, pattern->count, out, &r);
+    r.cpu = nigh_clock_cpu() - began;
     if (out && status) nigh_output_abandon(out);
     else if (out) status = nigh_output_commit(out);
     cli_clear();

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 8192, LIST = 16 }; /* symbols of text and pattern whose shifts fit the nearest cache; additions that pay for a list */
+enum { TILE = 4096, LIST = 16 }; /* symbols of text and pattern whose shifts fit the nearest cache; additions that pay for a list */
 
 void hamming_direct(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
 {

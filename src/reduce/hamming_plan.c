@@ -7,7 +7,7 @@
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 /* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
-static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, hash_ns = 5, jump_ns = 60;
+static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 0.6, bits_ns = 0.03, checks_ns = 10, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -82,7 +82,7 @@ static double light_cost(const nigh_hamming *h, const hamming_costs *c, const do
     return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
-/* The bits whose rounding error is small enough: 8 standard deviations below the limit of 0.2. */
+/* f32 where its rounding error is expected far below the limit of 0.2. */
 static int bits_for(const nigh_hamming *h, int64_t n, int64_t heavy)
 {
     if (h->m >= 1 << 20) return 64; /* whole numbers of f32 are too coarse to be checked */
@@ -210,7 +210,7 @@ static void predict_within(nigh_hamming *h, const hamming_costs *c, const double
 {
     double shifts = (double)h->report.shifts, m = (double)h->m;
     double far = m * h->ranks.width > 32768 ? 2 : 1; /* samples beyond the nearest cache */
-    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * far * c->pair[hamming_level(h->ranks.width)] + 4 * symbol_ns));
+    predict(h, NIGH_HAMMING_SAMPLED, shifts * (seen->samples * far * c->pair[hamming_level(h->ranks.width)] + checks_ns));
     if (h->options.error < 1e-4) {
         cannot(h, NIGH_HAMMING_HASHED, "error is below 1e-4: too many hashed symbols");
         return;
@@ -235,7 +235,9 @@ static nigh_status predict_all(nigh_hamming *h)
     if (status) return status;
     double direct = shifts * (double)h->m * c->pair[hamming_level(h->ranks.width)];
     predict(h, NIGH_HAMMING_DIRECT, direct);
-    if (hamming_sliced_serves(h)) predict(h, NIGH_HAMMING_SLICED, shifts * (double)h->m * c->sliced * (1 + (double)h->ranks.distinct / 64));
+    double tiles = ceil((double)h->m / 4096), window = 1 + fmin((double)h->m, 4096) / 8192;
+    if (hamming_sliced_serves(h))
+        predict(h, NIGH_HAMMING_SLICED, shifts * ((double)h->m * c->sliced + tiles * (planes_ns + bits_ns * window * (double)h->ranks.distinct)));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
     if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.1 && !hamming_costs_get(h->ctx, true))
         status = NIGH_MEMORY;

@@ -105,7 +105,7 @@ static void test_exact(void **state)
     nigh_rng rng = nigh_rng_new(5, 0);
     assert_ok(ctx, nigh_context_set_threads(ctx, 2));
     for (int c = 0; c < 200; c++) {
-        int64_t n = 1 + (int64_t)nigh_rng_below(&rng, c % 10 == 0 ? 6000 : 700), m = c % 7 == 0 ? n : c % 7 == 1 ? 1 : 1 + (int64_t)nigh_rng_below(&rng, (uint64_t)n);
+        int64_t n = 1 + (int64_t)nigh_rng_below(&rng, c % 40 == 0 ? 5000 : 500), m = c % 7 == 0 ? n : c % 7 == 1 ? 1 : 1 + (int64_t)nigh_rng_below(&rng, (uint64_t)n);
         problem x = make(&rng, c % KINDS, n, m, sigmas[c % 8], dtype_for(sigmas[c % 8], (c / 8) % 8));
         nigh_hamming_options o = nigh_hamming_options_default();
         for (int v = NIGH_HAMMING_CHOOSE; v <= NIGH_HAMMING_HEAVY_LIGHT; v++) {
@@ -128,7 +128,7 @@ static void test_bounded(void **state)
     nigh_context *ctx = test_context_new();
     nigh_rng rng = nigh_rng_new(6, 0);
     for (int c = 0; c < 120; c++) {
-        int64_t n = 2 + (int64_t)nigh_rng_below(&rng, c % 10 == 0 ? 6000 : 700), m = 2 + (int64_t)nigh_rng_below(&rng, (uint64_t)n - 1), sigma = c % 3 ? 4 : 300;
+        int64_t n = 2 + (int64_t)nigh_rng_below(&rng, c % 40 == 0 ? 5000 : 500), m = 2 + (int64_t)nigh_rng_below(&rng, (uint64_t)n - 1), sigma = c % 3 ? 4 : 300;
         problem x = make(&rng, c % KINDS, n, m, sigma, dtype_for(sigma, c % 8));
         nigh_hamming_options o = nigh_hamming_options_default();
         o.at_most = (int64_t)nigh_rng_below(&rng, (uint64_t)(c % 4 ? 1 + m / 8 : m + 2));
@@ -164,7 +164,7 @@ static void test_within(void **state)
     nigh_rng rng = nigh_rng_new(7, 0);
     static const double errors[] = {0.05, 0.1, 0.3, 0.005};
     for (int c = 0; c < 40; c++) {
-        int64_t n = 500 + (int64_t)nigh_rng_below(&rng, 8000), m = c % 4 == 0 ? 10 : 100 + (int64_t)nigh_rng_below(&rng, (uint64_t)n - 100), sigma = c % 2 ? 500 : 4;
+        int64_t n = 500 + (int64_t)nigh_rng_below(&rng, 3500), m = c % 4 == 0 ? 10 : 100 + (int64_t)nigh_rng_below(&rng, (uint64_t)n - 100), sigma = c % 2 ? 500 : 4;
         if (c % 4 == 1) m = n - 100;
         problem x = make(&rng, c % KINDS, n, m, sigma, dtype_for(sigma, c % 8));
         check_within(ctx, &x, NIGH_HAMMING_CHOOSE, errors[c % 4]);
@@ -230,7 +230,7 @@ static void test_rounding(void **state)
 {
     nigh_context *ctx = test_context_new();
     nigh_rng rng = nigh_rng_new(10, 0);
-    int64_t n = 1 << 20, m = 1 << 19;
+    int64_t n = 1 << 22, m = (1 << 20) - 1;
     uint8_t *t = malloc((size_t)n);
     uint32_t *out = malloc((size_t)(n - m + 1) * 4);
     for (int64_t i = 0; i < n; i++) t[i] = nigh_rng_below(&rng, 64) == 0;
@@ -243,7 +243,7 @@ static void test_rounding(void **state)
     assert_true(report.fallbacks > 0 && report.bits == 64);
     assert_int_equal(out[12345], 0);
     const hamming_compare *compare = &hamming_kernels_at(nigh_cpu())->compare[0];
-    for (int64_t i = 0; i <= n - m; i += 1 + n / 500) assert_int_equal(out[i], compare->one(t + i, pattern.data, m, INT64_MAX));
+    for (int64_t i = 0; i <= n - m; i += 1 + n / 100) assert_int_equal(out[i], compare->one(t + i, pattern.data, m, INT64_MAX));
     o.bits = 0;
     assert_ok(ctx, nigh_hamming_distances(ctx, &text, &pattern, &o, out, &report));
     assert_int_equal(report.bits, 64);
