@@ -6,7 +6,7 @@
 
 #include "nigh/random.h"
 
-enum { ALL_ROWS = 64, STRIDE = 8, MOST_CANDIDATES = 8, BLOCK_BYTES = 16384 }; /* centres up to which candidates are tried on all rows, then on every 8th block */
+enum { GREEDY = 64, MOST_CANDIDATES = 8, BLOCK_BYTES = 16384 }; /* centres up to which several candidates are tried */
 
 typedef struct run {
     nigh_context *ctx;
@@ -24,7 +24,7 @@ typedef struct run {
     double *part;             /* [threads, candidates] */
     double *unit;             /* [n, d] rows of length 1 */
     int64_t candidate[MOST_CANDIDATES];
-    int candidates, stride;
+    int candidates;
 } run;
 
 const kmeans_kernels *kmeans_kernels_at(nigh_cpu_level level)
@@ -161,7 +161,7 @@ static void try_share(run *r, int t)
     block = block > 512 ? 512 : block < 8 ? 8 : block;
     double now[512], *sum = r->part + t * MOST_CANDIDATES;
     memset(sum, 0, MOST_CANDIDATES * sizeof *sum);
-    for (int64_t i = from(r, t), end = from(r, t + 1); i < end; i += block * r->stride) {
+    for (int64_t i = from(r, t), end = from(r, t + 1); i < end; i += block) {
         int64_t rows = end - i < block ? end - i : block;
         for (int c = 0; c < r->candidates; c++) {
             r->kernels->squares(rows, r->d, r->x + i * r->d, NULL, r->x + r->candidate[c] * r->d, now);
@@ -210,9 +210,7 @@ static void draw(run *r, nigh_rng *rng, bool by_distance)
 
 static nigh_status plus_plus(run *r, nigh_rng *rng)
 {
-    int count = 2 + (int)log((double)r->k);
-    if (count > MOST_CANDIDATES) count = MOST_CANDIDATES;
-    r->stride = r->k <= ALL_ROWS || r->n < 4096 ? 1 : STRIDE;
+    int count = r->k <= GREEDY ? 2 + (int)log((double)r->k) : 1;
     for (int64_t i = 0; i < r->n; i++) r->square[i] = INFINITY;
     for (int64_t j = 0; j < r->k; j++) {
         nigh_status status = nigh_poll(r->ctx);

@@ -22,8 +22,8 @@ typedef struct kmeans_fit {
  * centre[k,d] for x[n,d] with weights (NULL: ones). start[k,d] (NULL: none) instead of random ones. index[n], distance[n] of the result (NULL: not
  * wanted). Centres without rows move to the rows that are farthest from theirs, so that as many are in use as there are distinct rows.
  * NIGH_INVALID: fewer rows of positive weight than centres. 2 n d k flops an iteration; with `cosine` a copy of x. Same bits for the same
- * number of threads. Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding"; the best of 2 + log k (at most 8)
- * candidates is taken for each centre, as they propose at the end, beyond 64 centres by their gain on an eighth of the rows.
+ * number of threads. Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding"; up to 64 centres the best of
+ * 2 + log k candidates is taken for each, as they propose at the end.
  */
 nigh_status kmeans_run(nigh_context *ctx, const kmeans_spec *spec, const double *x, const double *weight, const double *start, double *centre,
                        int64_t *index, double *distance, kmeans_fit *fit);
