@@ -36,7 +36,7 @@ NIGH_API double nigh_rows_weight(const nigh_rows *rows);
 
 /* ---- losses ----------------------------------------------------------------------------------------------------- */
 
-typedef enum nigh_loss_kind {
+typedef enum nigh_row_loss_kind {
     NIGH_LOSS_SQUARES,  /* r^2, r = y - x.w - b                                                      */
     NIGH_LOSS_LP,       /* |r|^p, 1 <= p <= 8                                                        */
     NIGH_LOSS_HUBER,    /* r^2 / 2 to |r| = delta, then delta (|r| - delta / 2)                      */
@@ -46,14 +46,14 @@ typedef enum nigh_loss_kind {
     NIGH_LOSS_MIXTURE,  /* - log density of k Gaussians with full covariances                        */
     NIGH_LOSS_RESIDUAL, /* a function of r that the user wrote, "r*r/(1+abs(r))": any expression in r */
     NIGH_LOSS_CALLBACK  /* the user's own                                                            */
-} nigh_loss_kind;
+} nigh_row_loss_kind;
 
 /* How a fit ended. */
 typedef struct nigh_loss_fit {
     double cost;        /* F of the result on the rows that were given, penalty included                                   */
     double gap;         /* F - least F <= gap, proved (convex losses with a penalty, least squares); INFINITY: nothing is known */
     int64_t iterations; /* of the outermost loop                                                                            */
-    int64_t passes;     /* over the rows that were given, evaluations and Hessians alike                                    */
+    int64_t passes;     /* over the rows that were given, evaluations and Hessians alike; a start at some of the rows not counted */
     bool met;           /* the tolerance was reached                                                                        */
 } nigh_loss_fit;
 
@@ -68,11 +68,11 @@ typedef struct nigh_loss_callbacks {
 
 /* Zeros mean the defaults in brackets. */
 typedef struct nigh_loss_options {
-    nigh_loss_kind kind;
+    nigh_row_loss_kind kind;
     double p;               /* LP [1.5]                                                                       */
     double delta;           /* HUBER [1.345 times a robust scale is the caller's business: 1]                 */
     int64_t k;              /* KMEANS, MIXTURE: centres [8]                                                   */
-    double lambda;          /* penalty lambda / 2 |w|^2, intercept free; LOGISTIC, HINGE [1]; others [0: none] */
+    double lambda;          /* penalty lambda / 2 |w|^2, intercept free; LOGISTIC, HINGE [1]; other linear losses [0: none] */
     bool no_intercept;
     const char *expression; /* RESIDUAL: in r; copied                                                        */
     const nigh_loss_callbacks *callbacks; /* CALLBACK: copied, user not                                      */
@@ -88,7 +88,7 @@ NIGH_API void nigh_loss_free(nigh_loss *loss); /* NULL is fine */
  * parameters after ':' with commas between. NIGH_INVALID names what is wrong and what is allowed, and suggests the nearest name.
  */
 NIGH_API nigh_status nigh_loss_parse(nigh_context *ctx, const char *text, nigh_loss **loss);
-NIGH_API const char *nigh_loss_name(const nigh_loss *loss); /* as nigh_loss_parse reads it, every parameter stated; owned by loss */
+NIGH_API const char *nigh_loss_name(const nigh_loss *loss); /* as nigh_loss_parse reads it, every parameter stated (of RESIDUAL the expression); owned by loss */
 NIGH_API const nigh_loss_options *nigh_loss_is(const nigh_loss *loss); /* with the defaults filled in */
 NIGH_API bool nigh_loss_convex(const nigh_loss *loss);
 NIGH_API bool nigh_loss_uses_y(const nigh_loss *loss);
@@ -98,7 +98,8 @@ NIGH_API bool nigh_loss_has_classes(const nigh_loss *loss); /* y is 0 or 1 */
  * [k], means [k,d], lower Cholesky factors of the covariances [k,d,d]. */
 NIGH_API int64_t nigh_loss_parameters(const nigh_loss *loss, int64_t d);
 
-/* value[n]: f of each row, unweighted, penalty excluded. n d flops and a few; on all threads of the context. */
+/* value[n]: f of each row, unweighted, penalty excluded. n d flops and a few; on all threads of the context. Here and below rows are such as nigh_rows_check passes;
+ * only nigh_loss_train looks. */
 NIGH_API nigh_status nigh_loss_values(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const double *model, double *value);
 
 /* F(model): weighted sum of the values plus the penalty. Same bits for the same number of threads. */
@@ -106,8 +107,11 @@ NIGH_API nigh_status nigh_loss_cost(nigh_context *ctx, const nigh_loss *loss, co
 NIGH_API double nigh_loss_penalty(const nigh_loss *loss, int64_t d, const double *model);
 
 /*
- * A proved bound on F(model) - least F from one pass over the rows (two for least squares), INFINITY when none is known: LOGISTIC |slope by w|^2 / (2 lambda) with the
- * intercept made optimal first (model's b may change), HINGE the duality gap, SQUARES exact, lambda-strongly convex LP, HUBER as LOGISTIC.
+ * A proved bound on F(model) - least F, up to rounding; INFINITY when none is known. Costs one pass with the Hessian and, but for SQUARES and LOGISTIC, up to four
+ * cheaper ones. SQUARES: exact, half the Newton decrement. LOGISTIC: |slope by w|^2 / (2 lambda), because F, least over the intercept, is
+ * lambda-strongly convex in w; what an intercept that is not optimal may cost is added, or the intercept made optimal first (model's b may change).
+ * LP, HUBER, HINGE, with and without a penalty: the dual value of the slopes after one more Newton step (smoothed where there are corners), made
+ * feasible; near the optimum it is sharp, far from it large. Others: INFINITY. d <= 3000 or so: three Hessians are kept.
  */
 NIGH_API nigh_status nigh_loss_gap(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, double *model, double *cost, double *gap);
 
@@ -119,9 +123,12 @@ typedef struct nigh_loss_fit_options {
 
 /*
  * model: argmin F over weighted rows (the best found for KMEANS, MIXTURE and losses that are not convex). options NULL: defaults. Rows of
- * weight 0 do not count, a row of weight 2 counts as two. NIGH_INVALID: a class without rows, fewer rows of positive weight than centres.
- * Source of each: SQUARES orthogonal factorisation; LP Newton on smoothed |r| with the smoothing taken to 0; HUBER, LOGISTIC Newton;
- * HINGE dual coordinate descent; KMEANS k-means++ and Lloyd; MIXTURE expectation-maximisation from k-means; RESIDUAL L-BFGS.
+ * weight 0 do not count, a row of weight 2 counts as two. NIGH_INVALID: a class without rows, fewer rows of positive weight than centres; what nigh_rows_check says.
+ * SQUARES: normal equations corrected by residuals, orthogonal factorisation (least |w|) where they are singular to rounding. LP, HUBER, LOGISTIC,
+ * HINGE: Newton with a line search; corners (HINGE, LP with p < 2) are smoothed, the smoothing taken to 0 and the optimum carried on along its path,
+ * until the dual proves the tolerance; many rows begin at the optimum of every 16th.
+ * d > 300 (corners: 1000) and RESIDUAL: L-BFGS, gap INFINITY. KMEANS: k-means++ and Lloyd; MIXTURE: expectation-maximisation from k-means,
+ * eigenvalues of covariances at 10^-6 of the mean variance or above. A column that depends on others gets some finite coefficient.
  */
 NIGH_API nigh_status nigh_loss_train(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, const nigh_loss_fit_options *options, double *model,
                                      nigh_loss_fit *fit);

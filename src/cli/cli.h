@@ -56,6 +56,7 @@ void cli_clear(void);
 
 /* The commands. */
 int cli_plan(nigh_context *ctx, int argc, char **argv);
+int cli_plan_rows(nigh_context *ctx, int argc, char **argv); /* plan with --loss */
 int cli_apply(nigh_context *ctx, int argc, char **argv);
 int cli_audit(nigh_context *ctx, int argc, char **argv);
 int cli_receipt(nigh_context *ctx, int argc, char **argv);

@@ -27,6 +27,8 @@ const cli_command cli_commands[] = {
      "and {1} the numbers come on standard input, without {out} the answer is read from standard output.\n"
      "FILE is a table of pairs: npz with arrays `inputs` and `outputs`, or csv with --outputs COLUMNS:\n"
      "  nigh plan data.npz --error 0.02        nigh plan table.csv --outputs y,z --error 0.05\n"
+     "With a loss, FILE is a set of rows that a model is to be fitted to, and the answer the smallest weighted subset that will do:\n"
+     "  nigh plan data.csv --loss logistic --error 0.05 -o subset.csv        nigh plan --loss x --help\n"
      "\n"
      "The receipt goes to standard output, progress to standard error. A killed run with -o resumes where it was. Exit code 1:\n"
      "no method met the error.",

@@ -177,8 +177,16 @@ static nigh_status plan_problem(nigh_context *ctx, const plan_words *w, const ni
     return status;
 }
 
+static bool has_loss(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--loss") == 0 || strncmp(argv[i], "--loss=", 7) == 0) return true;
+    return false;
+}
+
 int cli_plan(nigh_context *ctx, int argc, char **argv)
 {
+    if (has_loss(argc, argv)) return cli_plan_rows(ctx, argc, argv);
     plan_words w = {.confidence = 0.95, .outliers = 1};
     const char *words[1] = {NULL};
     int count;

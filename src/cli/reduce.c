@@ -5,7 +5,12 @@
 #include <string.h>
 
 static const reduce_verb verbs[] = {
+    {"least-squares", "coefficients of a linear fit from a sketch or in full, whichever is faster", reduce_least_squares},
+    {"toto", "rows of a pool of 13 matches for a wanted number of strikes", reduce_toto},
+    {"select", "the best k of items that come and go: coverage, facility location, log-determinant", reduce_select},
     {"graph", "a list of edges as a summary within so many bits", reduce_graph},
+    {"rows", "weighted rows of a file of any size, for a loss; one pass", reduce_rows},
+    {"distances", "Hamming distances of a pattern to every place of a text", reduce_distances},
     {NULL, NULL, NULL},
 };
 

@@ -115,4 +115,11 @@ void expr_eval_f64_with(const expr_kernels_f64 *kernels, const nigh_expr *expr, 
                         double *out, void *workspace);
 void expr_eval_f32_with(const expr_kernels_f32 *kernels, const nigh_expr *expr, int64_t n, const float *const *columns,
                         float *out, void *workspace);
+
+/*
+ * Values out[n] and derivatives slope[n] by one variable, as nigh_expr_gradient_constants takes them by constants; in workspace, 64-byte
+ * aligned. Thread-safe with a workspace per thread.
+ */
+size_t expr_slope_workspace(const nigh_expr *expr);
+void expr_slope(const nigh_expr *expr, int variable, int64_t n, const double *const *columns, double *out, double *slope, void *workspace);
 #endif

@@ -127,15 +127,40 @@ static void push(gradient_run *run, int constant, int m, double *out)
         for (int i = 0; i < m; i++) out[i] = expr->root == constant;
 }
 
+/* Numbers of scratch. */
+static size_t room(const nigh_expr *expr)
+{
+    size_t values = (size_t)(expr->variables + expr->constants + expr->steps), steps = (size_t)expr->steps;
+    return (values + 3 * steps) * ROWS + values;
+}
+
+static gradient_run run_in(const nigh_expr *expr, const double *constants, double *scratch)
+{
+    size_t values = (size_t)(expr->variables + expr->constants + expr->steps), steps = (size_t)expr->steps;
+    return (gradient_run){expr, constants ? constants : expr->constant, scratch, scratch + values * ROWS, scratch + (values + 2 * steps) * ROWS,
+                          (bool *)(scratch + (values + 3 * steps) * ROWS)};
+}
+
+size_t expr_slope_workspace(const nigh_expr *expr) { return room(expr) * sizeof(double); }
+
+void expr_slope(const nigh_expr *expr, int variable, int64_t n, const double *const *columns, double *out, double *slope, void *workspace)
+{
+    gradient_run run = run_in(expr, NULL, workspace);
+    for (int64_t row = 0; row < n; row += ROWS) {
+        int m = (int)(n - row < ROWS ? n - row : ROWS);
+        forward(&run, row, m, columns);
+        memcpy(out + row, run.value + expr->root * ROWS, (size_t)m * sizeof(double));
+        push(&run, variable, m, slope + row);
+    }
+}
+
 nigh_status nigh_expr_gradient_constants(nigh_context *ctx, const nigh_expr *expr, const double *constants, int64_t n,
                                          const double *const *columns, double *out, double *gradient)
 {
     if (n < 0) return nigh_fail(ctx, NIGH_INVALID, "%lld rows; 0 or more are allowed", (long long)n);
-    size_t values = (size_t)(expr->variables + expr->constants + expr->steps), steps = (size_t)expr->steps;
-    double *scratch = nigh_alloc_zero(ctx, (values + 3 * steps) * ROWS + values, sizeof(double));
+    double *scratch = nigh_alloc_zero(ctx, room(expr), sizeof(double));
     if (!scratch) return NIGH_MEMORY;
-    gradient_run run = {expr, constants ? constants : expr->constant, scratch, scratch + values * ROWS,
-                        scratch + (values + 2 * steps) * ROWS, (bool *)(scratch + (values + 3 * steps) * ROWS)};
+    gradient_run run = run_in(expr, constants, scratch);
     for (int64_t row = 0; row < n; row += ROWS) {
         int m = (int)(n - row < ROWS ? n - row : ROWS);
         forward(&run, row, m, columns);

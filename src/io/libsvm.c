@@ -1,5 +1,6 @@
 /* libsvm and svmlight text: rows of "label index:value ...". Declared in nigh/io.h. */
 #include "io/gzip.h"
+#include "io/libsvm.h"
 #include "io/lines.h"
 #include "io/number.h"
 
@@ -14,6 +15,7 @@ typedef struct builder {
     const nigh_libsvm_options *options;
     nigh_libsvm_rows s;
     int64_t entries, largest;
+    libsvm_piece *piece; /* NULL: the text is all there is */
 } builder;
 
 void nigh_libsvm_free(nigh_context *ctx, nigh_libsvm_rows *sparse)
@@ -51,7 +53,8 @@ static nigh_status take_query(builder *b)
     lines *l = &b->l;
     nigh_libsvm_rows *s = &b->s;
     bool here = l->end - l->at >= 4 && memcmp(l->at, "qid:", 4) == 0;
-    if (s->rows > 0 && here != (s->query != NULL))
+    bool known = s->rows > 0 || (b->piece && b->piece->later), before = s->rows > 0 ? s->query != NULL : known && b->piece->queries;
+    if (known && here != before)
         return lines_refuse(l, NIGH_FORMAT, here ? "the rows before have no qid; all or none must have one" : "'qid:' is expected, as in the rows before");
     if (!here) return NIGH_OK;
     l->at += 4;
@@ -97,8 +100,16 @@ static nigh_status take_row(builder *b)
     lines_skip_blanks(l);
     if (!status) status = take_query(b);
     for (lines_skip_blanks(l); !status && !lines_at_end(l) && *l->at != '#'; lines_skip_blanks(l)) status = take_entry(b, &before);
-    if (!status) b->s.start[++b->s.rows] = b->entries;
-    return status;
+    if (!status && b->piece) status = lines_grow(l->ctx, (void **)&b->piece->line, sizeof *b->piece->line, b->s.rows);
+    if (status) return status;
+    if (b->piece) b->piece->line[b->s.rows] = l->before + l->line;
+    b->s.start[++b->s.rows] = b->entries;
+    return NIGH_OK;
+}
+
+nigh_status libsvm_no_rows(nigh_context *ctx, const char *name)
+{
+    return nigh_fail(ctx, NIGH_FORMAT, "'%s' has no rows; at least one 'label index:value ...' is needed", name);
 }
 
 static nigh_status take_rows(builder *b)
@@ -113,7 +124,7 @@ static nigh_status take_rows(builder *b)
         if (!status) status = take_row(b);
     }
     if (status) return status;
-    if (b->s.rows == 0) return nigh_fail(ctx, NIGH_FORMAT, "'%s' has no rows; at least one 'label index:value ...' is needed", b->l.name);
+    if (b->s.rows == 0 && !b->piece) return libsvm_no_rows(ctx, b->l.name);
     b->s.columns = b->options->columns ? b->options->columns : b->largest + 1;
     return NIGH_OK;
 }
@@ -140,6 +151,32 @@ nigh_status nigh_libsvm_parse(nigh_context *ctx, const void *bytes, size_t size,
         *out = b.s;
     nigh_buffer_free(&room);
     return status;
+}
+
+nigh_status libsvm_piece_read(nigh_context *ctx, const char *text, size_t size, const char *name, const nigh_libsvm_options *options,
+                              libsvm_piece *piece)
+{
+    builder b = {.options = options, .piece = piece};
+    nigh_status status = lines_open(ctx, piece->started ? "" : text, piece->started ? 0 : size, name, &b.l);
+    if (status) return status;
+    if (piece->started) {
+        b.l.start = b.l.at = text;
+        b.l.end = text + size;
+    }
+    b.l.before = piece->before;
+    status = take_rows(&b);
+    lines_close(&b.l);
+    if (status) {
+        nigh_libsvm_free(ctx, &b.s);
+        nigh_free(ctx, piece->line);
+        piece->line = NULL;
+        return status;
+    }
+    piece->rows = b.s;
+    piece->started = true;
+    if (b.s.rows) piece->later = true;
+    if (b.s.rows) piece->queries = b.s.query != NULL;
+    return NIGH_OK;
 }
 
 nigh_status nigh_libsvm_read(nigh_context *ctx, const char *path, const nigh_libsvm_options *options, nigh_libsvm_rows *out)

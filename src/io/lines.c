@@ -12,7 +12,7 @@ nigh_status lines_open(nigh_context *ctx, const char *text, size_t size, const c
         return nigh_fail(ctx, NIGH_FORMAT, "'%s' is UTF-16 text; save it as UTF-8 or plain ASCII", name);
     if (size == 0) text = "";
     const char *at = text + (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0);
-    *out = (lines){ctx, name, at, at, text + size, 0, newlocale(LC_ALL_MASK, "C", (locale_t)0)};
+    *out = (lines){ctx, name, at, at, text + size, 0, newlocale(LC_ALL_MASK, "C", (locale_t)0), 0};
     return out->c ? NIGH_OK : nigh_fail(ctx, NIGH_MEMORY, "out of memory for a locale");
 }
 
@@ -54,7 +54,7 @@ nigh_status lines_refuse(const lines *l, nigh_status status, const char *what)
 {
     const char *stop = l->at;
     while (stop < l->end && !strchr(" \t\r\n", *stop)) stop++;
-    return nigh_fail(l->ctx, status, "'%s': line %lld, column %lld: %s, not '%s'", l->name, (long long)l->line, (long long)(l->at - l->start) + 1,
+    return nigh_fail(l->ctx, status, "'%s': line %lld, column %lld: %s, not '%s'", l->name, (long long)(l->before + l->line), (long long)(l->at - l->start) + 1,
                      what, nigh_io_excerpt_of(l->at, (size_t)(stop - l->at)).text);
 }
 

@@ -11,6 +11,7 @@ typedef struct lines {
     const char *start, *at, *end; /* `start`: of the line */
     int64_t line;
     locale_t c; /* for numbers */
+    int64_t before; /* lines of the file in front of this text */
 } lines;
 
 /* Skips a byte order mark; NIGH_FORMAT for UTF-16. End it with lines_close. */

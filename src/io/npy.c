@@ -268,6 +268,26 @@ nigh_status nigh_npy_parse(nigh_context *ctx, const void *bytes, size_t size, co
     return NIGH_OK;
 }
 
+nigh_status nigh_io_npy_look(nigh_context *ctx, const void *bytes, size_t size, uint64_t file_size, const char *name, nigh_io_npy *out)
+{
+    scanner s;
+    header h = {0};
+    nigh_status status = open_header(ctx, bytes, size, name, &s);
+    if (!status) status = scan_header(&s, &h);
+    if (status) return status;
+    int64_t count = nigh_shape_count(&h.shape);
+    if (count < 0) return nigh_fail(ctx, NIGH_FORMAT, "'%s': the shape has more bytes than can be counted", name);
+    uint64_t need = (uint64_t)count * nigh_dtype_size(h.shape.dtype), start = (uint64_t)(s.end - s.start);
+    if (file_size - start != need)
+        return nigh_fail(ctx, NIGH_FORMAT, "'%s': %lld elements of %s need %llu bytes after the header, but %llu are there%s", name,
+                         (long long)count, nigh_dtype_name(h.shape.dtype), (unsigned long long)need, (unsigned long long)(file_size - start),
+                         file_size - start < need ? "; the file is cut off" : "");
+    *out = (nigh_io_npy){h.shape, h.swapped, h.fortran, start};
+    return NIGH_OK;
+}
+
+void nigh_io_swap_bytes(void *data, size_t count, size_t unit) { swap_bytes(data, count, unit); }
+
 nigh_status nigh_npy_read(nigh_context *ctx, const char *path, nigh_array *out)
 {
     nigh_buffer file = {.ctx = ctx};

@@ -1,12 +1,8 @@
-/*
- * Decimal text to double. Fast paths first: a mantissa and a power of ten that are both exact in double need one
- * correctly rounded operation (Clinger, "How to read floating point numbers accurately"); with the 64-bit mantissa of
- * an x87 long double the same holds for 19 digits and 10^27, unless the result lies next to the middle of two doubles,
- * where rounding twice could go wrong. The rest is left to strtod.
- */
+/* Decimal text to double: up to 19 digits by io/decimal.h, the rest is left to strtod. */
 #include "io/number.h"
 
-#include <float.h>
+#include "io/decimal.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,32 +55,9 @@ static double read_slowly(const char *at, const char *end, int64_t exponent, loc
     return strtod_l(text, NULL, c);
 }
 
-#if LDBL_MANT_DIG == 64
-/* False when the result is too near to the middle of two doubles to be rounded a second time. */
-static bool read_extended(uint64_t mantissa, int64_t exponent, double *value)
-{
-    static const long double power[28] = {
-        1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
-        1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
-    if (exponent < -27 || exponent > 27) return false;
-    long double wide = exponent < 0 ? (long double)mantissa / power[-exponent] : (long double)mantissa * power[exponent];
-    uint64_t bits;
-    memcpy(&bits, &wide, sizeof bits);
-    uint64_t low = bits & 0x7ff;
-    if (low >= 0x3ff && low <= 0x401) return false;
-    *value = (double)wide;
-    return true;
-}
-#else
-static bool read_extended(uint64_t mantissa, int64_t exponent, double *value)
-{
-    (void)mantissa, (void)exponent, (void)value;
-    return false;
-}
-#endif
-
-static const double exact_power[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const uint64_t decimal_power[2 * DECIMAL_POWER_MOST + 1][2] = {
+#include "io/decimal_powers.inc"
+};
 
 /* Optional "e+12" at `at`; the exponent saturates. */
 static const char *read_exponent(const char *at, const char *end, int64_t *exponent)
@@ -121,10 +94,7 @@ const char *nigh_io_number_read(const char *at, const char *end, locale_t c, dou
     p = read_exponent(p, end, &written);
     exponent += written;
     double result;
-    if (seen <= FAST_DIGITS && mantissa <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22)
-        result = exponent < 0 ? (double)mantissa / exact_power[-exponent] : (double)mantissa * exact_power[exponent];
-    else if (seen > FAST_DIGITS || !read_extended(mantissa, exponent, &result))
-        result = read_slowly(at, digits_end, written, c);
+    if (seen > FAST_DIGITS || !decimal_round(mantissa, exponent, &result)) result = read_slowly(at, digits_end, written, c);
     if (isinf(result)) *overflow = true;
     *value = negative ? -result : result;
     return p;

@@ -55,6 +55,15 @@ nigh_status nigh_io_bundle_unique(const nigh_bundle *bundle, nigh_status wrong, 
 nigh_status nigh_io_npy_header(nigh_context *ctx, const nigh_array *array, nigh_buffer *out);
 nigh_status nigh_io_npy_put(nigh_io_sink *sink, const nigh_array *array);
 
+/* npy.c: what the header of an npy file says, from the first `size` bytes of file_size; and elements turned round in place. */
+typedef struct nigh_io_npy {
+    nigh_shape shape;
+    bool swapped, fortran;
+    uint64_t start; /* of the data */
+} nigh_io_npy;
+nigh_status nigh_io_npy_look(nigh_context *ctx, const void *bytes, size_t size, uint64_t file_size, const char *name, nigh_io_npy *out);
+void nigh_io_swap_bytes(void *data, size_t count, size_t unit);
+
 /* npz.c: zip64 records for every entry when `zip64` is set, whatever its size. */
 nigh_status nigh_io_npz_put(nigh_io_sink *sink, const nigh_bundle *bundle, int level, bool zip64);
 #endif

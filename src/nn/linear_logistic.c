@@ -8,6 +8,7 @@
 
 #include "nigh/minimise.h"
 #include "nn/linear.h"
+#include "nn/margin.h"
 #include "tensor/linalg.h"
 
 typedef struct job {
@@ -20,6 +21,8 @@ typedef struct job {
     double *p, *part; /* [n,k] probabilities, after `slopes` less the label's; [n,d] a weighted copy for the Hessian */
     double *best;     /* unknowns, a copy */
     double *g, *h;    /* slopes; Hessian of the intercepts [k,k] */
+    margin_pass *pass; /* of two classes: passes over the rows; NULL for more */
+    double *y, *around; /* [n] labels as numbers; model, slopes [d+1] and Hessian [d+1,d+1] of a pass */
     double goal;
     bool met;
 } job;
@@ -49,9 +52,26 @@ static nigh_status losses(job *j, const double *x, double *loss)
     return status;
 }
 
+/* Two classes: f, g [unknowns] and h [unknowns, unknowns] (NULL: not wanted) from one reading of the rows. */
+static void pass_over(job *j, const double *x, double *f, double *g, double *h)
+{
+    static const margin_curve curve = {.kind = NIGH_LOSS_LOGISTIC};
+    int64_t d = j->data->d, m = j->unknowns;
+    double *model = j->around, *slope = model + d + 1, *all = slope + d + 1, penalty = 0;
+    model[d] = 0;
+    memcpy(model, x, (size_t)m * sizeof *x);
+    double cost = margin_run(j->pass, &curve, model, h ? MARGIN_GRADIENT | MARGIN_HESSIAN : MARGIN_GRADIENT, NULL, slope, all);
+    for (int64_t i = 0; i < d; i++) slope[i] += j->lambda * x[i], penalty += x[i] * x[i];
+    if (f) *f = cost + j->lambda / 2 * penalty;
+    if (g) memcpy(g, slope, (size_t)m * sizeof *g);
+    for (int64_t a = 0; a < m && h; a++)
+        for (int64_t b = 0; b < m; b++) h[a * m + b] = all[a * (d + 1) + b] + (a == b && a < d ? j->lambda : 0);
+}
+
 static nigh_status slopes(void *user, const double *x, double *f, double *g)
 {
     job *j = user;
+    if (j->pass) return pass_over(j, x, f, g, NULL), NIGH_OK;
     int64_t n = j->data->n, k = j->k;
     nigh_status status = losses(j, x, f);
     if (status) return status;
@@ -78,6 +98,7 @@ static double curvature(const job *j, int64_t i, int64_t a, int64_t b)
 static nigh_status hessian(void *user, const double *x, double *h)
 {
     job *j = user;
+    if (j->pass) return pass_over(j, x, NULL, NULL, h), NIGH_OK;
     int64_t n = j->data->n, d = j->data->d, k = j->k, m = j->unknowns;
     double loss, *block = j->part + n * d;
     nigh_status status = losses(j, x, &loss);
@@ -204,6 +225,18 @@ static nigh_status solve(job *j, double *w, double *intercept, nigh_linear_fit *
     return status;
 }
 
+static nigh_status prepare_pass(job *j)
+{
+    int64_t n = j->data->n, d = j->data->d;
+    bool newton = d + 1 <= 300;
+    j->y = linear_numbers(j->ctx, n, 1, 1);
+    j->around = linear_numbers(j->ctx, d + 1, newton ? d + 3 : 2, 1);
+    if (!j->y || !j->around) return NIGH_MEMORY;
+    for (int64_t i = 0; i < n; i++) j->y[i] = j->label[i];
+    nigh_rows rows = {n, d, j->data->x, j->y, j->data->weight};
+    return margin_new(j->ctx, &rows, NULL, newton ? MARGIN_HESSIAN : MARGIN_GRADIENT, &j->pass);
+}
+
 nigh_status nigh_logistic(nigh_context *ctx, const nigh_linear_data *data, int classes, const int32_t *label, const nigh_linear_options *options,
                           double *w, double *intercept, nigh_linear_fit *fit)
 {
@@ -217,7 +250,7 @@ nigh_status nigh_logistic(nigh_context *ctx, const nigh_linear_data *data, int c
     if (o.lambda == 0) o.lambda = 1;
     if (!(o.lambda > 0 && o.lambda < INFINITY)) return nigh_fail(ctx, NIGH_INVALID, "lambda is %g; a positive number is allowed", o.lambda);
     int64_t k = classes == 2 ? 1 : classes, d = data->d;
-    bool small = k * (d + 1) <= 300;
+    bool small = k > 1 && k * (d + 1) <= 300;
     job j = {.ctx = ctx, .data = data, .options = &o, .label = label, .k = k, .weights = d * k, .unknowns = d * k + (o.no_intercept ? 0 : k), .lambda = o.lambda};
     j.goal = (o.tolerance > 0 ? o.tolerance : 1e-10) * total * log((double)classes);
     j.p = linear_numbers(ctx, data->n, k, 1);
@@ -225,7 +258,12 @@ nigh_status nigh_logistic(nigh_context *ctx, const nigh_linear_data *data, int c
     j.best = linear_numbers(ctx, j.unknowns, 1, 1);
     j.g = linear_numbers(ctx, j.unknowns + k, 1, 1);
     j.h = linear_numbers(ctx, o.no_intercept ? 1 : k, o.no_intercept ? 1 : k, 1);
-    status = j.p && j.part && j.best && j.g && j.h ? solve(&j, w, intercept, fit) : NIGH_MEMORY;
+    status = j.p && j.part && j.best && j.g && j.h ? NIGH_OK : NIGH_MEMORY;
+    if (!status && k == 1) status = prepare_pass(&j);
+    if (!status) status = solve(&j, w, intercept, fit);
+    margin_free(j.pass);
+    nigh_free(ctx, j.y);
+    nigh_free(ctx, j.around);
     nigh_free(ctx, j.p);
     nigh_free(ctx, j.part);
     nigh_free(ctx, j.best);

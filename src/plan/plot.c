@@ -233,6 +233,14 @@ void nigh_plot_mark(nigh_plot *plot, const char *classes, nigh_mark mark, double
     take(plot, (nigh_plot_box){px - 5, py - 5, px + 5, py + 5});
 }
 
+void nigh_plot_dots(nigh_plot *plot, const char *classes, double width, int64_t n, const double *x, const double *y)
+{
+    put(plot, "<path class=\"dots %s\" stroke-width=\"%s\" d=\"", classes, at(width).text);
+    for (int64_t i = 0; i < n; i++)
+        if (isfinite(x[i]) && isfinite(y[i])) put(plot, "M%s %sh0", at(x_at(plot, x[i])).text, at(y_at(plot, y[i])).text);
+    put(plot, "\"/>");
+}
+
 /* `ends`: anchored at its right end, for texts left of something; a larger font (phones) then grows away from it. */
 static bool label_at(nigh_plot *plot, const char *classes, double left, double base, const char *text, bool ends)
 {

@@ -60,6 +60,7 @@ void nigh_plot_steps(nigh_plot *plot, const char *classes, int64_t n, const doub
 void nigh_plot_band(nigh_plot *plot, const char *classes, int64_t n, const double *x, const double *low, const double *high);
 void nigh_plot_bar(nigh_plot *plot, const char *classes, double left, double right, double height, const char *title);
 void nigh_plot_mark(nigh_plot *plot, const char *classes, nigh_mark mark, double x, double y, const char *title);
+void nigh_plot_dots(nigh_plot *plot, const char *classes, double width, int64_t n, const double *x, const double *y); /* one element for all, without texts */
 void nigh_plot_level(nigh_plot *plot, const char *classes, double y, const char *text); /* horizontal line over all */
 void nigh_plot_upright(nigh_plot *plot, const char *classes, double x, const char *text); /* vertical */
 /* Beside (x, y) where no mark or label stands; left out, and false, when there is no room. */

@@ -263,17 +263,28 @@ static void problem_section(nigh_page *page, int number, const nigh_report_outco
     nigh_page_raw(page, "</section>\n");
 }
 
-static void write_page(nigh_page *page, int count, nigh_report_outcome **outcomes)
+void nigh_page_begin(nigh_page *page, const char *title)
 {
     nigh_page_raw(page, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
                   "<meta name=\"color-scheme\" content=\"light dark\"><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-                  "'unsafe-inline'\"><title>nigh: receipts</title>\n<style>");
+                  "'unsafe-inline'\"><title>");
+    nigh_page_words(page, title);
+    nigh_page_raw(page, "</title>\n<style>");
     if (!page->status) page->status = nigh_buffer_add(page->html, nigh_report_style, strlen(nigh_report_style));
     nigh_page_raw(page, "</style></head><body><main>\n");
+}
+
+void nigh_page_end(nigh_page *page, const char *made)
+{
+    nigh_page_raw(page, "<footer>Made by nigh %s%s</footer>\n</main></body></html>\n", nigh_version(), made);
+}
+
+static void write_page(nigh_page *page, int count, nigh_report_outcome **outcomes)
+{
+    nigh_page_begin(page, "nigh: receipts");
     summary(page, count, outcomes);
     for (int i = 0; i < count; i++) problem_section(page, i + 1, outcomes[i]);
-    nigh_page_raw(page, "<footer>Made by nigh %s from stored outcomes. docs/receipts.md says what each figure means.</footer>\n</main></body></html>\n",
-                  nigh_version());
+    nigh_page_end(page, " from stored outcomes. docs/receipts.md says what each figure means.");
 }
 
 nigh_status nigh_report_html(nigh_context *ctx, int count, const char *const *texts, nigh_buffer *html)

@@ -41,6 +41,9 @@ typedef struct nigh_page {
     nigh_status status;
 } nigh_page;
 
+/* Head with style sheet up to <main>, and the foot; `made` is what follows "Made by nigh VERSION". */
+void nigh_page_begin(nigh_page *page, const char *title);
+void nigh_page_end(nigh_page *page, const char *made);
 void nigh_page_raw(nigh_page *page, const char *format, ...) NIGH_PRINTF(2, 3);
 void nigh_page_words(nigh_page *page, const char *text);
 

@@ -30,6 +30,7 @@ const char nigh_report_style[] =
     ".line{fill:none;stroke:currentColor;stroke-width:1.6;stroke-linejoin:round}.line.thick{stroke-width:2.2}.line.front{stroke-width:1;stroke-dasharray:2 2}\n"
     ".line.envelope{stroke-width:8;stroke-linecap:round;opacity:.75}.dashed{stroke-dasharray:4 4}.band{fill:currentColor;opacity:.18}.bar{fill:currentColor;opacity:.85}\n"
     ".rule{fill:none;stroke:currentColor;stroke-width:1.3}.rule.limit{stroke-dasharray:6 3}.mark{fill:currentColor;stroke:var(--card);stroke-width:.8}\n"
+    ".dots{fill:none;stroke:currentColor;stroke-linecap:round;opacity:.55}pre.receipt{overflow-x:auto;font-size:.82rem;line-height:1.45}\n"
     ".mark.open{fill:none;stroke:currentColor;stroke-width:1.5}.mark.quiet{opacity:.75}\n"
     ".swatch{display:inline-block;width:.62em;height:.62em;margin-right:.4em;background:currentColor;border-radius:1px}.swatch.disc{border-radius:50%}\n"
     ".swatch.diamond{transform:rotate(45deg)}.swatch.triangle{clip-path:polygon(50% 0,100% 100%,0 100%)}"

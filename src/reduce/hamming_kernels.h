@@ -1,0 +1,39 @@
+/* Loops of text-to-pattern Hamming distances for one CPU level: comparing, and the rows of numbers around a Fourier transform. */
+#ifndef NIGH_REDUCE_HAMMING_KERNELS_H
+#define NIGH_REDUCE_HAMMING_KERNELS_H
+#include "nigh/core.h"
+
+/* For symbols of 1, 2 or 4 bytes. */
+typedef struct hamming_compare {
+    /* matches[i] += number of l < count with t[i + at[l]] == p[l], for i < positions. at NULL: at[l] = l. Reads no further than the last i + at[l]. */
+    void (*many)(const void *t, int64_t positions, const int32_t *at, const void *p, int64_t count, uint32_t *matches);
+    /* Mismatches of t[0..m) and p[0..m), or some number above limit once there are more than that. */
+    int64_t (*one)(const void *t, const void *p, int64_t m, int64_t limit);
+    /* z[x] = (a[x] == symbol) + i (b[x] == symbol) in n complex numbers; a has an, b has bn symbols, the rest is 0. [0] f32, [1] f64. */
+    void (*indicate[2])(const void *a, int64_t an, const void *b, int64_t bn, uint32_t symbol, int64_t n, void *z);
+    /* matches[x - place[e]] += 1 for x < n and start[t[x]] <= e < start[t[x] + 1]. */
+    void (*scatter)(const void *t, int64_t n, const int32_t *start, const int32_t *place, uint32_t *matches);
+} hamming_compare;
+
+/* For f32 ([0]) or f64 ([1]) complex numbers. */
+typedef struct hamming_spectrum {
+    /* s = z conj(y), or s += where add; y is the transform of n real numbers, n/2 + 1 of it; n even. */
+    void (*multiply)(int64_t n, const void *z, const void *y, bool add, void *s);
+    /* a[i] += round(Re s[i]), i < an; b[i] += round(Im s[i]), i < bn <= an. Returns the largest distance from a whole number. */
+    double (*collect)(const void *s, int64_t an, uint32_t *a, int64_t bn, uint32_t *b);
+} hamming_spectrum;
+
+enum { HAMMING_PLANES = 13, HAMMING_SLICE = 512 };
+
+typedef struct hamming_kernels {
+    hamming_compare compare[3]; /* 1, 2, 4 bytes */
+    hamming_spectrum spectrum[2];
+    /* matches[i] += number of l < count with bit i of bits + at[l] set, i < 512; count is a multiple of 16, at most 2^(planes-1). */
+    void (*slice_count)(const uint8_t *bits, const int32_t *at, int64_t count, uint32_t *matches);
+    /* Bit x of copy c (at copies + c stride) = t[x + c] == symbol, x + c < n, c < 8; n is a multiple of 64; writes n/64 + 1 words of each copy. */
+    void (*slice_bits)(const uint8_t *t, int64_t n, uint8_t symbol, uint64_t *copies, int64_t stride);
+} hamming_kernels;
+
+extern const hamming_kernels hamming_scalar, hamming_avx2, hamming_avx512;
+const hamming_kernels *hamming_kernels_at(nigh_cpu_level level);
+#endif
