@@ -211,7 +211,9 @@ nigh_status nigh_summary_of_partition(nigh_context *ctx, const nigh_graph *graph
     choice c = {0};
     nigh_status status = blocks_new(ctx, graph, label, labels, &b);
     if (status) return status;
-    status = choice_new(ctx, b.count, labels, graph->nodes, &c);
+    for (int64_t a = 0; a < labels && !status; a++)
+        if (b.size[a] == 0) status = nigh_fail(ctx, NIGH_INVALID, "no node has the label %lld of %lld; each must be in use", (long long)a, (long long)labels);
+    if (!status) status = choice_new(ctx, b.count, labels, graph->nodes, &c);
     if (!status) status = choose(ctx, graph, label, labels, &b, bits, norm, &c, out);
     choice_free(ctx, &c);
     blocks_free(ctx, &b);

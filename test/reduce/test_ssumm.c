@@ -237,6 +237,7 @@ static void bits_that_cannot_be_reached(void **state)
     uint32_t label[N] = {0};
     label[7] = 2;
     assert_fails(ctx, nigh_summary_of_partition(ctx, &g, label, 2, 1e5, 2, &s), NIGH_INVALID, "node 7 has the label 2");
+    assert_fails(ctx, nigh_summary_of_partition(ctx, &g, label, 3, 1e5, 2, &s), NIGH_INVALID, "no node has the label 1 of 3");
     nigh_graph_free(ctx, &g);
     nigh_edges loop = {.count = 1, .from = (int64_t[]){4}, .to = (int64_t[]){4}};
     assert_ok(ctx, nigh_graph_new(ctx, &loop, NULL, &g));
