@@ -14,7 +14,8 @@
  *                                                                  (Abrahamson, "Generalized string matching"; Kosaraju)
  *   early-exit   bounded   n k / 100 ns where text is not periodic compares until more than k differ
  *   pieces       bounded   n + candidates                          one of k + 1 pieces of P occurs exactly: a rolling hash finds candidates
- *   kangaroo     bounded   n k log m                               jumps over equal stretches by hashes (Landau, Vishkin)
+ *   kangaroo     bounded   n k log m                               jumps over equal stretches by hashes of 122 bits (Landau, Vishkin); a
+ *                                                                  collision, chance (m / 2^61)^2 a comparison, makes a distance too small
  *   sampled      within    n log(n) / error for distances near m   places of P drawn at random until a Chernoff bound holds; exact where none can
  *   hashed       within    n log(n) log(m) / error                 symbols hashed to 2 / error, largest of log2(n / delta) rounds: never above H
  *                                                                  (Kopelowitz, Porat, "A simple algorithm for approximating the text-to-pattern Hamming distance")

@@ -155,7 +155,7 @@ static void print_receipt(nigh_context *ctx, const nigh_hamming_report *p, const
     printf("\ntime      %.3g s with %d thread%s, and %.3g s to choose and prepare\n", r->seconds, nigh_context_threads(ctx), nigh_context_threads(ctx) > 1 ? "s" : "", p->planning);
     print_predictions(p);
     if (p->error > 0) printf("error     every distance within a factor 1 +- %g, all at once with probability %g%s\n", p->error, 1 - p->delta, p->rounds ? "; never above the distance" : "");
-    else printf("error     none%s\n", p->variant == NIGH_HAMMING_KANGAROO ? " but for a collision of hashes, of chance below 1e-15 (122 bits)" : "");
+    else printf("error     none%s\n", p->variant == NIGH_HAMMING_KANGAROO ? " but for a collision of hashes of 122 bits" : "");
     if (p->block && p->heavy) printf("rounding  results of transforms were within %.2g of whole numbers (0.2 is allowed), %lld blocks counted again\n", p->rounding, (long long)p->fallbacks);
     if (a->at_most >= 0) printf("within    %lld shifts of distance %lld or less\n", (long long)r->within, (long long)a->at_most);
     printf("mean      %.6g%s\n", r->sum / (double)p->shifts, a->at_most >= 0 ? " (those above count as one more)" : "");
