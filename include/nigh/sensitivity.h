@@ -155,9 +155,10 @@ NIGH_API const char *nigh_lp_scheme_name(nigh_lp_scheme scheme);    /* "augmente
 NIGH_API const char *nigh_lp_scheme_theorem(nigh_lp_scheme scheme, double p); /* where its size comes from; "" where no theorem is known; static */
 
 /*
- * Rows that a scheme needs by theory with its constants and logarithms replaced by `constant` log(max(d, 2) / delta) / error^2: LEWIS d or d^(p/2); SENSITIVITY
- * min(S^(2/p), d^(1-p/2) S) for p < 2, S^(2-2/p) above; ROOT_LEVERAGE d; AUGMENTED S + d, p > 2 and MIXTURE d^(2/p) S^(2-4/p) for p > 2 and S + d below;
- * LEVERAGE d for p = 2. INFINITY where no theorem is known.
+ * Rows that a scheme needs by theory, its constants and logarithms replaced by `constant` log(max(d, 2) / delta) / error^2, times
+ *   LEWIS d (p <= 2), d^(p/2); SENSITIVITY the smaller of S^(2/p) and d^(1-p/2) S (p <= 2), S^(2-2/p); ROOT_LEVERAGE d (p <= 2);
+ *   AUGMENTED S + d (p <= 2); MIXTURE S + d (p <= 2), d^(2/p) S^(2-4/p); LEVERAGE d (p = 2).
+ * INFINITY where no theorem is known.
  */
 NIGH_API double nigh_lp_size(nigh_lp_scheme scheme, double p, int64_t d, double total, double error, double delta, double constant);
 
