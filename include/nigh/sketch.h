@@ -97,7 +97,7 @@ typedef struct nigh_squares_rates {
 } nigh_squares_rates;
 
 /*
- * Measures a pass, a Gram matrix, a CountSketch and a Hadamard sketch on the first rows of the problem (2048 of dense ones, or 4 MB; a sixteenth of sparse ones) and derives the others.
+ * Measures a pass, a Gram matrix, a CountSketch and a Hadamard sketch on the first rows of the problem (1024 of dense ones, or 2 MB; a sixteenth of sparse ones) and derives the others.
  * Problems below 2e9 multiply-adds, and d > 4000, take fixed figures. The solver and the planner call it where no rates are given.
  */
 NIGH_API nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates);

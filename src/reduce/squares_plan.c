@@ -116,11 +116,11 @@ nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem,
 {
     nigh_status status = rows_check(ctx, problem);
     if (status) return status;
-    int64_t d = problem->d, entries = problem->a ? problem->n * d : nigh_sparse_count(problem->sparse), least = (1 << 19) / d;
+    int64_t d = problem->d, entries = problem->a ? problem->n * d : nigh_sparse_count(problem->sparse), least = (1 << 18) / d;
     nigh_squares_rates found;
     guess(problem, nigh_context_threads(ctx), &found);
     if ((double)entries * (double)(problem->a ? d : 64) < 2e9 || d > 4000) return *rates = found, NIGH_OK;
-    least = least < 2048 ? 2048 : least;
+    least = least < 1024 ? 1024 : least;
     int64_t n = problem->a ? least : problem->n / 16 + 1;
     if (n > problem->n) n = problem->n;
     nigh_sparse head = problem->sparse ? *problem->sparse : (nigh_sparse){0};
