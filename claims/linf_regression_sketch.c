@@ -306,26 +306,31 @@ static nigh_status timed(nigh_context *ctx, const instance *p, nigh_squares_opti
 static nigh_status large(claim_run *run)
 {
     instance p = {0};
-    double x[512], exact[512], ours = 0, theirs = 0, best[2] = {INFINITY, INFINITY}, worst = 0, sum = 0;
+    double x[5][512], exact[512], ours = 0, theirs = 0, best[2] = {INFINITY, INFINITY}, error[5] = {0};
     nigh_squares_receipt receipt = {0};
     nigh_squares_rates rates = {.d = 512};
     nigh_squares_options o = {.method = NIGH_SQUARES_SRHT, .rows = 8192, .most = -1, .error = 1, .rates = &rates, .seed = claim_seed(run)};
     nigh_rng rng = nigh_rng_new(claim_seed(run), 3);
     nigh_status status = instance_new(run->ctx, "large", 1 << 19, 512, &p);
     if (!status) nigh_rng_fill_normal(&rng, p.n * p.d + p.n, p.a);
-    for (int k = 0; k < 2 && !status; k++) {
-        status = claim_progress(run, "2^19 x 512 beside LAPACK", k, 2);
-        if (!status) status = timed(run->ctx, &p, o, x, &ours, &receipt);
-        if (!status) status = squares_peer_solve(run->ctx, &(nigh_squares){p.n, p.d, p.a, NULL, p.b, NULL}, SQUARES_DGELS, exact, &theirs);
-        best[0] = fmin(best[0], ours), best[1] = fmin(best[1], theirs);
+    for (int k = 0; k < 5 && !status; k++) { /* the first two in turn with LAPACK */
+        status = claim_progress(run, "2^19 x 512 beside LAPACK", k, 5);
+        o.seed = nigh_seed_split(claim_seed(run), (uint64_t)k);
+        if (!status) status = timed(run->ctx, &p, o, x[k], &ours, &receipt);
+        if (!status && k < 2) status = squares_peer_solve(run->ctx, &(nigh_squares){p.n, p.d, p.a, NULL, p.b, NULL}, SQUARES_DGELS, exact, &theirs);
+        if (k < 2) best[0] = fmin(best[0], ours), best[1] = fmin(best[1], theirs);
     }
-    for (int j = 0; j < 512; j++) worst = fmax(worst, fabs(x[j] - exact[j])), sum += exact[j] * exact[j];
     instance_free(run->ctx, &p);
     if (status) return status;
     double inverse = 1 / (sqrt(524288.0) - sqrt(512.0)); /* of normal numbers */
     claim_note(run, "2^19 x 512, sketch of 8192 rows: %.2f s with the check, LAPACK's dgels %.2f s; bound on e_inf %.2f", best[0], best[1], receipt.coordinate);
     claim_bar(run, "2^19 x 512: time of the sketch's solution over dgels", best[0] / best[1], CLAIM_AT_MOST, 0.5, NULL);
-    claim_bar(run, "2^19 x 512: e_inf", sqrt(512.0) * worst / (receipt.residual * inverse), CLAIM_AT_MOST, 0.8, NULL);
+    for (int k = 0; k < 5; k++) {
+        for (int j = 0; j < 512; j++) error[k] = fmax(error[k], sqrt(512.0) * fabs(x[k][j] - exact[j]) / (receipt.residual * inverse));
+        claim_note(run, "2^19 x 512: e_inf of sketch %d: %.3f", k + 1, error[k]);
+    }
+    qsort(error, 5, sizeof *error, by_value);
+    claim_bar(run, "2^19 x 512: e_inf, median of five sketches", error[2], CLAIM_AT_MOST, 0.8, NULL);
     return NIGH_OK;
 }
 

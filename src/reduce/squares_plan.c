@@ -112,29 +112,15 @@ static nigh_status timed_sketch(trial *t, nigh_sketch_kind kind, int64_t m, doub
     return status;
 }
 
-static nigh_status measure_dense(trial *t, nigh_squares_rates *rates)
-{
-    int64_t n = t->problem.n, d = t->problem.d, threads = t->r.threads, few = threads * (d > 512 ? d : 4 * d), m = n < 4096 ? n : 4096;
-    if (few > n) few = n;
-    double began = nigh_clock(), more = 0;
-    nigh_status status = rows_qr(t->ctx, t->r.threads, few, d, t->problem.a, t->problem.b, NULL, NULL, t->gram, t->g);
-    rates->qr = (nigh_clock() - began) / (double)few * (d > 512 && d <= 1024 ? 0.625 : 1);
-    if (!status) status = timed_sketch(t, NIGH_SKETCH_SRHT, m / 4 ? m / 4 : 1, &rates->srht);
-    if (!status) status = timed_sketch(t, NIGH_SKETCH_SRHT, m, &more);
-    rates->srht_sum = fmax(0.1 * rates->srht, (more - rates->srht) * 4096 / (0.75 * (double)m));
-    rates->srht = fmax(0, rates->srht - rates->srht_sum / 4);
-    return status;
-}
-
 nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates)
 {
     nigh_status status = rows_check(ctx, problem);
     if (status) return status;
-    int64_t d = problem->d, entries = problem->a ? problem->n * d : nigh_sparse_count(problem->sparse), least = (1 << 20) / d;
+    int64_t d = problem->d, entries = problem->a ? problem->n * d : nigh_sparse_count(problem->sparse), least = (1 << 18) / d;
     nigh_squares_rates found;
     guess(problem, nigh_context_threads(ctx), &found);
     if ((double)entries * (double)(problem->a ? d : 64) < 2e9 || d > 4000) return *rates = found, NIGH_OK;
-    least = least < 4096 ? 4096 : least;
+    least = least < 1024 ? 1024 : least;
     int64_t n = problem->a ? least : problem->n / 16 + 1;
     if (n > problem->n) n = problem->n;
     nigh_sparse head = problem->sparse ? *problem->sparse : (nigh_sparse){0};
@@ -156,9 +142,11 @@ nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem,
         status = rows_gram(&t.r, t.gram, t.g);
         found.gram = (nigh_clock() - began) / (double)n;
     }
-    if (!status) status = timed_sketch(&t, NIGH_SKETCH_COUNT, n < 4096 ? n : 4096, &found.count);
-    if (!status && n >= 64) status = timed_sketch(&t, NIGH_SKETCH_SPARSE, n < 4096 ? n / 8 * 8 : 4096, &found.sparse);
-    if (!status && problem->a) status = measure_dense(&t, &found);
+    if (!status) status = timed_sketch(&t, NIGH_SKETCH_COUNT, n < 1024 ? n : 1024, &found.count);
+    if (!status && problem->a) status = timed_sketch(&t, NIGH_SKETCH_SRHT, n < 1024 ? n : 1024, &found.srht);
+    found.srht_sum = 0.45 * found.srht;
+    found.sparse = fmax(8 * found.count, 2 * found.srht);
+    found.qr = 3.2 * found.gram; /* twice the work, at less speed; to measure it would take longer than it can save */
     dense_leave(before);
     rows_free(&t.r);
     nigh_free(ctx, t.room);
