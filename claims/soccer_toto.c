@@ -269,7 +269,7 @@ static nigh_status rows_task(nigh_context *ctx, int index, void *user)
 
 static nigh_status rows_bars(claim_run *run, const coupons *c)
 {
-    int count = run->quick ? 2 : c->count;
+    int count = run->quick ? 1 : c->count;
     coupon_rows *r = nigh_alloc_zero(run->ctx, 1, sizeof *r);
     if (!r) return NIGH_MEMORY;
     r->c = c;
@@ -303,7 +303,7 @@ static void bend(const nigh_toto_pool *pool, double x, nigh_toto_pool *crowd)
     }
 }
 
-enum { MONEY_COUPONS = 12, MONEY_ROWS = 200, MONEY_KINDS = 7 };
+enum { MONEY_COUPONS = 12, MONEY_ROWS = 200, QUICK_ROWS = 30, MONEY_KINDS = 7 };
 enum { FAIR_CROWD, FAIR_RANDOM, FAIR_LIKELY, FAIR_VALUABLE, BENT_RANDOM, BENT_VALUABLE, SHUFFLED };
 
 typedef struct money_work {
@@ -313,13 +313,13 @@ typedef struct money_work {
 } money_work;
 
 /* Rows tipped as the crowd tips. */
-static nigh_status crowd_rows(nigh_context *ctx, const nigh_toto_pool *crowd, nigh_rng *rng, int32_t **rows, int64_t *count)
+static nigh_status crowd_rows(nigh_context *ctx, const nigh_toto_pool *crowd, int64_t n, nigh_rng *rng, int32_t **rows, int64_t *count)
 {
-    int32_t *row = nigh_alloc_zero(ctx, MONEY_ROWS, sizeof *row);
+    int32_t *row = nigh_alloc_zero(ctx, (size_t)n, sizeof *row);
     if (!row) return NIGH_MEMORY;
-    for (int k = 0; k < MONEY_ROWS; k++)
+    for (int64_t k = 0; k < n; k++)
         for (int i = 0; i < M; i++) row[k] += (int32_t)nigh_rng_categorical(rng, 3, crowd->p[i]) * toto_power[i];
-    *rows = row, *count = MONEY_ROWS;
+    *rows = row, *count = n;
     return NIGH_OK;
 }
 
@@ -341,6 +341,7 @@ static nigh_status money_task(nigh_context *ctx, int index, void *user)
     nigh_toto_pool bent, shuffled = *pool;
     int width[M];
     double *roi = w->roi[index];
+    const int64_t n = w->run->quick ? QUICK_ROWS : MONEY_ROWS;
     nigh_rng rng = nigh_rng_new(claim_seed(w->run), 100 + (uint64_t)index);
     bend(pool, claim_sabotaged(w->run, "crowd-is-right") ? 1 : 1.6, &bent);
     for (int i = 0; i < M; i++) width[i] = 3, memcpy(shuffled.p[i], pool->p[(i + 1) % M], sizeof shuffled.p[i]); /* results of other matches */
@@ -349,10 +350,10 @@ static nigh_status money_task(nigh_context *ctx, int index, void *user)
         int32_t *row = NULL;
         int64_t count;
         const nigh_toto_pool *crowd = kind == BENT_RANDOM || kind == BENT_VALUABLE ? &bent : pool;
-        if (kind == FAIR_CROWD) status = crowd_rows(ctx, crowd, &rng, &row, &count);
-        else if (kind == FAIR_RANDOM || kind == BENT_RANDOM) status = nigh_toto_random(ctx, pool, width, MONEY_ROWS, &rng, &row, &count);
-        else if (kind == FAIR_LIKELY) status = nigh_toto_likely(ctx, pool, MONEY_ROWS, &row, &count);
-        else status = nigh_toto_valuable(ctx, pool, crowd, &rules, MONEY_ROWS, &row, &count, NULL);
+        if (kind == FAIR_CROWD) status = crowd_rows(ctx, crowd, n, &rng, &row, &count);
+        else if (kind == FAIR_RANDOM || kind == BENT_RANDOM) status = nigh_toto_random(ctx, pool, width, n, &rng, &row, &count);
+        else if (kind == FAIR_LIKELY) status = nigh_toto_likely(ctx, pool, n, &row, &count);
+        else status = nigh_toto_valuable(ctx, pool, crowd, &rules, n, &row, &count, NULL);
         if (!status) status = roi_of(ctx, kind == SHUFFLED ? &shuffled : pool, crowd, row, count, &rng, &roi[kind]);
     }
     return status;
@@ -370,8 +371,8 @@ static nigh_status money_bars(claim_run *run, const coupons *c)
     for (int k = 0; k < count; k++)
         for (int i = 0; i < MONEY_KINDS; i++) mean[i] += w.roi[k][i] / count, square[i] += w.roi[k][i] * w.roi[k][i] / count;
     double error = sqrt(fmax(0, square[FAIR_CROWD] - mean[FAIR_CROWD] * mean[FAIR_CROWD]) / count);
-    claim_note(run, "return on 200 rows less the stake, exact, mean over %d coupons. Crowd that tips by the true chances: rows like its own %.3f, random %.3f, likeliest %.3f, by value "
-               "%.3f; crowd in proportion to p^1.6: random %.3f, by value %.3f; chances of other matches: %.3f", count, mean[0], mean[1], mean[2], mean[3], mean[4], mean[5], mean[6]);
+    claim_note(run, "return on %d rows less the stake, exact, mean over %d coupons. Crowd that tips by the true chances: rows like its own %.3f, random %.3f, likeliest %.3f, by value "
+               "%.3f; crowd in proportion to p^1.6: random %.3f, by value %.3f; chances of other matches: %.3f", run->quick ? QUICK_ROWS : MONEY_ROWS, count, mean[0], mean[1], mean[2], mean[3], mean[4], mean[5], mean[6]);
     claim_note(run, "who tips the likeliest rows wins the lower classes more often than a crowd that spreads its tips, even if these follow the true chances");
     claim_bar(run, "crowd that is right: rows like its own", mean[FAIR_CROWD], CLAIM_AT_MOST, payout - 1 + 2 * error, "payout less 1, two standard errors");
     claim_bar(run, "crowd that is right: random rows", mean[FAIR_RANDOM], CLAIM_AT_MOST, payout - 1 + 2 * error, NULL);

@@ -42,8 +42,8 @@ typedef struct nigh_scores {
 /* ---- scores ------------------------------------------------------------------------------------------------------ */
 
 /*
- * score[n] = tau_i, or tau_i^(p/2) of the rows whose weights multiply |.|^p ("root leverage" for p < 2; p 0: 2). By the Gram matrix while its condition number is at most 1e4, with
- * a second one to make the coordinates orthonormal up to 1e10, by orthogonal factorisation beyond and when the rank is short: errors of
+ * score[n] = tau_i, or tau_i^(p/2) of the rows whose weights multiply |.|^p ("root leverage" for p < 2; p 0: 2). By the Gram matrix while A has a condition number of at most 100, with
+ * a second one to make the coordinates orthonormal up to 1e5, by orthogonal factorisation beyond and when the rank is short: errors of
  * about 1e-12, or 1e-16 times the condition number where that is more. Two passes, 3 n columns^2 flops; at most four, 11 n columns^2. `found` may be NULL.
  */
 NIGH_API nigh_status nigh_leverage(nigh_context *ctx, const nigh_rows *rows, int columns, double p, double *score, nigh_scores *found);

@@ -48,7 +48,7 @@ typedef struct row_space {
 } row_space;
 
 /*
- * By the Gram matrix while its condition number is at most 1e4; to 1e10 the result is made orthonormal once more by a second Gram matrix
+ * By the Gram matrix while the condition number of A is at most 100; to 1e5 the result is made orthonormal once more by a second Gram matrix
  * ("CholeskyQR2", Yamamoto, Nakatsukasa, Yanagisawa and Fukaya); beyond, and when the rank is short, by orthogonal factorisation of blocks of
  * rows ("Communication-optimal parallel and sequential QR and LU factorizations", Demmel, Grigori, Hoemmen and Langou) and the same second step.
  * n columns^2 flops a Gram matrix, 4 times that for the factorisation. A zero matrix has rank 0.

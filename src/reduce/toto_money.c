@@ -1,8 +1,6 @@
 /* What rows of a pool pay, exact over all 3^matches outcomes (nigh/toto.h). */
 #include "reduce/toto.h"
 
-#include "core/heap.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,45 +122,93 @@ nigh_status nigh_toto_pay(nigh_context *ctx, const nigh_toto_pool *pool, const n
 
 /* ---- rows that a crowd leaves aside ----------------------------------------------------------------------------- */
 
-/* worth[row]: chance-weighted share of each pool for one row alone, over the price. work: NIGH_TOTO_CLASSES levels twice. */
-static void find_worth(const nigh_toto_pool *pool, const nigh_toto_pool *crowd, const nigh_toto_rules *rules, double *work, double *worth)
+typedef struct market {
+    const nigh_toto_pool *pool;
+    const nigh_toto_rules *rules;
+    double stakes;                /* rows that are bought in all */
+    double *others, *own, *prize; /* [classes, outcomes]: chance that a row of the crowd wins; own winning rows; what one more would add */
+    toto_gains gains;
+    int32_t *ball, *near;
+} market;
+
+/* One more winning row in class j, in prices: what the pool then gives to all own rows less what it gives now. */
+static double one_more(const market *m, double chance, int j, double own, double others)
 {
-    int64_t n = toto_power[pool->matches];
-    double *others = work, *level = work + NIGH_TOTO_CLASSES * n, *chance = level + NIGH_TOTO_CLASSES * n;
-    toto_outcome_chances(pool, chance);
-    crowd_levels(crowd, others);
-    memset(worth, 0, (size_t)n * sizeof *worth);
+    double crowd = m->rules->turnover * others, now = own > 0 ? own / (own + crowd) : 0;
+    return chance * m->rules->share[j] * m->stakes * ((own + 1) / (own + 1 + crowd) - now);
+}
+
+/* What each row would bring in alone. `level` has NIGH_TOTO_CLASSES levels of scratch. */
+static void first_gains(market *m, const double *chance, double *level)
+{
+    int64_t n = m->gains.outcomes;
+    memset(m->gains.gain, 0, (size_t)n * sizeof *m->gains.gain);
+    memset(m->own, 0, NIGH_TOTO_CLASSES * (size_t)n * sizeof *m->own);
     for (int j = 0; j < NIGH_TOTO_CLASSES; j++) {
-        for (int64_t o = 0; o < n; o++) level[o] = chance[o] * rules->share[j] * (rules->turnover + 1) / (1 + rules->turnover * others[j * n + o]);
-        toto_spread(pool->matches, j, level);
-        for (int64_t o = 0; o < n; o++) worth[o] += level[j * n + o];
+        for (int64_t o = 0; o < n; o++) level[o] = m->prize[j * n + o] = one_more(m, chance[o], j, 0, m->others[j * n + o]);
+        toto_spread(m->pool->matches, j, level);
+        for (int64_t o = 0; o < n; o++) m->gains.gain[o] += level[j * n + o];
     }
+    toto_gains_all(&m->gains);
+}
+
+/* The row wins in class j when the outcome is j tips away: rows that win there too are then worth less. */
+static void take_row(market *m, const double *chance, int32_t row)
+{
+    int64_t n = m->gains.outcomes, from = 0;
+    for (int j = 0; j < NIGH_TOTO_CLASSES; j++) {
+        int64_t inside = j ? nigh_toto_ball(m->pool->matches, 0, j - 1) : 0, end = nigh_toto_ball(m->pool->matches, 0, j);
+        if (j == 0) toto_ball(m->pool->matches, row, NIGH_TOTO_CLASSES - 1, m->ball);
+        for (; from < end; from++) {
+            int64_t at = j * n + m->ball[from];
+            double prize = one_more(m, chance[m->ball[from]], j, m->own[at] += 1, m->others[at]), less = prize - m->prize[at];
+            m->prize[at] = prize;
+            toto_ball(m->pool->matches, m->ball[from], j, m->near);
+            for (int64_t k = inside; k < end; k++) toto_gains_add(&m->gains, m->near[k], less);
+        }
+    }
+    toto_gains_drop(&m->gains, row);
+}
+
+static nigh_status market_new(nigh_arena *arena, market *m)
+{
+    int64_t n = toto_power[m->pool->matches];
+    size_t level = NIGH_TOTO_CLASSES * (size_t)n * sizeof(double), ball = (size_t)nigh_toto_ball(m->pool->matches, 0, NIGH_TOTO_CLASSES - 1) * sizeof(int32_t);
+    m->others = nigh_arena_alloc(arena, level), m->own = nigh_arena_alloc(arena, level), m->prize = nigh_arena_alloc(arena, level);
+    m->ball = nigh_arena_alloc(arena, ball), m->near = nigh_arena_alloc(arena, ball);
+    return m->others && m->own && m->prize && m->ball && m->near ? toto_gains_new(arena, n, &m->gains) : NIGH_MEMORY;
+}
+
+static nigh_status take_rows(nigh_context *ctx, market *m, const nigh_toto_pool *crowd, nigh_arena *arena, int64_t n, int32_t *row, double *value)
+{
+    int64_t outcomes = toto_power[m->pool->matches];
+    double *chance = nigh_arena_alloc(arena, (size_t)outcomes * sizeof *chance), *level = nigh_arena_alloc(arena, NIGH_TOTO_CLASSES * (size_t)outcomes * sizeof *level);
+    nigh_status status = chance && level ? market_new(arena, m) : NIGH_MEMORY;
+    if (status) return status;
+    toto_outcome_chances(m->pool, chance);
+    crowd_levels(crowd, m->others);
+    first_gains(m, chance, level);
+    for (int64_t i = 0; i < n && !status; i++, status = nigh_poll(ctx)) {
+        row[i] = toto_gains_best(&m->gains);
+        value[i] = m->gains.gain[row[i]];
+        take_row(m, chance, row[i]);
+    }
+    return status;
 }
 
 nigh_status nigh_toto_valuable(nigh_context *ctx, const nigh_toto_pool *pool, const nigh_toto_pool *crowd, const nigh_toto_rules *rules, int64_t n, int32_t **rows, int64_t *count,
                                double **value)
 {
     nigh_status status = check_all(ctx, pool, crowd, rules, n);
+    nigh_arena *arena = NULL;
+    if (!status) status = nigh_arena_new(ctx, &arena);
     if (status) return status;
-    int64_t outcomes = toto_power[pool->matches];
-    if (n > outcomes) n = outcomes;
-    heap h = {.ctx = ctx};
-    double *work = nigh_alloc(ctx, (2 * NIGH_TOTO_CLASSES + 2) * (size_t)outcomes * sizeof *work), *of = nigh_alloc(ctx, (size_t)n * sizeof *of);
+    if (n > toto_power[pool->matches]) n = toto_power[pool->matches];
+    market m = {.pool = pool, .rules = rules, .stakes = rules->turnover + (double)n};
+    double *of = nigh_alloc(ctx, (size_t)n * sizeof *of);
     int32_t *row = nigh_alloc(ctx, (size_t)n * sizeof *row);
-    status = work && of && row ? heap_reserve(&h, outcomes) : NIGH_MEMORY;
-    if (!status) {
-        double *worth = work + (2 * NIGH_TOTO_CLASSES + 1) * outcomes;
-        find_worth(pool, crowd, rules, work, worth);
-        for (int64_t o = 0; o < outcomes; o++) h.at[o] = (heap_entry){worth[o], o};
-        h.count = outcomes;
-        heap_make(&h);
-        for (int64_t i = 0; i < n; i++) {
-            heap_entry top = heap_pop(&h);
-            row[i] = (int32_t)top.id, of[i] = top.key;
-        }
-    }
-    heap_free(&h);
-    nigh_free(ctx, work);
+    status = of && row ? take_rows(ctx, &m, crowd, arena, n, row, of) : NIGH_MEMORY;
+    nigh_arena_free(arena);
     if (status || !value) nigh_free(ctx, of);
     else *value = of;
     if (status) nigh_free(ctx, row);

@@ -69,49 +69,27 @@ nigh_status nigh_toto_likely(nigh_context *ctx, const nigh_toto_pool *pool, int6
 
 /* ---- greedy covers ---------------------------------------------------------------------------------------------- */
 
-/*
- * Gains of all rows are kept up to date: an outcome that becomes covered leaves the gain of every row near it. Blocks remember their best row, so
- * that only blocks that changed are searched again. (Lazy evaluation from a heap made 20 times more steps here: gains of neighbours are nearly equal.)
- */
-enum { BLOCK = 729, WHOLE = 20000000 };
+/* Steps from which on all sums anew are cheaper than those that changed. */
+enum { WHOLE = 20000000 };
 
 typedef struct cover {
     int matches, r;
-    int64_t outcomes, blocks;
-    double *left;    /* [outcomes] chance of those that no row is near yet */
-    double *level;   /* [r + 1, outcomes]: scratch of sums over balls */
-    double *gain;    /* [outcomes] */
-    double *best;    /* [blocks] largest gain */
-    bool *changed;   /* [blocks] */
+    double *left;         /* [outcomes] chance of those that no row is near yet */
+    double *level;        /* [r + 1, outcomes]: scratch of sums over balls */
+    toto_gains gains;
     int32_t *ball, *near; /* scratch */
 } cover;
 
 /* All gains at once. */
 static void renew_all(cover *c)
 {
-    memcpy(c->level, c->left, (size_t)c->outcomes * sizeof *c->level);
+    int64_t n = c->gains.outcomes;
+    memcpy(c->level, c->left, (size_t)n * sizeof *c->level);
     toto_spread(c->matches, c->r, c->level);
-    memset(c->gain, 0, (size_t)c->outcomes * sizeof *c->gain);
+    memset(c->gains.gain, 0, (size_t)n * sizeof *c->gains.gain);
     for (int j = 0; j <= c->r; j++)
-        for (int64_t o = 0; o < c->outcomes; o++) c->gain[o] += c->level[j * c->outcomes + o];
-    for (int64_t b = 0; b < c->blocks; b++) c->changed[b] = true;
-}
-
-static int32_t best_row(cover *c)
-{
-    int64_t top = 0;
-    for (int64_t b = 0; b < c->blocks; b++) {
-        int64_t end = (b + 1) * BLOCK < c->outcomes ? (b + 1) * BLOCK : c->outcomes;
-        if (c->changed[b]) {
-            c->best[b] = c->gain[b * BLOCK];
-            for (int64_t o = b * BLOCK + 1; o < end; o++) c->best[b] = c->gain[o] > c->best[b] ? c->gain[o] : c->best[b];
-            c->changed[b] = false;
-        }
-        if (c->best[b] > c->best[top]) top = b;
-    }
-    int64_t o = top * BLOCK;
-    while (c->gain[o] != c->best[top]) o++;
-    return (int32_t)o;
+        for (int64_t o = 0; o < n; o++) c->gains.gain[o] += c->level[j * n + o];
+    toto_gains_all(&c->gains);
 }
 
 /* Covers what is near the row: returns how much chance that adds. */
@@ -127,14 +105,10 @@ static double cover_row(cover *c, int32_t row)
         sum += mass;
         c->left[c->ball[i]] = 0;
         toto_ball(c->matches, c->ball[i], whole ? 0 : c->r, c->near);
-        for (int64_t k = 0; k < count && !whole; k++) {
-            c->gain[c->near[k]] -= mass;
-            c->changed[c->near[k] / BLOCK] = true;
-        }
+        for (int64_t k = 0; k < count && !whole; k++) toto_gains_add(&c->gains, c->near[k], -mass);
     }
     if (whole) renew_all(c);
-    c->gain[row] = -1; /* not again, whatever rounding leaves */
-    c->changed[row / BLOCK] = true;
+    toto_gains_drop(&c->gains, row);
     return sum;
 }
 
@@ -145,7 +119,7 @@ static nigh_status run_greedy(nigh_context *ctx, const nigh_toto_pool *pool, cov
     toto_outcome_chances(pool, c->left);
     renew_all(c);
     for (*count = 0; *count < most && sum < safety && !status; status = nigh_poll(ctx)) {
-        int32_t next = best_row(c);
+        int32_t next = toto_gains_best(&c->gains);
         double added = cover_row(c, next);
         if (added <= 0) break; /* all that can be covered is */
         row[*count] = next;
@@ -156,13 +130,11 @@ static nigh_status run_greedy(nigh_context *ctx, const nigh_toto_pool *pool, cov
 
 static nigh_status cover_new(const nigh_toto_pool *pool, int r, nigh_arena *arena, cover *c)
 {
-    int64_t n = toto_power[pool->matches], blocks = (n + BLOCK - 1) / BLOCK;
+    int64_t n = toto_power[pool->matches];
     size_t ball = (size_t)nigh_toto_ball(pool->matches, 0, r);
-    *c = (cover){.matches = pool->matches, .r = r, .outcomes = n, .blocks = blocks, .left = nigh_arena_alloc(arena, (size_t)n * sizeof(double)),
-                 .level = nigh_arena_alloc(arena, (size_t)(r + 1) * (size_t)n * sizeof(double)), .gain = nigh_arena_alloc(arena, (size_t)n * sizeof(double)),
-                 .best = nigh_arena_alloc(arena, (size_t)blocks * sizeof(double)), .changed = nigh_arena_alloc(arena, (size_t)blocks), .ball = nigh_arena_alloc(arena, ball * sizeof(int32_t)),
-                 .near = nigh_arena_alloc(arena, ball * sizeof(int32_t))};
-    return c->left && c->level && c->gain && c->best && c->changed && c->ball && c->near ? NIGH_OK : NIGH_MEMORY;
+    *c = (cover){.matches = pool->matches, .r = r, .left = nigh_arena_alloc(arena, (size_t)n * sizeof(double)), .level = nigh_arena_alloc(arena, (size_t)(r + 1) * (size_t)n * sizeof(double)),
+                 .ball = nigh_arena_alloc(arena, ball * sizeof(int32_t)), .near = nigh_arena_alloc(arena, ball * sizeof(int32_t))};
+    return c->left && c->level && c->ball && c->near ? toto_gains_new(arena, n, &c->gains) : NIGH_MEMORY;
 }
 
 nigh_status nigh_toto_greedy(nigh_context *ctx, const nigh_toto_pool *pool, int r, double safety, int64_t most, int32_t **rows, int64_t *count, double **chance)

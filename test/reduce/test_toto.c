@@ -227,8 +227,15 @@ static void money(void **state)
     int64_t count;
     double *value;
     assert_ok(ctx, nigh_toto_valuable(ctx, &pool, &crowd, &rules, 3, &best, &count, &value));
-    assert_ok(ctx, nigh_toto_pay(ctx, &pool, &crowd, &rules, 1, best, &rng, &m));
-    assert_true(fabs(value[0] - (1 + m.roi)) < 1e-10 && value[1] <= value[0] && value[2] <= value[1]);
+    assert_ok(ctx, nigh_toto_pay(ctx, &pool, &crowd, &rules, 3, best, &rng, &m));
+    assert_near(value[0] + value[1] + value[2], 3 * (1 + m.roi), 1e-10, 0);
+    for (int32_t other = 0; other < 243; other++) { /* no other third row would be better */
+        int32_t three[3] = {best[0], best[1], other};
+        nigh_toto_money n;
+        if (other == best[0] || other == best[1]) continue;
+        assert_ok(ctx, nigh_toto_pay(ctx, &pool, &crowd, &rules, 3, three, &rng, &n));
+        assert_true(n.roi <= m.roi + 1e-12);
+    }
     nigh_free(ctx, best);
     nigh_free(ctx, value);
     nigh_toto_rules wrong_rules = rules;
