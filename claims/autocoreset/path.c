@@ -59,7 +59,7 @@ static nigh_status one_heat(race *r, int heat)
     nigh_context *ctx = r->run->ctx;
     nigh_autocoreset a = {0}, u = {0};
     double fits, ignored;
-    nigh_autocoreset_options o = {.m = r->m, .starts = 2, .rounds = 2, .patience = 2, .tolerance = 1e-6, .seed = nigh_seed_split(claim_seed(r->run), 300)};
+    nigh_autocoreset_options o = {.m = r->m, .starts = 2, .rounds = 1, .patience = 2, .tolerance = 1e-6, .seed = nigh_seed_split(claim_seed(r->run), 300)};
     if (claim_sabotaged(r->run, "uniform-instead")) o.kind = NIGH_AUTOCORESET_UNIFORM;
     nigh_status status = full_path(r);
     double began = nigh_clock();

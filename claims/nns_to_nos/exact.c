@@ -258,7 +258,7 @@ static nigh_status attention_bar(claim_run *run)
     if (status) return status;
     int x[MOST_INPUTS];
     for (int i = 0; i < MOST_INPUTS; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "x%d", i);
         x[i] = nigh_network_input(net, name, i < 3 ? 4 : 1, i < 3 ? (int64_t[]){-1, -1, 1, HEAD} : (int64_t[]){-1});
     }
