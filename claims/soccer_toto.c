@@ -6,7 +6,7 @@
  *   2  the exact engine beside a direct count; the perfect code of 13 matches
  *   3  chances from odds beside results: favourites' hit rates, strikes of the row of all favourites
  *   4  rows for 11 strikes with safety 1/2, knowing the chances, beside random rows; the safety kept on results
- *   5  what pools pay: nothing on average against a crowd that is right; more when it is not
+ *   5  what pools pay: less than is staked; rows of value beside random rows when the crowd follows favourites
  *
  * Real coupons (13 consecutive matches of the Bundesliga with closing odds) when NIGH_DATA is set and the claim is not quick; else coupons drawn from Dirichlet chances,
  * their results drawn from these.
@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const saboteurs[] = {"sum-over-rows", "repeated-rows", "broken-code", "look-ahead", "crowd-is-right", NULL};
+static const char *const saboteurs[] = {"sum-over-rows", "repeated-rows", "broken-code", "look-ahead", "prizes-not-shared", NULL};
 
 enum { M = NIGH_TOTO_MATCHES, MOST_COUPONS = 360, QUICK_COUPONS = 50, BINS = 10 };
 
@@ -309,7 +309,7 @@ enum { FAIR_CROWD, FAIR_RANDOM, FAIR_LIKELY, FAIR_VALUABLE, BENT_RANDOM, BENT_VA
 typedef struct money_work {
     claim_run *run;
     const coupons *c;
-    double roi[MONEY_COUPONS][MONEY_KINDS];
+    double roi[MONEY_COUPONS][MONEY_KINDS], off[MONEY_COUPONS]; /* off: promised return of the rows by value beside the exact one */
 } money_work;
 
 /* Rows tipped as the crowd tips. */
@@ -343,18 +343,22 @@ static nigh_status money_task(nigh_context *ctx, int index, void *user)
     double *roi = w->roi[index];
     const int64_t n = w->run->quick ? QUICK_ROWS : MONEY_ROWS;
     nigh_rng rng = nigh_rng_new(claim_seed(w->run), 100 + (uint64_t)index);
-    bend(pool, claim_sabotaged(w->run, "crowd-is-right") ? 1 : 1.6, &bent);
+    bend(pool, 1.6, &bent);
     for (int i = 0; i < M; i++) width[i] = 3, memcpy(shuffled.p[i], pool->p[(i + 1) % M], sizeof shuffled.p[i]); /* results of other matches */
     nigh_status status = NIGH_OK;
     for (int kind = 0; kind < MONEY_KINDS && !status; kind++) {
         int32_t *row = NULL;
         int64_t count;
+        double *value = NULL, promised = 0;
         const nigh_toto_pool *crowd = kind == BENT_RANDOM || kind == BENT_VALUABLE ? &bent : pool;
         if (kind == FAIR_CROWD) status = crowd_rows(ctx, crowd, n, &rng, &row, &count);
         else if (kind == FAIR_RANDOM || kind == BENT_RANDOM) status = nigh_toto_random(ctx, pool, width, n, &rng, &row, &count);
         else if (kind == FAIR_LIKELY) status = nigh_toto_likely(ctx, pool, n, &row, &count);
-        else status = nigh_toto_valuable(ctx, pool, crowd, &rules, n, &row, &count, NULL);
+        else status = nigh_toto_valuable(ctx, pool, crowd, &rules, n, &row, &count, &value);
+        for (int64_t i = 0; i < n && value; i++) promised += value[claim_sabotaged(w->run, "prizes-not-shared") ? 0 : i] / (double)n;
         if (!status) status = roi_of(ctx, kind == SHUFFLED ? &shuffled : pool, crowd, row, count, &rng, &roi[kind]);
+        if (!status && kind == BENT_VALUABLE) w->off[index] = fabs(promised - 1 - roi[kind]);
+        nigh_free(ctx, value);
     }
     return status;
 }
@@ -368,6 +372,8 @@ static nigh_status money_bars(claim_run *run, const coupons *c)
     double mean[MONEY_KINDS] = {0}, square[MONEY_KINDS] = {0}, payout = 0;
     const nigh_toto_rules rules = nigh_toto_rules_default();
     for (int j = 0; j < NIGH_TOTO_CLASSES; j++) payout += rules.share[j];
+    double off = 0;
+    for (int k = 0; k < count; k++) off = fmax(off, w.off[k]);
     for (int k = 0; k < count; k++)
         for (int i = 0; i < MONEY_KINDS; i++) mean[i] += w.roi[k][i] / count, square[i] += w.roi[k][i] * w.roi[k][i] / count;
     double error = sqrt(fmax(0, square[FAIR_CROWD] - mean[FAIR_CROWD] * mean[FAIR_CROWD]) / count);
@@ -379,7 +385,7 @@ static nigh_status money_bars(claim_run *run, const coupons *c)
     claim_bar(run, "crowd that is right: the likeliest rows", mean[FAIR_LIKELY], CLAIM_AT_MOST, 0, "above payout less 1, below the stake");
     claim_bar(run, "crowd that is right: the best rows by value", mean[FAIR_VALUABLE], CLAIM_AT_MOST, 0, "exact return; below the stake");
     claim_bar(run, "crowd that follows favourites: by value less random", mean[BENT_VALUABLE] - mean[BENT_RANDOM], CLAIM_AT_LEAST, 0.2, NULL);
-    claim_bar(run, "by value: crowd that follows favourites less crowd that is right", mean[BENT_VALUABLE] - mean[FAIR_VALUABLE], CLAIM_AT_LEAST, 0.1, NULL);
+    claim_bar(run, "rows by value: promised return beside the exact", off, CLAIM_AT_MOST, 1e-9, NULL);
     claim_bar(run, "chances of other matches: rows by value", mean[SHUFFLED], CLAIM_AT_MOST, 0, "nothing is earned without knowledge");
     return NIGH_OK;
 }
