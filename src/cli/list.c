@@ -4,6 +4,7 @@
 #include "nigh/expr.h"
 #include "nigh/pde.h"
 #include "nigh/plan.h"
+#include "nigh/reduce.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -15,6 +16,8 @@ static nigh_status list_methods(nigh_context *ctx, nigh_buffer *text)
         const nigh_method *m = nigh_method_at(ctx, i);
         status = nigh_buffer_print(text, "%-22s %-10s %s\n", m->name, m->problem, m->summary);
     }
+    const char *name, *summary;
+    for (int i = 0; (name = nigh_reduce_method(i, &summary, NULL)) && !status; i++) status = nigh_buffer_print(text, "%-22s %-10s %s\n", name, "rows", summary);
     return status;
 }
 
@@ -142,6 +145,18 @@ static nigh_status explain_equation(const nigh_equation *e, nigh_buffer *text)
     return status;
 }
 
+/* Ways of choosing rows stand beside the methods: they are for `nigh plan FILE --loss`. */
+static bool explain_rows(const char *name, nigh_buffer *text, nigh_status *status)
+{
+    const char *found, *summary, *source;
+    for (int i = 0; (found = nigh_reduce_method(i, &summary, &source)); i++)
+        if (strcmp(found, name) == 0) {
+            *status = nigh_buffer_print(text, "%s: %s\n\nfor rows with a loss: nigh plan FILE --loss LOSS --error E --methods %s\nsource: %s\n", name, summary, name, source);
+            return true;
+        }
+    return false;
+}
+
 int cli_explain(nigh_context *ctx, int argc, char **argv)
 {
     const char *words[1];
@@ -153,8 +168,12 @@ int cli_explain(nigh_context *ctx, int argc, char **argv)
     const nigh_method *method;
     nigh_buffer text = {.ctx = ctx};
     const nigh_equation *equation = equation_called(words[0]);
-    nigh_status status = equation ? explain_equation(equation, &text) : nigh_method_find(ctx, NULL, words[0], &method);
-    if (!status && !equation) status = explain(ctx, method, &text);
+    nigh_status status = NIGH_OK;
+    if (equation) status = explain_equation(equation, &text);
+    else if (!explain_rows(words[0], &text, &status)) {
+        status = nigh_method_find(ctx, NULL, words[0], &method);
+        if (!status) status = explain(ctx, method, &text);
+    }
     if (!status && cli_print(ctx, text.data, text.size)) status = NIGH_IO;
     nigh_buffer_free(&text);
     return status ? cli_fail(ctx, status) : 0;
