@@ -5,7 +5,7 @@
  * The matrix itself is kept for exact sums alone. Importance sampling needs the lengths of its rows, which grow by one column at a time;
  * calibration and best-of-k need the rows of the subset, which are computed again from the models: m rows each, where all are n.
  */
-#include "reduce/autocoreset.h"
+#include "nigh/autocoreset.h"
 #include "reduce/summary_vector.h"
 
 #include <math.h>
@@ -514,16 +514,4 @@ nigh_status nigh_autocoreset_uniform(nigh_context *ctx, const nigh_loss *loss, c
     nigh_autocoreset_options o = {.m = options->m, .kind = NIGH_AUTOCORESET_UNIFORM, .starts = trainings, .rounds = -1, .share = options->share, .tolerance = options->tolerance, .seed = options->seed};
     if (trainings < 1 || trainings > 1000) return nigh_fail(ctx, NIGH_INVALID, "trainings is %d; 1 to 1000 are allowed", trainings);
     return run(ctx, loss, rows, o, result);
-}
-
-nigh_status autocoreset_reduce(nigh_context *ctx, const nigh_loss *loss, const nigh_rows *rows, int64_t m, nigh_rng *rng, nigh_subset *out)
-{
-    nigh_autocoreset result = {0};
-    nigh_autocoreset_options o = {.m = m, .rounds = 6, .patience = 2, .starts = 2, .tolerance = 1e-6, .seed = nigh_rng_u64(rng)};
-    nigh_status status = run(ctx, loss, rows, o, &result);
-    if (status) return status;
-    *out = result.subset;
-    result.subset = (nigh_subset){0};
-    nigh_autocoreset_free(ctx, &result);
-    return NIGH_OK;
 }

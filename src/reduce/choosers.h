@@ -27,7 +27,6 @@ typedef struct chooser {
 } chooser;
 
 extern const chooser choosers[]; /* ends with a name of NULL */
-nigh_status chooser_draw_autocoreset(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled);
 
 bool chooser_linear(const nigh_loss *loss); /* a model of weights and an intercept */
 #endif

@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "nigh/autocoreset.h"
-#include "reduce/autocoreset.h"
+#include "nigh/autocoreset.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -199,25 +199,6 @@ static void a_row_of_most_of_the_loss_is_taken(void **state)
     test_context_free(ctx);
 }
 
-static void a_part_for_merging(void **state)
-{
-    (void)state;
-    nigh_context *ctx = test_context_new();
-    data s = make_data(ctx, N, true);
-    nigh_loss *loss = loss_named(ctx, "logistic");
-    nigh_rng rng = nigh_rng_new(1, 0);
-    nigh_subset subset = {0};
-    double sum = 0;
-    assert_ok(ctx, autocoreset_reduce(ctx, loss, &s.rows, 200, &rng, &subset));
-    assert_true(subset.count <= 200 && rng.position == 2);
-    for (int64_t i = 0; i < subset.count; i++) sum += subset.weight[i];
-    assert_near(sum, nigh_rows_weight(&s.rows), 0, 0.05);
-    nigh_subset_free(ctx, &subset);
-    nigh_loss_free(loss);
-    free_data(ctx, &s);
-    test_context_free(ctx);
-}
-
 /* ---- losses of the user's own: the mean, f = (x_0 - c)^2 --------------------------------------------------------------- */
 
 typedef struct own {
@@ -378,7 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_reports_the_truth), cmocka_unit_test(subsets_beat_uniform_draws), cmocka_unit_test(all_rows_lose_nothing),
-        cmocka_unit_test(same_seed_same_bits),          cmocka_unit_test(a_row_of_most_of_the_loss_is_taken), cmocka_unit_test(a_part_for_merging),
+        cmocka_unit_test(same_seed_same_bits),          cmocka_unit_test(a_row_of_most_of_the_loss_is_taken),
         cmocka_unit_test(losses_of_ones_own),           cmocka_unit_test(bad_options),                cmocka_unit_test(it_can_be_stopped),
         cmocka_unit_test(failing_allocators_leak_nothing),
     };
