@@ -10,6 +10,8 @@
 #include "nigh/random.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct search {
@@ -154,6 +156,33 @@ static nigh_status partition(nigh_context *ctx, const nigh_graph *graph, const n
     return status;
 }
 
+/* Labels in use, in their order. */
+static int64_t number_labels(int64_t nodes, uint32_t *label, int64_t labels, const int64_t *size, uint32_t *number)
+{
+    int64_t used = 0;
+    for (int64_t a = 0; a < labels; a++) number[a] = size[a] ? (uint32_t)used++ : 0;
+    for (int64_t v = 0; v < nodes; v++) label[v] = number[label[v]];
+    return used;
+}
+
+static nigh_status refine(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels)
+{
+    nigh_status status = NIGH_OK;
+    int sweeps = getenv("SW") ? atoi(getenv("SW")) : 8;
+    for (int t = 0; t < sweeps && !status; t++) {
+        ssumm_refine r;
+        double began = nigh_clock();
+        status = ssumm_refine_new(ctx, graph, label, *labels, o->bits, o->norm, &r);
+        if (status) return status;
+        double v = ssumm_refine_value(&r);
+        status = ssumm_refine_sweep(&r, nigh_seed_split(o->seed, (uint64_t)(1000 + t)), 100 * graph->edges);
+        fprintf(stderr, "sweep %d: labels %ld price %g total %g value %g -> %g moves %ld work/edge %g links %ld/%ld %.3f s\n", t, *labels, r.price, r.total, v, ssumm_refine_value(&r), r.moves, (double)r.work / graph->edges, r.links, r.room, nigh_clock()-began);
+        *labels = number_labels(graph->nodes, label, *labels, r.size, r.first);
+        ssumm_refine_free(&r);
+    }
+    return status;
+}
+
 nigh_status nigh_graph_summarise(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *options, nigh_summary *out,
                                  nigh_summary_report *report)
 {
@@ -167,6 +196,7 @@ nigh_status nigh_graph_summarise(nigh_context *ctx, const nigh_graph *graph, con
     if (!label) return NIGH_MEMORY;
     if (o.way == NIGH_SUMMARY_SSUMM) {
         status = partition(ctx, graph, &o, label, &labels, &r);
+        if (!status) status = refine(ctx, graph, &o, label, &labels);
         if (!status) status = nigh_summary_of_partition(ctx, graph, label, labels, o.bits, o.norm, out);
     } else {
         status = ssumm_random(ctx, graph, &o, label, out);
