@@ -3,15 +3,14 @@
  *
  * Supernodes begin as the nodes. In every iteration they are put into groups with close neighbourhoods; in a group random pairs are compared, and the best is merged when
  * it saves enough of the bits that describe what touches it: for each pair of supernodes the cheaper of a superedge with the entropy of its block and of
- * the list of its edges. The threshold falls as 1/(1+t). Merging ends when the summary fits; then superedges are chosen anew.
+ * the list of its edges. The threshold falls as 1/(1+t). Merging ends when the summary fits; then single
+ * nodes move where that leaves less error (which the paper does not do), and superedges are chosen anew.
  */
 #include "reduce/ssumm.h"
 
 #include "nigh/random.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct search {
@@ -31,11 +30,13 @@ static nigh_status check_options(nigh_context *ctx, const nigh_graph *g, const n
     if (o->cost == NIGH_SUMMARY_AUTO) o->cost = NIGH_SUMMARY_ERROR;
     if (o->hashes == 0) o->hashes = 10;
     if (o->group == 0) o->group = 500;
+    if (o->sweeps == 0) o->sweeps = o->cost == NIGH_SUMMARY_ERROR ? 8 : -1;
     if (g->edges < 1) return nigh_fail(ctx, NIGH_INVALID, "the graph has no edges (%lld self loops were dropped)", (long long)g->loops);
     if (o->norm != 1 && o->norm != 2) return nigh_fail(ctx, NIGH_INVALID, "the norm is %d; 1 and 2 are allowed", o->norm);
     if (o->iterations < 1 || o->iterations > 1000) return nigh_fail(ctx, NIGH_INVALID, "%d iterations; 1 to 1000 are allowed", o->iterations);
     if (o->hashes < 1 || o->hashes > 100) return nigh_fail(ctx, NIGH_INVALID, "%d hashes; 1 to 100 are allowed", o->hashes);
     if (o->group < 2 || o->group > 100000) return nigh_fail(ctx, NIGH_INVALID, "groups of %d; 2 to 100000 are allowed", o->group);
+    if (o->sweeps < -1 || o->sweeps > 1000) return nigh_fail(ctx, NIGH_INVALID, "%d sweeps; 1 to 1000, or -1 for none, are allowed", o->sweeps);
     double least = log2((double)g->edges);
     if (!(o->bits >= least))
         return nigh_fail(ctx, NIGH_INVALID, "%g bits cannot be reached: one supernode with its superedge takes %g, the minimum for %lld edges", o->bits, least, (long long)g->edges);
@@ -156,33 +157,6 @@ static nigh_status partition(nigh_context *ctx, const nigh_graph *graph, const n
     return status;
 }
 
-/* Labels in use, in their order. */
-static int64_t number_labels(int64_t nodes, uint32_t *label, int64_t labels, const int64_t *size, uint32_t *number)
-{
-    int64_t used = 0;
-    for (int64_t a = 0; a < labels; a++) number[a] = size[a] ? (uint32_t)used++ : 0;
-    for (int64_t v = 0; v < nodes; v++) label[v] = number[label[v]];
-    return used;
-}
-
-static nigh_status refine(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels)
-{
-    nigh_status status = NIGH_OK;
-    int sweeps = getenv("SW") ? atoi(getenv("SW")) : 8;
-    for (int t = 0; t < sweeps && !status; t++) {
-        ssumm_refine r;
-        double began = nigh_clock();
-        status = ssumm_refine_new(ctx, graph, label, *labels, o->bits, o->norm, &r);
-        if (status) return status;
-        double v = ssumm_refine_value(&r);
-        status = ssumm_refine_sweep(&r, nigh_seed_split(o->seed, (uint64_t)(1000 + t)), 100 * graph->edges);
-        fprintf(stderr, "sweep %d: labels %ld price %g total %g value %g -> %g moves %ld work/edge %g links %ld/%ld %.3f s\n", t, *labels, r.price, r.total, v, ssumm_refine_value(&r), r.moves, (double)r.work / graph->edges, r.links, r.room, nigh_clock()-began);
-        *labels = number_labels(graph->nodes, label, *labels, r.size, r.first);
-        ssumm_refine_free(&r);
-    }
-    return status;
-}
-
 nigh_status nigh_graph_summarise(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *options, nigh_summary *out,
                                  nigh_summary_report *report)
 {
@@ -196,7 +170,7 @@ nigh_status nigh_graph_summarise(nigh_context *ctx, const nigh_graph *graph, con
     if (!label) return NIGH_MEMORY;
     if (o.way == NIGH_SUMMARY_SSUMM) {
         status = partition(ctx, graph, &o, label, &labels, &r);
-        if (!status) status = refine(ctx, graph, &o, label, &labels);
+        if (!status && o.sweeps > 0) status = ssumm_mend(ctx, graph, &o, label, &labels, &r);
         if (!status) status = nigh_summary_of_partition(ctx, graph, label, labels, o.bits, o.norm, out);
     } else {
         status = ssumm_random(ctx, graph, &o, label, out);

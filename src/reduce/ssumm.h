@@ -112,8 +112,12 @@ typedef struct blocks {
 nigh_status blocks_new(nigh_context *ctx, const nigh_graph *graph, const uint32_t *label, int64_t labels, blocks *out);
 void blocks_free(nigh_context *ctx, blocks *b);
 
-/* The gain of the last superedge within the bits, 0 when all with a gain fit; and the sum of those gains. */
-nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, double *price, double *total);
+/* The best superedges within the bits: the gain of the first left out, 0 when all with a gain fit; the sum of the gains; the largest weight. */
+typedef struct ssumm_price {
+    double last, total;
+    uint32_t largest;
+} ssumm_price;
+nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, ssumm_price *out);
 
 /* The nodes of each label together: node [nodes], begin [labels + 1]. */
 void members(int64_t nodes, const uint32_t *label, int64_t labels, int64_t *begin, uint32_t *node);
@@ -129,7 +133,9 @@ typedef struct ssumm_refine {
     uint32_t *label; /* [nodes], the caller's */
     int64_t labels, *size;
     int norm, shift;
-    double price, total; /* gain that a superedge has to have; sum of the gains of those kept when the pairs were counted */
+    ssumm_price price; /* when the pairs were counted */
+    double least;      /* a superedge is worth its gain above this, */
+    uint32_t bound;    /* and nothing when its weight is above that */
     double *q;           /* [labels]: sum of w^2 / size of the other end over kept pairs */
     ssumm_link *link;
     int64_t links, room;
@@ -153,6 +159,9 @@ void ssumm_refine_move(ssumm_refine *r, uint32_t to);
 
 /* Every node once, to the best of some candidates if that adds value, until `most` pairs were looked at. */
 nigh_status ssumm_refine_sweep(ssumm_refine *r, uint64_t seed, int64_t most);
+
+/* Bounds the weights and moves nodes while superedges chosen within the bits take off more. label [nodes], *labels are changed. */
+nigh_status ssumm_mend(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, nigh_summary_report *report);
 
 /* The summary with rows of superedges from pairs a <= b, given once each, weights > 0. Copies; label [nodes] in 0 .. labels-1, each used. */
 nigh_status summary_new(nigh_context *ctx, int64_t nodes, int64_t edges, const uint32_t *label, int64_t labels, const int64_t *old, int64_t superedges,

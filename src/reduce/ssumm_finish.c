@@ -182,15 +182,17 @@ static void choice_free(nigh_context *ctx, choice *c)
     nigh_free(ctx, c->used);
 }
 
-nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, double *price, double *total)
+nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, ssumm_price *out)
 {
     choice c;
     nigh_status status = choice_new(ctx, b->count, labels, nodes, &c);
     if (!status) {
         int64_t n = sort_gains(b, norm, c.keys, c.swap, c.order), kept = count_fitting(b, c.order, n, nodes, labels, bits, c.used);
-        *price = kept < n ? gain(b, c.order[kept], norm) : 0;
-        *total = 0;
-        for (int64_t i = 0; i < kept; i++) *total += gain(b, c.order[i], norm);
+        *out = (ssumm_price){.last = kept < n ? gain(b, c.order[kept], norm) : 0, .largest = 1};
+        for (int64_t i = 0; i < kept; i++) {
+            out->total += gain(b, c.order[i], norm);
+            if (b->edges[c.order[i]] > out->largest) out->largest = b->edges[c.order[i]];
+        }
     }
     choice_free(ctx, &c);
     return status;

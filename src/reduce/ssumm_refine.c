@@ -1,8 +1,8 @@
 /*
  * Single nodes move between supernodes. Declared in reduce/ssumm.h.
  *
- * The value of a partition is the sum over its pairs of supernodes of what a superedge takes off the error above the price, which is the gain of the last
- * superedge that fits into the bits. A supernode A keeps q = sum over its kept pairs of w^2 / |C|: as long as the choice of superedges stays, pairs in which a node
+ * The value of a partition is the sum over its pairs of supernodes of what a superedge takes off the error above the price, which is a part of the gain of
+ * the last superedge that fits into the bits. A supernode A keeps q = sum over its kept pairs of w^2 / |C|: as long as the choice of superedges stays, pairs in which a node
  * has no edge change by q (1/|A|' - 1/|A|) alone, so a move is judged in time of the node's degree; deciding superedges anew can only add to the value.
  */
 #include "reduce/ssumm.h"
@@ -60,7 +60,7 @@ static ssumm_link *link_of(ssumm_refine *r, uint32_t a, uint32_t b)
 
 static double worth(const ssumm_refine *r, double edges, double pairs)
 {
-    double gain = edges > 0 ? ssumm_gain(r->norm, edges, pairs) - r->price : 0;
+    double gain = edges > 0 && edges <= r->bound ? ssumm_gain(r->norm, edges, pairs) - r->least : 0;
     return gain > 0 ? gain : 0;
 }
 
@@ -213,13 +213,17 @@ static nigh_status allocate(ssumm_refine *r, int64_t count)
     return NIGH_OK;
 }
 
+/* Gains of many superedges equal the last one that fits: at that very price all of them would be worth nothing. */
+static const double eased = 0.7;
+
 nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, ssumm_refine *out)
 {
-    ssumm_refine r = {.ctx = ctx, .graph = graph, .label = label, .labels = labels, .norm = norm};
+    ssumm_refine r = {.ctx = ctx, .graph = graph, .label = label, .labels = labels, .norm = norm, .bound = UINT32_MAX};
     blocks b;
     nigh_status status = blocks_new(ctx, graph, label, labels, &b);
     if (status) return status;
-    status = blocks_price(ctx, graph->nodes, labels, &b, bits, norm, &r.price, &r.total);
+    status = blocks_price(ctx, graph->nodes, labels, &b, bits, norm, &r.price);
+    r.least = eased * r.price.last;
     if (!status) status = allocate(&r, b.count);
     if (!status) {
         memcpy(r.size, b.size, (size_t)labels * sizeof *r.size);
@@ -235,18 +239,19 @@ nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_
     return status;
 }
 
-enum { WALKS = 16 };
+enum { WALKS = 32 };
 
 static uint32_t step(const nigh_graph *g, nigh_rng *rng, uint32_t v)
 {
     return g->neighbour[g->start[v] + (int64_t)nigh_rng_below(rng, (uint64_t)nigh_graph_degree(g, v))];
 }
 
-/* Supernodes of nodes that share a neighbour, as often as they do, and of neighbours: half of the candidates each at most. */
+/* Supernodes of nodes that share a neighbour, as often as they do, and of neighbours. */
 static int candidates(ssumm_refine *r, nigh_rng *rng, uint32_t *out)
 {
     int n = 0;
-    for (int k = 0; k < WALKS; k++) {
+    int64_t walks = 4 * nigh_graph_degree(r->graph, r->node);
+    for (int k = 0; k < WALKS && k < walks; k++) {
         uint32_t v = step(r->graph, rng, (uint32_t)r->node);
         if (k % 4) v = step(r->graph, rng, v);
         uint32_t c = r->label[v];
@@ -269,7 +274,7 @@ nigh_status ssumm_refine_sweep(ssumm_refine *r, uint64_t seed, int64_t most)
         if (nigh_graph_degree(r->graph, v) == 0) continue;
         ssumm_refine_lift(r, v);
         int n = candidates(r, &rng, candidate);
-        double best = 1e-9 * (1 + r->price);
+        double best = 1e-9 * (1 + r->least);
         uint32_t to = none;
         for (int i = 0; i < n; i++) {
             double gain = ssumm_refine_gain(r, candidate[i]);
