@@ -56,7 +56,7 @@ typedef struct nigh_summary_options {
     nigh_summary_way way;
     nigh_summary_cost cost;
     int sweeps;        /* over all nodes after merging, 1 to 1000 at most, as long as they help: heavy supernodes are halved, nodes move to where less error
-                          is left. -1: none. Default 8 with ERROR, none with DESCRIPTION */
+                          is left. -1: none. Default 12 with ERROR, none with DESCRIPTION */
 } nigh_summary_options;
 
 /* What happened. */

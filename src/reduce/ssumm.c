@@ -30,7 +30,7 @@ static nigh_status check_options(nigh_context *ctx, const nigh_graph *g, const n
     if (o->cost == NIGH_SUMMARY_AUTO) o->cost = NIGH_SUMMARY_ERROR;
     if (o->hashes == 0) o->hashes = 10;
     if (o->group == 0) o->group = 500;
-    if (o->sweeps == 0) o->sweeps = o->cost == NIGH_SUMMARY_ERROR ? 8 : -1;
+    if (o->sweeps == 0) o->sweeps = o->cost == NIGH_SUMMARY_ERROR ? 12 : -1;
     if (g->edges < 1) return nigh_fail(ctx, NIGH_INVALID, "the graph has no edges (%lld self loops were dropped)", (long long)g->loops);
     if (o->norm != 1 && o->norm != 2) return nigh_fail(ctx, NIGH_INVALID, "the norm is %d; 1 and 2 are allowed", o->norm);
     if (o->iterations < 1 || o->iterations > 1000) return nigh_fail(ctx, NIGH_INVALID, "%d iterations; 1 to 1000 are allowed", o->iterations);

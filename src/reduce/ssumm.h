@@ -146,8 +146,9 @@ typedef struct ssumm_refine {
     int64_t work, moves;
 } ssumm_refine;
 
-/* Pairs and price of the partition; label is changed by moves. */
-nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, ssumm_refine *out);
+/* Pairs and price of the partition; label is changed by moves. UINT32_MAX: weights have no bound. */
+nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, uint32_t bound,
+                             ssumm_refine *out);
 void ssumm_refine_free(ssumm_refine *r);
 double ssumm_refine_value(const ssumm_refine *r); /* of all pairs, from the counts */
 

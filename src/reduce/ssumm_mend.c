@@ -85,7 +85,7 @@ static nigh_status bound_weights(nigh_context *ctx, const nigh_graph *graph, con
 
 /* Pairs looked at in a sweep, per edge; and the part that a sweep has to add for another one. */
 enum { LOOKS = 100 };
-static const double worthwhile = 0.001;
+static const double worthwhile = 0.0003;
 
 /* One sweep unless the last one, of which saved [nodes] are the labels before, added too little: then *going is false, and the better labels are in label. */
 static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, uint32_t *saved, int64_t *saved_labels,
@@ -93,9 +93,8 @@ static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_
 {
     size_t bytes = (size_t)graph->nodes * sizeof *label;
     ssumm_refine r;
-    nigh_status status = ssumm_refine_new(ctx, graph, label, *labels, o->bits, o->norm, &r);
+    nigh_status status = ssumm_refine_new(ctx, graph, label, *labels, o->bits, o->norm, bound, &r);
     if (status) return status;
-    r.bound = bound;
     if (r.price.total < *total) {
         memcpy(label, saved, bytes);
         *labels = *saved_labels;

@@ -216,9 +216,10 @@ static nigh_status allocate(ssumm_refine *r, int64_t count)
 /* Gains of many superedges equal the last one that fits: at that very price all of them would be worth nothing. */
 static const double eased = 0.7;
 
-nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, ssumm_refine *out)
+nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, uint32_t bound,
+                             ssumm_refine *out)
 {
-    ssumm_refine r = {.ctx = ctx, .graph = graph, .label = label, .labels = labels, .norm = norm, .bound = UINT32_MAX};
+    ssumm_refine r = {.ctx = ctx, .graph = graph, .label = label, .labels = labels, .norm = norm, .bound = bound};
     blocks b;
     nigh_status status = blocks_new(ctx, graph, label, labels, &b);
     if (status) return status;
