@@ -2,7 +2,8 @@
  * From merged supernodes to better ones of as many bits. Declared in reduce/ssumm.h.
  *
  * The name of the largest weight stands in every superedge, so a few heavy ones make all others dearer. Supernodes of heavy pairs are halved, for a falling bound on
- * weights, and the smallest bound is taken that does not spoil the summary. Then nodes move, sweep after sweep, while superedges chosen anew take off more.
+ * weights, and the smallest bound is taken that does not spoil the summary; not where
+ * all superedges fit anyway. Then nodes move, sweep after sweep, while superedges chosen anew take off more.
  */
 #include "reduce/ssumm.h"
 
@@ -68,7 +69,7 @@ static nigh_status bound_weights(nigh_context *ctx, const nigh_graph *graph, con
     int64_t now = *labels;
     uint32_t next = 1;
     *bound = UINT32_MAX;
-    while (!status && 2 * next < price.largest) next *= 2;
+    while (!status && price.last > 0 && 2 * next < price.largest) next *= 2;
     memcpy(scratch, label, bytes);
     for (; !status && next > 1; next /= 2) {
         status = bounded(ctx, graph, o, next, scratch, &now, &price);
@@ -83,9 +84,9 @@ static nigh_status bound_weights(nigh_context *ctx, const nigh_graph *graph, con
 
 /* ---- sweeps ------------------------------------------------------------------------------------------------- */
 
-/* Pairs looked at in a sweep, per edge; and the part that a sweep has to add for another one. */
+/* Pairs looked at in a sweep, per edge; and the part of what is left that a sweep has to take off for another one. */
 enum { LOOKS = 100 };
-static const double worthwhile = 0.0003;
+static const double worthwhile = 0.001;
 
 /* One sweep unless the last one, of which saved [nodes] are the labels before, added too little: then *going is false, and the better labels are in label. */
 static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, uint32_t *saved, int64_t *saved_labels,
@@ -99,7 +100,7 @@ static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_
         memcpy(label, saved, bytes);
         *labels = *saved_labels;
     }
-    *going = report->sweeps < o->sweeps && r.price.total > (1 + worthwhile) * *total;
+    *going = report->sweeps < o->sweeps && r.price.total > *total + worthwhile * ((double)graph->edges - *total);
     if (*going) {
         *total = r.price.total;
         memcpy(saved, label, bytes);

@@ -60,7 +60,8 @@ static ssumm_link *link_of(ssumm_refine *r, uint32_t a, uint32_t b)
 
 static double worth(const ssumm_refine *r, double edges, double pairs)
 {
-    double gain = edges > 0 && edges <= r->bound ? ssumm_gain(r->norm, edges, pairs) - r->least : 0;
+    bool may = r->norm == 2 ? edges * edges > r->least * pairs : 2 * edges > pairs; /* few are: saves the division */
+    double gain = may && edges <= r->bound ? ssumm_gain(r->norm, edges, pairs) - r->least : 0;
     return gain > 0 ? gain : 0;
 }
 
