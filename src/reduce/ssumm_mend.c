@@ -84,13 +84,13 @@ static nigh_status bound_weights(nigh_context *ctx, const nigh_graph *graph, con
 
 /* ---- sweeps ------------------------------------------------------------------------------------------------- */
 
-/* Pairs looked at in a sweep, per edge; and the part of what is left that a sweep has to take off for another one. */
-enum { LOOKS = 100 };
+/* Pairs looked at in all sweeps, per edge; and the part of what is left that a sweep has to take off for another one. */
+enum { LOOKS = 110 };
 static const double worthwhile = 0.001;
 
 /* One sweep unless the last one, of which saved [nodes] are the labels before, added too little: then *going is false, and the better labels are in label. */
 static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, uint32_t *saved, int64_t *saved_labels,
-                         uint32_t bound, double *total, bool *going, nigh_summary_report *report)
+                         uint32_t bound, int64_t *looks, double *total, bool *going, nigh_summary_report *report)
 {
     size_t bytes = (size_t)graph->nodes * sizeof *label;
     ssumm_refine r;
@@ -100,12 +100,13 @@ static nigh_status sweep(nigh_context *ctx, const nigh_graph *graph, const nigh_
         memcpy(label, saved, bytes);
         *labels = *saved_labels;
     }
-    *going = report->sweeps < o->sweeps && r.price.total > *total + worthwhile * ((double)graph->edges - *total);
+    *going = *looks > 0 && report->sweeps < o->sweeps && r.price.total > *total + worthwhile * ((double)graph->edges - *total);
     if (*going) {
         *total = r.price.total;
         memcpy(saved, label, bytes);
         *saved_labels = *labels;
-        status = ssumm_refine_sweep(&r, nigh_seed_split(nigh_seed_split(o->seed, 2), (uint64_t)report->sweeps), LOOKS * graph->edges);
+        status = ssumm_refine_sweep(&r, nigh_seed_split(nigh_seed_split(o->seed, 2), (uint64_t)report->sweeps), *looks);
+        *looks -= r.work;
         *labels = number_labels(graph->nodes, r.labels, r.size, label, r.first);
         report->sweeps++;
         report->moves += r.moves;
@@ -118,13 +119,14 @@ nigh_status ssumm_mend(nigh_context *ctx, const nigh_graph *graph, const nigh_su
 {
     uint32_t bound, *saved = nigh_alloc(ctx, (size_t)graph->nodes * sizeof *saved);
     int64_t saved_labels = *labels;
+    int64_t looks = LOOKS * graph->edges;
     double total = 0;
     bool going = true;
     if (!saved) return NIGH_MEMORY;
     nigh_status status = bound_weights(ctx, graph, o, label, labels, saved, &bound);
     while (!status && going) {
         nigh_progress(ctx, "moving nodes", report->sweeps, o->sweeps);
-        status = sweep(ctx, graph, o, label, labels, saved, &saved_labels, bound, &total, &going, report);
+        status = sweep(ctx, graph, o, label, labels, saved, &saved_labels, bound, &looks, &total, &going, report);
     }
     nigh_free(ctx, saved);
     return status;
