@@ -20,6 +20,7 @@ static const char usage[] =
     "  --norm 1|2           error that is to be small: absolute (1) or squared (2, default) differences of the matrices\n"
     "  --cost KIND          what merges have to save: error (default) or description (as published)\n"
     "  --iterations T       rounds of merging, default 20\n"
+    "  --sweeps T           rounds of moving single nodes after it, at most; 0: none. Default 12, none with --cost description\n"
     "  --symmetrise         take a directed list for an undirected graph\n"
     "  --ignore-weights     take every weight that is not 0 for 1\n"
     "  --baseline           measure random merges too (graphs of at most 2 million edges: always)\n"
@@ -56,13 +57,15 @@ static nigh_status cost_of(nigh_context *ctx, const char *text, nigh_summary_cos
 typedef struct arguments {
     const char *bits, *output, *cost, *report, *degree, *neighbours;
     bool symmetrise, ignore_weights, baseline, pagerank;
-    int64_t norm, iterations, count;
+    int64_t norm, iterations, sweeps, count;
 } arguments;
 
 static nigh_status summarise(nigh_context *ctx, const char *path, const arguments *a)
 {
     graph_work w = {.path = path, .output = a->output, .baseline = a->baseline,
-                    .options = {.norm = (int)a->norm, .iterations = (int)a->iterations, .seed = nigh_context_seed(ctx)}};
+                    .options = {.norm = (int)a->norm, .iterations = (int)a->iterations, .sweeps = (int)(a->sweeps ? a->sweeps : -1),
+                                .seed = nigh_context_seed(ctx)}};
+    if (a->sweeps < 0) w.options.sweeps = 0;
     if (!a->bits) return nigh_fail(ctx, NIGH_INVALID, "--bits is missing: the size that the summary may have, such as 30%%");
     if (!a->output) return nigh_fail(ctx, NIGH_INVALID, "-o FILE is missing: where the summary goes");
     nigh_graph_options from = {a->symmetrise, a->ignore_weights};
@@ -80,13 +83,14 @@ static nigh_status summarise(nigh_context *ctx, const char *path, const argument
 
 int reduce_graph(nigh_context *ctx, int argc, char **argv)
 {
-    arguments a = {.norm = 2, .iterations = 20, .count = 20};
+    arguments a = {.norm = 2, .iterations = 20, .sweeps = -1, .count = 20};
     const cli_flag flags[] = {
         {.name = "bits", .kind = CLI_TEXT, .to = &a.bits},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .to = &a.output},
         {.name = "norm", .kind = CLI_INT, .to = &a.norm, .low = 1, .high = 2},
         {.name = "cost", .kind = CLI_TEXT, .to = &a.cost},
         {.name = "iterations", .kind = CLI_INT, .to = &a.iterations, .low = 1, .high = 1000},
+        {.name = "sweeps", .kind = CLI_INT, .to = &a.sweeps, .low = 0, .high = 1000},
         {.name = "symmetrise", .kind = CLI_SWITCH, .to = &a.symmetrise},
         {.name = "ignore-weights", .kind = CLI_SWITCH, .to = &a.ignore_weights},
         {.name = "baseline", .kind = CLI_SWITCH, .to = &a.baseline},

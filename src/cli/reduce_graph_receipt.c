@@ -157,7 +157,8 @@ static nigh_status put_counts(nigh_context *ctx, json_t *object, const graph_wor
         int64_t value;
     } counts[] = {{"nodes", w->graph.nodes}, {"edges", w->graph.edges}, {"self_loops", w->graph.loops}, {"repeated_edges", w->graph.duplicates},
                   {"mirrored_edges", w->graph.mirrored}, {"supernodes", w->summary.supernodes}, {"superedges", w->summary.superedges}, {"norm", w->options.norm},
-                  {"iterations", w->report.iterations}, {"merges", w->report.merges}, {"compared", w->report.compared}, {"bytes", (int64_t)w->figures.bytes},
+                  {"iterations", w->report.iterations}, {"merges", w->report.merges}, {"sweeps", w->report.sweeps}, {"moves", w->report.moves},
+                  {"compared", w->report.compared}, {"bytes", (int64_t)w->figures.bytes},
                   {"file_bytes", (int64_t)w->figures.file_bytes}, {"graph_bytes", (int64_t)w->figures.graph_bytes}};
     nigh_status status = NIGH_OK;
     for (size_t i = 0; i < sizeof counts / sizeof *counts && !status; i++) status = nj_set_int(ctx, object, counts[i].name, counts[i].value);

@@ -3,7 +3,8 @@
  *
  * Supernodes begin as the nodes. In every iteration they are put into groups with close neighbourhoods; in a group random pairs are compared, and the best is merged when
  * it saves enough of the bits that describe what touches it: for each pair of supernodes the cheaper of a superedge with the entropy of its block and of
- * the list of its edges. The threshold falls as 1/(1+t). Merging ends when the summary fits; then superedges are chosen anew.
+ * the list of its edges. The threshold falls as 1/(1+t). Merging ends when the summary fits; then single
+ * nodes move where that leaves less error (which the paper does not do), and superedges are chosen anew.
  */
 #include "reduce/ssumm.h"
 
@@ -29,11 +30,13 @@ static nigh_status check_options(nigh_context *ctx, const nigh_graph *g, const n
     if (o->cost == NIGH_SUMMARY_AUTO) o->cost = NIGH_SUMMARY_ERROR;
     if (o->hashes == 0) o->hashes = 10;
     if (o->group == 0) o->group = 500;
+    if (o->sweeps == 0) o->sweeps = o->cost == NIGH_SUMMARY_ERROR ? 12 : -1;
     if (g->edges < 1) return nigh_fail(ctx, NIGH_INVALID, "the graph has no edges (%lld self loops were dropped)", (long long)g->loops);
     if (o->norm != 1 && o->norm != 2) return nigh_fail(ctx, NIGH_INVALID, "the norm is %d; 1 and 2 are allowed", o->norm);
     if (o->iterations < 1 || o->iterations > 1000) return nigh_fail(ctx, NIGH_INVALID, "%d iterations; 1 to 1000 are allowed", o->iterations);
     if (o->hashes < 1 || o->hashes > 100) return nigh_fail(ctx, NIGH_INVALID, "%d hashes; 1 to 100 are allowed", o->hashes);
     if (o->group < 2 || o->group > 100000) return nigh_fail(ctx, NIGH_INVALID, "groups of %d; 2 to 100000 are allowed", o->group);
+    if (o->sweeps < -1 || o->sweeps > 1000) return nigh_fail(ctx, NIGH_INVALID, "%d sweeps; 1 to 1000, or -1 for none, are allowed", o->sweeps);
     double least = log2((double)g->edges);
     if (!(o->bits >= least))
         return nigh_fail(ctx, NIGH_INVALID, "%g bits cannot be reached: one supernode with its superedge takes %g, the minimum for %lld edges", o->bits, least, (long long)g->edges);
@@ -167,6 +170,7 @@ nigh_status nigh_graph_summarise(nigh_context *ctx, const nigh_graph *graph, con
     if (!label) return NIGH_MEMORY;
     if (o.way == NIGH_SUMMARY_SSUMM) {
         status = partition(ctx, graph, &o, label, &labels, &r);
+        if (!status && o.sweeps > 0) status = ssumm_mend(ctx, graph, &o, label, &labels, &r);
         if (!status) status = nigh_summary_of_partition(ctx, graph, label, labels, o.bits, o.norm, out);
     } else {
         status = ssumm_random(ctx, graph, &o, label, out);

@@ -112,8 +112,57 @@ typedef struct blocks {
 nigh_status blocks_new(nigh_context *ctx, const nigh_graph *graph, const uint32_t *label, int64_t labels, blocks *out);
 void blocks_free(nigh_context *ctx, blocks *b);
 
+/* The best superedges within the bits: the gain of the first left out, 0 when all with a gain fit; the sum of the gains; the largest weight. */
+typedef struct ssumm_price {
+    double last, total;
+    uint32_t largest;
+} ssumm_price;
+nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, ssumm_price *out);
+
 /* The nodes of each label together: node [nodes], begin [labels + 1]. */
 void members(int64_t nodes, const uint32_t *label, int64_t labels, int64_t *begin, uint32_t *node);
+
+/* ---- moves of nodes ---- */
+typedef struct ssumm_link {
+    uint32_t end[2], next[2], edges; /* end[0] <= end[1]; next pairs of each end */
+} ssumm_link;
+
+typedef struct ssumm_refine {
+    nigh_context *ctx;
+    const nigh_graph *graph;
+    uint32_t *label; /* [nodes], the caller's */
+    int64_t labels, *size;
+    int norm, shift;
+    ssumm_price price; /* when the pairs were counted */
+    double least;      /* a superedge is worth its gain above this, */
+    uint32_t bound;    /* and nothing when its weight is above that */
+    double *q;           /* [labels]: sum of w^2 / size of the other end over kept pairs */
+    ssumm_link *link;
+    int64_t links, room;
+    uint32_t *slot, *first; /* of a hash table of pairs; [labels]: the list of pairs of each */
+    uint32_t *count, *touch; /* edges of the lifted node to each label; labels with some */
+    int64_t touched, node;
+    double leave, rest, *leaving; /* of the lifted node: value of leaving pairs it has edges in, q of the others, edges of the former */
+    int64_t work, moves;
+} ssumm_refine;
+
+/* Pairs and price of the partition; label is changed by moves. UINT32_MAX: weights have no bound. */
+nigh_status ssumm_refine_new(nigh_context *ctx, const nigh_graph *graph, uint32_t *label, int64_t labels, double bits, int norm, uint32_t bound,
+                             ssumm_refine *out);
+void ssumm_refine_free(ssumm_refine *r);
+double ssumm_refine_value(const ssumm_refine *r); /* of all pairs, from the counts */
+
+/* Makes v the node in question; what its move to another label adds to the value at least; the move. O(degree), and the pairs of both supernodes for the move. */
+void ssumm_refine_lift(ssumm_refine *r, int64_t v);
+double ssumm_refine_gain(ssumm_refine *r, uint32_t to);
+bool ssumm_refine_room(const ssumm_refine *r); /* for the pairs that a move of the lifted node may add */
+void ssumm_refine_move(ssumm_refine *r, uint32_t to);
+
+/* Every node once, to the best of some candidates if that adds value, until `most` pairs were looked at. */
+nigh_status ssumm_refine_sweep(ssumm_refine *r, uint64_t seed, int64_t most);
+
+/* Bounds the weights and moves nodes while superedges chosen within the bits take off more. label [nodes], *labels are changed. */
+nigh_status ssumm_mend(nigh_context *ctx, const nigh_graph *graph, const nigh_summary_options *o, uint32_t *label, int64_t *labels, nigh_summary_report *report);
 
 /* The summary with rows of superedges from pairs a <= b, given once each, weights > 0. Copies; label [nodes] in 0 .. labels-1, each used. */
 nigh_status summary_new(nigh_context *ctx, int64_t nodes, int64_t edges, const uint32_t *label, int64_t labels, const int64_t *old, int64_t superedges,

@@ -182,6 +182,22 @@ static void choice_free(nigh_context *ctx, choice *c)
     nigh_free(ctx, c->used);
 }
 
+nigh_status blocks_price(nigh_context *ctx, int64_t nodes, int64_t labels, const blocks *b, double bits, int norm, ssumm_price *out)
+{
+    choice c;
+    nigh_status status = choice_new(ctx, b->count, labels, nodes, &c);
+    if (!status) {
+        int64_t n = sort_gains(b, norm, c.keys, c.swap, c.order), kept = count_fitting(b, c.order, n, nodes, labels, bits, c.used);
+        *out = (ssumm_price){.last = kept < n ? gain(b, c.order[kept], norm) : 0, .largest = 1};
+        for (int64_t i = 0; i < kept; i++) {
+            out->total += gain(b, c.order[i], norm);
+            if (b->edges[c.order[i]] > out->largest) out->largest = b->edges[c.order[i]];
+        }
+    }
+    choice_free(ctx, &c);
+    return status;
+}
+
 /* keys and swap, no longer needed, hold pairs and weights. */
 static nigh_status choose(nigh_context *ctx, const nigh_graph *graph, const uint32_t *label, int64_t labels, const blocks *b, double bits, int norm, choice *c,
                           nigh_summary *out)

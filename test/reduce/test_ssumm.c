@@ -142,6 +142,101 @@ static void costs_stay_right_at_every_merge(void **state)
     test_context_free(ctx);
 }
 
+/* Value of the pairs, counted from the graph. */
+static double counted_value(nigh_context *ctx, const ssumm_refine *r)
+{
+    ssumm_refine fresh;
+    assert_ok(ctx, ssumm_refine_new(ctx, r->graph, r->label, r->labels, 1e6, r->norm, r->bound, &fresh));
+    fresh.least = r->least;
+    double value = ssumm_refine_value(&fresh);
+    assert_memory_equal(fresh.size, r->size, (size_t)r->labels * sizeof *r->size);
+    int64_t edges = 0;
+    for (int64_t i = 0; i < r->links; i++) edges += r->link[i].edges;
+    assert_int_equal(edges, r->graph->edges);
+    ssumm_refine_free(&fresh);
+    return value;
+}
+
+static void moves_add_what_was_foretold(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    nigh_graph g;
+    make(ctx, &g);
+    for (int k = 0; k < 8; k++) {
+        enum { LABELS = 40 };
+        uint32_t label[N];
+        ssumm_refine r;
+        nigh_rng rng = nigh_rng_new(5, (uint64_t)k);
+        for (int64_t v = 0; v < N; v++) label[v] = (uint32_t)(v < LABELS ? v : (int64_t)nigh_rng_below(&rng, LABELS));
+        assert_ok(ctx, ssumm_refine_new(ctx, &g, label, LABELS, k & 2 ? 6000 : 1e6, 1 + (k & 1), k & 4 ? 12 : UINT32_MAX, &r));
+        assert_true((r.least > 0) == ((k & 2) && r.norm == 2));
+        bool exact = k == 1; /* every superedge is kept: there is nothing to decide anew */
+        int rose = 0;
+        for (int i = 0; i < 150; i++) {
+            int64_t v = (int64_t)nigh_rng_below(&rng, N);
+            uint32_t to = (uint32_t)nigh_rng_below(&rng, LABELS);
+            if (to == label[v] || r.size[label[v]] == 1) continue;
+            ssumm_refine_lift(&r, v);
+            double before = ssumm_refine_value(&r), foretold = ssumm_refine_gain(&r, to);
+            assert_true(ssumm_refine_room(&r));
+            ssumm_refine_move(&r, to);
+            double after = ssumm_refine_value(&r);
+            assert_near(after, counted_value(ctx, &r), 1e-9, 1e-9);
+            assert_true(after - before >= foretold - 1e-9);
+            if (exact) assert_near(after - before, foretold, 1e-9, 1e-9);
+            rose += foretold > 0;
+        }
+        assert_true(rose > 0 || r.norm == 1); /* at random few blocks are half full */
+        ssumm_refine_free(&r);
+    }
+    nigh_graph_free(ctx, &g);
+    test_context_free(ctx);
+}
+
+static void sweeps_only_help(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    nigh_graph g;
+    make(ctx, &g);
+    int better = 0;
+    for (int k = 0; k < 12; k++) {
+        int norm = 1 + (k & 1);
+        nigh_summary_options o = {.bits = (0.1 + 0.1 * (k / 2)) * nigh_graph_bits(g.nodes, g.edges), .norm = norm, .sweeps = -1};
+        double merged[2], moved[2];
+        nigh_summary_report report;
+        nigh_summary s;
+        assert_ok(ctx, nigh_graph_summarise(ctx, &g, &o, &s, &report));
+        assert_ok(ctx, nigh_summary_errors(ctx, &s, &g, &merged[0], &merged[1]));
+        assert_int_equal(report.sweeps, 0);
+        nigh_summary_free(&s);
+        o.sweeps = 0;
+        assert_ok(ctx, nigh_graph_summarise(ctx, &g, &o, &s, &report));
+        assert_ok(ctx, nigh_summary_errors(ctx, &s, &g, &moved[0], &moved[1]));
+        assert_true(nigh_summary_bits(&s) <= o.bits);
+        better += moved[norm - 1] < 0.999 * merged[norm - 1];
+        assert_true(moved[norm - 1] <= merged[norm - 1] * (1 + 1e-12));
+        assert_true(report.sweeps > 0 && report.sweeps <= 12);
+        nigh_summary_free(&s);
+    }
+    assert_true(better >= 8);
+    /* every sweep adds value, and labels in use only */
+    uint32_t label[N];
+    ssumm_refine r;
+    for (int64_t v = 0; v < N; v++) label[v] = (uint32_t)(v % 20);
+    assert_ok(ctx, ssumm_refine_new(ctx, &g, label, 20, 5000, 2, UINT32_MAX, &r));
+    for (uint64_t t = 0; t < 4; t++) {
+        double before = ssumm_refine_value(&r);
+        assert_ok(ctx, ssumm_refine_sweep(&r, t, INT64_MAX));
+        assert_true(ssumm_refine_value(&r) >= before - 1e-9);
+    }
+    assert_true(r.moves > 0);
+    ssumm_refine_free(&r);
+    nigh_graph_free(ctx, &g);
+    test_context_free(ctx);
+}
+
 /* Nodes v and v + 50 k have the same neighbours. */
 static void twins_are_merged_without_loss(void **state)
 {
@@ -228,6 +323,7 @@ static void bits_that_cannot_be_reached(void **state)
     assert_fails(ctx, nigh_graph_summarise(ctx, &g, &(nigh_summary_options){.bits = 1000, .norm = 3}, &s, NULL), NIGH_INVALID, "the norm is 3");
     assert_fails(ctx, nigh_graph_summarise(ctx, &g, &(nigh_summary_options){.bits = 1000, .iterations = -1}, &s, NULL), NIGH_INVALID, "-1 iterations");
     assert_fails(ctx, nigh_graph_summarise(ctx, &g, &(nigh_summary_options){.bits = 1000, .group = 1}, &s, NULL), NIGH_INVALID, "groups of 1");
+    assert_fails(ctx, nigh_graph_summarise(ctx, &g, &(nigh_summary_options){.bits = 1000, .sweeps = -2}, &s, NULL), NIGH_INVALID, "-2 sweeps");
     for (double bits = 8; bits < 2e5; bits *= 3) {
         if (bits < log2((double)g.edges)) continue;
         assert_ok(ctx, nigh_graph_summarise(ctx, &g, &(nigh_summary_options){.bits = bits}, &s, NULL));
@@ -445,6 +541,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_equal_the_dense_ones),
         cmocka_unit_test(costs_stay_right_at_every_merge),
+        cmocka_unit_test(moves_add_what_was_foretold),
+        cmocka_unit_test(sweeps_only_help),
         cmocka_unit_test(twins_are_merged_without_loss),
         cmocka_unit_test(same_seed_same_summary),
         cmocka_unit_test(beats_random_merges),
