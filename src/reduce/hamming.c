@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SMALL_GRAIN = 1 << 14, GRAIN = 1 << 16, PARTS_A_THREAD = 8 };
+enum { SMALL_GRAIN = 1 << 14, GRAIN = 1 << 18, PARTS_A_THREAD = 8 };
 static const double rounding_limit = 0.2;
 
 static const char *const names[NIGH_HAMMING_VARIANTS] = {"choose",     "direct", "sliced",   "transform", "heavy-light",
