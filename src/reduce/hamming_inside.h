@@ -138,7 +138,7 @@ nigh_status hamming_hashed_new(nigh_hamming *h);
 void hamming_hashed_free(nigh_hamming *h);
 nigh_status hamming_hashed_run(nigh_hamming *h, int64_t from, int64_t count, uint32_t *out);
 
-const hamming_costs *hamming_costs_get(nigh_context *ctx, bool long_transforms); /* NULL: no memory */
+const hamming_costs *hamming_costs_get(nigh_context *ctx); /* NULL: no memory */
 /* Predicts all, and sets report.variant. */
 nigh_status hamming_choose(nigh_hamming *h);
 

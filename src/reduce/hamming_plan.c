@@ -78,7 +78,7 @@ static double engine_cost(const nigh_hamming *h, const hamming_costs *c, const h
 static double light_cost(const nigh_hamming *h, const hamming_costs *c, const double *rest, int64_t heavy)
 {
     if (heavy == h->ranks.distinct) return 0;
-    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 16, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
+    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 32, (double)h->m / 14336)), far = (double)h->m / cuts > 65536 ? 2 : 1;
     return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
@@ -230,7 +230,7 @@ static nigh_status predict_all(nigh_hamming *h)
         h->report.predicted[v] = (nigh_hamming_prediction){.variant = (nigh_hamming_variant)v, .seconds = INFINITY, .rechecked = NAN};
         h->report.predicted[v].reason = v >= NIGH_HAMMING_SAMPLED ? "no error was allowed" : v >= NIGH_HAMMING_EARLY_EXIT ? "no bound was given" : NULL;
     }
-    const hamming_costs *c = hamming_costs_get(h->ctx, false);
+    const hamming_costs *c = hamming_costs_get(h->ctx);
     nigh_status status = c ? rank_symbols(h, &rest) : NIGH_MEMORY;
     if (status) return status;
     double direct = shifts * (double)h->m * c->pair[hamming_level(h->ranks.width)];
@@ -239,8 +239,6 @@ static nigh_status predict_all(nigh_hamming *h)
     if (hamming_sliced_serves(h))
         predict(h, NIGH_HAMMING_SLICED, shifts * ((double)h->m * c->sliced + tiles * (planes_ns + bits_ns * window * (double)h->ranks.distinct)));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.1 && !hamming_costs_get(h->ctx, true))
-        status = NIGH_MEMORY;
     predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
     predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
     if (h->setting[NIGH_HAMMING_HEAVY_LIGHT].heavy == h->ranks.distinct && h->options.variant != NIGH_HAMMING_HEAVY_LIGHT)
