@@ -7,7 +7,7 @@
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 /* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
-static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 0.6, bits_ns = 0.03, checks_ns = 10, hash_ns = 5, jump_ns = 60;
+static const double worth = 0.004, rival = 1.6, slice_share = 0.025, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 0.6, bits_ns = 0.03, checks_ns = 10, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -269,7 +269,7 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Shifts that stand for all: 4% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
+/* Shifts that stand for all: 2.5% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
    many of them. */
 static int64_t slice_of(const nigh_hamming *h, nigh_hamming_variant v, int *stretches)
 {
