@@ -7,7 +7,7 @@
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 /* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
-static const double worth = 0.004, rival = 1.6, slice_share = 0.025, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 0.6, bits_ns = 0.03, checks_ns = 10, hash_ns = 5, jump_ns = 60;
+static const double worth = 0.004, rival = 1.6, slice_share = 0.025, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 1.2, bits_ns = 0.03, checks_ns = 6, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -269,14 +269,15 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Shifts that stand for all: 2.5% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
-   many of them. */
+/* Shifts that stand for all: 2.5% in four stretches; of heavy and light symbols two blocks a thread, or one stretch as long as the pattern, for its ends cost.
+   0: too many of them, or nothing but transforms: a few blocks take longer, in cold caches, than what their cost says. */
 static int64_t slice_of(const nigh_hamming *h, nigh_hamming_variant v, int *stretches)
 {
     int64_t some = (int64_t)((double)h->report.shifts * slice_share / 4), length = h->m < PIECE ? h->m : PIECE;
     const hamming_setting *s = &h->setting[v];
     *stretches = 4;
-    if (v == NIGH_HAMMING_TRANSFORM || v == NIGH_HAMMING_HEAVY_LIGHT) {
+    if (v == NIGH_HAMMING_TRANSFORM) return 0;
+    if (v == NIGH_HAMMING_HEAVY_LIGHT) {
         int64_t block = s->heavy ? 2 * (s->block - length + 1) * h->threads : 0;
         *stretches = 1;
         some = block > some ? block : some;

@@ -183,9 +183,7 @@ static double run_piece(const nigh_hamming *h, const hamming_engine *e, int64_t 
         h->kernels->spectrum[p].multiply(e->n, transformed, spectrum, used++ > 0, sum);
     }
     nigh_fft_run(e->forward, sum, transformed, scratch); /* of the conjugate: the conjugate of the inverse; the rows have its factor 1/n */
-    if (e->rest)
-        for (int64_t i = 0; i < count; i++) matches[i] += (uint32_t)e->last[piece];
-    return h->kernels->spectrum[p].collect(transformed, first, matches, second, matches + first);
+    return h->kernels->spectrum[p].collect(transformed, e->rest ? (uint32_t)e->last[piece] : 0, first, matches, second, matches + first);
 }
 
 double hamming_engine_run(const nigh_hamming *h, const hamming_engine *e, const char *t, int64_t count, char *workspace, uint32_t *matches)

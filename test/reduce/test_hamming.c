@@ -260,10 +260,10 @@ static void test_rows(void **state)
         for (int i = 0; i < AN; i++) a[i] = 5;
         for (int i = 0; i < BN; i++) b[i] = 7;
         z[2 * 201] = 12.25f;
-        assert_float_equal(k->spectrum[0].collect(z, AN, a, BN, b), 0.25, 1e-6);
+        assert_float_equal(k->spectrum[0].collect(z, 2, AN, a, BN, b), 0.25, 1e-6);
         z[2 * 201] = 12;
-        for (int i = 0; i < AN; i++) assert_int_equal((int32_t)a[i], 5 + lrintf(z[2 * i]));
-        for (int i = 0; i < BN; i++) assert_int_equal((int32_t)b[i], 7 - lrintf(z[2 * i + 1]));
+        for (int i = 0; i < AN; i++) assert_int_equal((int32_t)a[i], 7 + lrintf(z[2 * i]));
+        for (int i = 0; i < BN; i++) assert_int_equal((int32_t)b[i], 9 - lrintf(z[2 * i + 1]));
     }
 }
 
