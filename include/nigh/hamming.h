@@ -8,7 +8,7 @@
  *
  *   variant      kind      time for one thread                     what it does
  *   direct       exact     n m / 120 ns (bytes, AVX-512)           compares one symbol of P with a vector of shifts at a time
- *   sliced       exact     n m / 400 ns, few symbols               the same on bit vectors "T = a", counters in bit planes
+ *   sliced       exact     n m / 600 ns, few symbols               the same on bit vectors "T = a", counters in bit planes
  *   transform    exact     n (symbols of P) log m                  matches = sum over a of the correlation of [T = a] with [P = a] (Fischer, Paterson)
  *   heavy-light  exact     n sqrt(m log m) at worst                transforms for frequent symbols, counts occurrence by occurrence for the others
  *                                                                  (Abrahamson, "Generalized string matching"; Kosaraju)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SMALL_GRAIN = 1 << 14, GRAIN = 1 << 16, PARTS_A_THREAD = 8 };
+enum { SMALL_GRAIN = 1 << 14, GRAIN = 1 << 18, PARTS_A_THREAD = 8 };
 static const double rounding_limit = 0.2;
 
 static const char *const names[NIGH_HAMMING_VARIANTS] = {"choose",     "direct", "sliced",   "transform", "heavy-light",
@@ -183,11 +183,7 @@ static void run_part(hamming_part *part, int64_t from, char *workspace)
         memset(part->out, 0, (size_t)part->count * sizeof *part->out);
         hamming_direct(h, part->t, part->count, part->out);
     }
-    uint32_t m = (uint32_t)h->m, most = h->options.at_most >= 0 ? (uint32_t)h->options.at_most + 1 : UINT32_MAX;
-    for (int64_t i = 0; i < part->count; i++) {
-        uint32_t distance = m - part->out[i];
-        part->out[i] = distance < most ? distance : most;
-    }
+    h->kernels->finish(part->count, (uint32_t)h->m, h->options.at_most >= 0 ? (uint32_t)h->options.at_most + 1 : UINT32_MAX, part->out);
 }
 
 typedef struct batch {

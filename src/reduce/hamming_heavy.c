@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 4096, LIST = 16 }; /* symbols of text and pattern whose shifts fit the nearest cache; additions that pay for a list */
+/* Symbols of text and pattern whose counters of 16 bits fit the nearest cache; symbols of text for wide counters; additions that pay for a list. */
+enum { TILE = 4096, STRETCH = 14336, WIDE_TILE = 16384, LIST = 32 };
 
 void hamming_direct(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
 {
@@ -25,7 +26,7 @@ static int64_t cuts(const nigh_hamming *h, const bool *is_heavy)
     double adds = 0;
     for (int64_t a = 0; a < h->ranks.symbols; a++)
         if (!is_heavy[a]) adds += (double)h->ranks.in_text[a] / (double)h->text.count * (double)h->ranks.in_pattern[a];
-    int64_t most = (h->m + TILE - 1) / TILE, some = (int64_t)(adds / LIST);
+    int64_t most = (h->m + STRETCH - 1) / STRETCH, some = (int64_t)(adds / LIST);
     return some < 1 ? 1 : some < most ? some : most;
 }
 
@@ -42,7 +43,9 @@ static nigh_status list_light(nigh_hamming *h, int64_t heavy)
     h->cut = (h->m + h->cuts - 1) / h->cuts;
     h->start = nigh_alloc_zero(h->ctx, (size_t)(h->cuts * row + 1), sizeof *h->start);
     h->place = nigh_alloc(h->ctx, (size_t)(h->light + 1) * sizeof *h->place);
-    nigh_status status = h->start && h->place ? NIGH_OK : NIGH_MEMORY;
+    bool narrow = h->cut <= HAMMING_SHORT;
+    h->back = narrow ? nigh_alloc(h->ctx, (size_t)(h->light + 1) * sizeof *h->back) : NULL;
+    nigh_status status = h->start && h->place && (h->back || !narrow) ? NIGH_OK : NIGH_MEMORY;
     if (!status && h->light) { /* counts one place on, their sums, then places move the starts to where they belong */
         for (int64_t j = 0; j < h->m; j++) {
             uint32_t a = symbol_at(h->ranks.pattern, h->ranks.width, j);
@@ -53,6 +56,7 @@ static nigh_status list_light(nigh_hamming *h, int64_t heavy)
             uint32_t a = symbol_at(h->ranks.pattern, h->ranks.width, j);
             if (!is_heavy[a]) h->place[h->start[j / h->cut * row + a + 1]++] = (int32_t)j;
         }
+        for (int64_t l = 0; l < h->light && narrow; l++) h->back[l] = (uint16_t)(h->cut - 1 - h->place[l] % h->cut);
     }
     nigh_free(h->ctx, is_heavy);
     return status;
@@ -74,6 +78,8 @@ void hamming_heavy_free(nigh_hamming *h)
     hamming_engine_free(h->ctx, &h->second);
     nigh_free(h->ctx, h->start);
     nigh_free(h->ctx, h->place);
+    nigh_free(h->ctx, h->back);
+    h->back = NULL;
     h->start = NULL;
     h->place = NULL;
 }
@@ -81,7 +87,8 @@ void hamming_heavy_free(nigh_hamming *h)
 size_t hamming_heavy_bytes(const nigh_hamming *h)
 {
     size_t a = h->engine.symbols ? hamming_engine_bytes(&h->engine) : 0, b = h->second.symbols ? hamming_engine_bytes(&h->second) : 0;
-    return a > b ? a : b;
+    size_t counts = h->back ? (size_t)(TILE + h->cut) * sizeof *h->back : 0, most = a > b ? a : b;
+    return most > counts ? most : counts;
 }
 
 /* First of place[from .. to) that is at least j. */
@@ -105,18 +112,34 @@ static void light_edge(const nigh_hamming *h, const char *t, int64_t x, int64_t 
     }
 }
 
-static void light(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
+static void light_wide(const nigh_hamming *h, const char *t, int64_t count, uint32_t *matches)
 {
     int width = h->ranks.width;
-    int64_t length = count + h->m - 1, tile = h->cuts > 1 ? TILE : 4 * TILE;
-    for (int64_t x = 0; x < length; x += tile)
+    int64_t length = count + h->m - 1;
+    for (int64_t x = 0; x < length; x += WIDE_TILE)
         for (int64_t c = 0; c < h->cuts; c++) {
             const int32_t *start = h->start + c * (h->ranks.symbols + 2);
-            int64_t n = length - x < tile ? length - x : tile, end = (c + 1) * h->cut < h->m ? (c + 1) * h->cut : h->m;
+            int64_t n = length - x < WIDE_TILE ? length - x : WIDE_TILE, end = (c + 1) * h->cut < h->m ? (c + 1) * h->cut : h->m;
             int64_t least = x - end + 1, most = x + n - 1 - c * h->cut;
             if (most < 0 || least >= count) continue;
             if (least >= 0 && most < count) h->kernels->compare[hamming_level(width)].scatter(t + x * width, n, start, h->place, matches + x);
             else light_edge(h, t, x, n, start, count, matches);
+        }
+}
+
+/* The same by counters of 16 bits, of all shifts that a tile reaches: each of its symbols adds at most 1 to a counter. */
+static void light_narrow(const nigh_hamming *h, const char *t, int64_t count, uint16_t *counts, uint32_t *matches)
+{
+    int width = h->ranks.width;
+    int64_t length = count + h->m - 1;
+    for (int64_t x = 0; x < length; x += TILE)
+        for (int64_t c = 0; c < h->cuts; c++) {
+            int64_t n = length - x < TILE ? length - x : TILE, least = x - (c + 1) * h->cut + 1, most = x + n - 1 - c * h->cut;
+            int64_t from = least < 0 ? 0 : least, to = most < count ? most + 1 : count;
+            if (from >= to) continue;
+            memset(counts, 0, (size_t)(n + h->cut) * sizeof *counts);
+            h->kernels->compare[hamming_level(width)].tally(t + x * width, n, h->start + c * (h->ranks.symbols + 2), h->back, counts);
+            h->kernels->widen(counts + (from - least), to - from, matches + from);
         }
 }
 
@@ -131,5 +154,6 @@ void hamming_heavy(hamming_part *part)
             double off = hamming_engine_run(h, e, part->t + done * width, some, part->workspace, part->out + done);
             if (!(off <= part->rounding)) part->rounding = off;
         }
-    if (h->light) light(h, part->t, part->count, part->out);
+    if (h->light && h->back) light_narrow(h, part->t, part->count, (uint16_t *)(void *)part->workspace, part->out);
+    else if (h->light) light_wide(h, part->t, part->count, part->out);
 }

@@ -38,7 +38,7 @@ typedef struct hamming_engine {
     const uint32_t *symbol;   /* [symbols], the caller's */
     bool rest;                /* symbol[symbols - 1] is counted as "all that is no other": see hamming_transform.c */
     const int64_t *last;      /* [pieces] how often it is in each piece */
-    nigh_fft *forward, *inverse;
+    nigh_fft *forward;        /* backwards by conjugates */
     void *spectra;            /* [pieces, symbols, n/2 + 1] complex; NULL: made when needed */
     int64_t *owned_last;
 } hamming_engine;
@@ -56,6 +56,8 @@ typedef struct hamming_samples hamming_samples;
 typedef struct hamming_pieces hamming_pieces;
 typedef struct hamming_hashed hamming_hashed;
 typedef struct hamming_slices hamming_slices;
+
+enum { HAMMING_SHORT = 1 << 16 };
 
 /* What transform and heavy-light would run with. */
 typedef struct hamming_setting {
@@ -80,6 +82,7 @@ struct nigh_hamming {
     int64_t light, cuts, cut;      /* occurrences of light symbols; stretches of the pattern and how long they are */
     int32_t *start;                /* [cuts, symbols + 2] of the light symbols' occurrences: start[a] to start[a + 1] */
     int32_t *place;                /* [light] */
+    uint16_t *back;                /* [light] cut - 1 less how far the place is into its stretch; NULL: stretches are longer than HAMMING_SHORT */
     hamming_samples *samples;
     hamming_pieces *pieces;
     hamming_hashed *hashed;
@@ -135,7 +138,7 @@ nigh_status hamming_hashed_new(nigh_hamming *h);
 void hamming_hashed_free(nigh_hamming *h);
 nigh_status hamming_hashed_run(nigh_hamming *h, int64_t from, int64_t count, uint32_t *out);
 
-const hamming_costs *hamming_costs_get(nigh_context *ctx, bool long_transforms); /* NULL: no memory */
+const hamming_costs *hamming_costs_get(nigh_context *ctx); /* NULL: no memory */
 /* Predicts all, and sets report.variant. */
 nigh_status hamming_choose(nigh_hamming *h);
 

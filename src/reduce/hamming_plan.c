@@ -7,7 +7,7 @@
 
 enum { PIECE = 1 << 22, LONGEST = 1 << 24, PROBES = 64, PROBE_SAMPLES = 512, TRIES = 3 };
 /* Seconds from which slices are tried; ns that were measured once: what a shift costs beside its comparisons, a symbol of text in a list, a rolling hash ... */
-static const double worth = 0.004, rival = 1.6, slice_share = 0.04, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 0.6, bits_ns = 0.03, checks_ns = 10, hash_ns = 5, jump_ns = 60;
+static const double worth = 0.004, rival = 1.6, slice_share = 0.025, symbol_ns = 0.7, list_ns = 7, mapped_ns = 2, block_ns = 2.5, planes_ns = 1.2, bits_ns = 0.03, checks_ns = 6, hash_ns = 5, jump_ns = 60;
 
 /* ---- transforms --------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +78,7 @@ static double engine_cost(const nigh_hamming *h, const hamming_costs *c, const h
 static double light_cost(const nigh_hamming *h, const hamming_costs *c, const double *rest, int64_t heavy)
 {
     if (heavy == h->ranks.distinct) return 0;
-    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 16, (double)h->m / 8192)), far = (double)h->m / cuts > 16384 ? 1.5 : 1;
+    double adds = rest[heavy] / (double)h->report.shifts, cuts = fmax(1, fmin(adds / 32, (double)h->m / 14336)), far = (double)h->m / cuts > 65536 ? 2 : 1;
     return (double)h->text.count * list_ns * cuts + rest[heavy] * c->add * far;
 }
 
@@ -230,7 +230,7 @@ static nigh_status predict_all(nigh_hamming *h)
         h->report.predicted[v] = (nigh_hamming_prediction){.variant = (nigh_hamming_variant)v, .seconds = INFINITY, .rechecked = NAN};
         h->report.predicted[v].reason = v >= NIGH_HAMMING_SAMPLED ? "no error was allowed" : v >= NIGH_HAMMING_EARLY_EXIT ? "no bound was given" : NULL;
     }
-    const hamming_costs *c = hamming_costs_get(h->ctx, false);
+    const hamming_costs *c = hamming_costs_get(h->ctx);
     nigh_status status = c ? rank_symbols(h, &rest) : NIGH_MEMORY;
     if (status) return status;
     double direct = shifts * (double)h->m * c->pair[hamming_level(h->ranks.width)];
@@ -239,8 +239,6 @@ static nigh_status predict_all(nigh_hamming *h)
     if (hamming_sliced_serves(h))
         predict(h, NIGH_HAMMING_SLICED, shifts * ((double)h->m * c->sliced + tiles * (planes_ns + bits_ns * window * (double)h->ranks.distinct)));
     else cannot(h, NIGH_HAMMING_SLICED, "the pattern has more than 64 symbols");
-    if (fmin(h->report.predicted[NIGH_HAMMING_DIRECT].seconds, h->report.predicted[NIGH_HAMMING_SLICED].seconds) > 0.1 && !hamming_costs_get(h->ctx, true))
-        status = NIGH_MEMORY;
     predict(h, NIGH_HAMMING_TRANSFORM, best_setting(h, c, rest, true, &h->setting[NIGH_HAMMING_TRANSFORM]));
     predict(h, NIGH_HAMMING_HEAVY_LIGHT, best_setting(h, c, rest, false, &h->setting[NIGH_HAMMING_HEAVY_LIGHT]));
     if (h->setting[NIGH_HAMMING_HEAVY_LIGHT].heavy == h->ranks.distinct && h->options.variant != NIGH_HAMMING_HEAVY_LIGHT)
@@ -271,14 +269,15 @@ static nigh_hamming_variant cheapest(const nigh_hamming *h, bool not_rechecked)
     return (nigh_hamming_variant)best;
 }
 
-/* Shifts that stand for all: 4% in four stretches; of transforms two blocks a thread; of lists one stretch as long as the pattern, for its ends cost. 0: too
-   many of them. */
+/* Shifts that stand for all: 2.5% in four stretches; of heavy and light symbols two blocks a thread, or one stretch as long as the pattern, for its ends cost.
+   0: too many of them, or nothing but transforms: a few blocks take longer, in cold caches, than what their cost says. */
 static int64_t slice_of(const nigh_hamming *h, nigh_hamming_variant v, int *stretches)
 {
     int64_t some = (int64_t)((double)h->report.shifts * slice_share / 4), length = h->m < PIECE ? h->m : PIECE;
     const hamming_setting *s = &h->setting[v];
     *stretches = 4;
-    if (v == NIGH_HAMMING_TRANSFORM || v == NIGH_HAMMING_HEAVY_LIGHT) {
+    if (v == NIGH_HAMMING_TRANSFORM) return 0;
+    if (v == NIGH_HAMMING_HEAVY_LIGHT) {
         int64_t block = s->heavy ? 2 * (s->block - length + 1) * h->threads : 0;
         *stretches = 1;
         some = block > some ? block : some;

@@ -20,6 +20,7 @@ struct hamming_samples {
     int64_t after[CHECKPOINTS + 1]; /* samples; [0] = 0 */
     int64_t least[CHECKPOINTS + 1]; /* mismatches that will do */
     double gain[CHECKPOINTS + 1];   /* g */
+    double samples[CHECKPOINTS + 1], scale[CHECKPOINTS + 1]; /* after, and g m / after; [0] = 0 */
     int32_t *at;
     void *symbol;
 };
@@ -90,6 +91,7 @@ nigh_status hamming_sampled_new(nigh_hamming *h)
     if (!x) return NIGH_MEMORY;
     h->samples = x;
     make_checkpoints(h, x);
+    for (int r = 1; r <= x->count; r++) x->samples[r] = (double)x->after[r], x->scale[r] = x->gain[r] * (double)h->m / x->samples[r];
     int64_t most = x->after[x->count];
     int64_t *drawn = nigh_alloc(h->ctx, (size_t)(most + 1) * sizeof *drawn);
     x->at = nigh_alloc(h->ctx, (size_t)(most + 1) * sizeof *x->at);
@@ -149,19 +151,6 @@ static uint32_t sample_one(hamming_part *part, const char *t, int r, int64_t mis
     return (uint32_t)h->kernels->compare[hamming_level(width)].one(t, h->ranks.pattern, h->m, INT64_MAX);
 }
 
-/* when[i] = r and seen[i] = matches[i] for shifts that are done now; how many are not. */
-static int64_t mark(int64_t count, uint32_t r, uint32_t most, const uint32_t *restrict matches, uint32_t *restrict when, uint32_t *restrict seen)
-{
-    uint32_t open = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t now = 0u - (uint32_t)((when[i] == 0) & ((int32_t)matches[i] <= (int32_t)most));
-        seen[i] = (now & matches[i]) | (~now & seen[i]);
-        when[i] |= now & r;
-        open += when[i] == 0;
-    }
-    return open;
-}
-
 static void sample_block(hamming_part *part, const char *t, int64_t count, uint32_t *out)
 {
     const nigh_hamming *h = part->h;
@@ -174,7 +163,7 @@ static void sample_block(hamming_part *part, const char *t, int64_t count, uint3
         if (r && left * h->m < count * step) break; /* exactly is cheaper than another round */
         h->kernels->compare[hamming_level(width)].many(t, count, x->at + x->after[r], (const char *)x->symbol + x->after[r] * width, step, matches);
         r++;
-        left = mark(count, (uint32_t)r, (uint32_t)(x->after[r] - x->least[r]), matches, when, seen);
+        left = h->kernels->mark(count, (uint32_t)r, (uint32_t)(x->after[r] - x->least[r]), matches, when, seen);
     }
     bool direct = left > count / 3;
     if (direct) {
@@ -182,11 +171,9 @@ static void sample_block(hamming_part *part, const char *t, int64_t count, uint3
         hamming_direct(h, t, count, matches);
         part->finished += left;
     }
-    for (int64_t i = 0; i < count; i++) {
-        double after = (double)x->after[when[i]];
-        if (when[i]) out[i] = (uint32_t)(x->gain[when[i]] * (double)h->m * (after - seen[i]) / after + 0.5);
-        else out[i] = direct ? (uint32_t)h->m - matches[i] : sample_one(part, t + i * width, r, x->after[r] - matches[i]);
-    }
+    h->kernels->estimate(count, x->samples, x->scale, when, seen, out);
+    for (int64_t i = 0; i < count && left; i++)
+        if (!when[i]) out[i] = direct ? (uint32_t)h->m - matches[i] : sample_one(part, t + i * width, r, x->after[r] - matches[i]);
 }
 
 void hamming_sampled(hamming_part *part)

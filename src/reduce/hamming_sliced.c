@@ -11,12 +11,24 @@ enum { SHIFTS = 8192, STEPS = 4096, WINDOW = SHIFTS + STEPS + 64, STRIDE = WINDO
 struct hamming_slices {
     int64_t symbols;
     uint8_t symbol[256];
-    int32_t *at; /* for each symbol of the pattern its vector's byte, STEPS by STEPS; filled up to a multiple of 16 with a vector of zeros */
+    int32_t *at; /* for each symbol of the pattern its vector's byte, STEPS by STEPS, ascending; filled up to a multiple of 16 with a vector of zeros */
 };
 
 bool hamming_sliced_serves(const nigh_hamming *h)
 {
     return h->ranks.width == 1 && h->ranks.distinct <= MOST_SYMBOLS;
+}
+
+/* Steps of one tile in order of symbol and shift: a line of the nearest cache then serves all the vectors that touch it before the next one is read. */
+static void order_steps(const hamming_slices *x, const uint8_t *p, const int *index, int64_t count, int32_t *at)
+{
+    int32_t place[8 * MOST_SYMBOLS + 1] = {0};
+    for (int64_t j = 0; j < count; j++) place[index[p[j]] * 8 + j % 8 + 1]++;
+    for (int64_t i = 0; i < x->symbols * 8; i++) place[i + 1] += place[i];
+    for (int64_t j = 0; j < count; j++) {
+        int64_t copy = index[p[j]] * 8 + j % 8;
+        at[place[copy]++] = (int32_t)(copy * STRIDE * 8 + j / 8);
+    }
 }
 
 nigh_status hamming_sliced_new(nigh_hamming *h)
@@ -32,9 +44,8 @@ nigh_status hamming_sliced_new(nigh_hamming *h)
     int64_t count = (h->m + 15) / 16 * 16, zeros = x->symbols * 8 * STRIDE * 8;
     x->at = nigh_alloc(h->ctx, (size_t)count * sizeof *x->at);
     if (!x->at) return NIGH_MEMORY;
-    const uint8_t *p = h->ranks.pattern;
-    for (int64_t j = 0; j < count; j++)
-        x->at[j] = (int32_t)(j < h->m ? ((int64_t)index[p[j]] * 8 + j % 8) * STRIDE * 8 + j % STEPS / 8 : zeros);
+    for (int64_t j = h->m; j < count; j++) x->at[j] = (int32_t)zeros;
+    for (int64_t j = 0; j < h->m; j += STEPS) order_steps(x, (const uint8_t *)h->ranks.pattern + j, index, h->m - j < STEPS ? h->m - j : STEPS, x->at + j);
     return NIGH_OK;
 }
 

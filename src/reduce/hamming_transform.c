@@ -21,8 +21,7 @@ static size_t row_bytes(const hamming_engine *e) { return ((size_t)(e->n / 2 + 1
 static size_t block_bytes(const hamming_engine *e) { return ((size_t)e->n * 2 * real_size(e) + 63) / 64 * 64; }
 static size_t scratch_bytes(const hamming_engine *e)
 {
-    size_t a = nigh_fft_workspace(e->forward), b = nigh_fft_workspace(e->inverse);
-    return ((a > b ? a : b) + 63) / 64 * 64;
+    return (nigh_fft_workspace(e->forward) + 63) / 64 * 64;
 }
 
 size_t hamming_engine_bytes(const hamming_engine *e)
@@ -35,23 +34,31 @@ static int64_t piece_length(const hamming_engine *e, int64_t m, int64_t piece)
     return m - piece * e->length < e->length ? m - piece * e->length : e->length;
 }
 
-/* Transform of [P = symbol] (of one piece) minus [P = last], or of -[P = last], into row; z and full are blocks to write on. */
-static void pattern_row(const nigh_hamming *h, const hamming_engine *e, int64_t piece, int64_t s, char *z, char *full, char *scratch, char *row)
+/* [P = symbol] (of one piece) minus [P = last], or -[P = last], into the real or imaginary parts of z. */
+static void pattern_numbers(const nigh_hamming *h, const hamming_engine *e, int64_t piece, int64_t s, int half, char *z)
 {
     int width = h->ranks.width, p = precision(e);
     const char *pattern = (const char *)h->ranks.pattern + piece * e->length * width;
     int64_t length = piece_length(e, h->m, piece);
     bool last = e->rest && s == e->symbols - 1;
     uint32_t symbol = e->symbol[s], other = e->symbol[e->symbols - 1];
-    memset(z, 0, block_bytes(e));
     for (int64_t x = 0; x < length; x++) {
         uint32_t value = width == 1 ? ((const uint8_t *)pattern)[x] : width == 2 ? ((const uint16_t *)pattern)[x] : ((const uint32_t *)pattern)[x];
         double number = ((value == symbol && !last) - (e->rest && value == other)) / (double)e->n;
-        if (p) ((double *)z)[2 * x] = number;
-        else ((float *)z)[2 * x] = (float)number;
+        if (p) ((double *)z)[2 * x + half] = number;
+        else ((float *)z)[2 * x + half] = (float)number;
     }
+}
+
+/* Transforms of the numbers of symbol s, and of s + 1 where next: both are real, so one complex transform gives both. z, full: blocks to write on. */
+static void pattern_rows(const nigh_hamming *h, const hamming_engine *e, int64_t piece, int64_t s, char *z, char *full, char *scratch, char *row, char *next)
+{
+    memset(z, 0, block_bytes(e));
+    pattern_numbers(h, e, piece, s, 0, z);
+    if (next) pattern_numbers(h, e, piece, s + 1, 1, z);
     nigh_fft_run(e->forward, z, full, scratch);
-    memcpy(row, full, (size_t)(e->n / 2 + 1) * 2 * real_size(e));
+    if (next) h->kernels->spectrum[precision(e)].separate(e->n, full, row, next);
+    else memcpy(row, full, (size_t)(e->n / 2 + 1) * 2 * real_size(e));
 }
 
 static nigh_status make_spectra(nigh_hamming *h, hamming_engine *e)
@@ -62,8 +69,9 @@ static nigh_status make_spectra(nigh_hamming *h, hamming_engine *e)
     char *room = nigh_alloc(h->ctx, 2 * block_bytes(e) + scratch_bytes(e) + 64);
     nigh_status status = e->spectra && room ? NIGH_OK : NIGH_MEMORY;
     for (int64_t piece = 0; piece < e->pieces; piece++)
-        for (int64_t s = 0; s < e->symbols && !status; s++) {
-            pattern_row(h, e, piece, s, room, room + block_bytes(e), room + 2 * block_bytes(e), (char *)e->spectra + (size_t)(piece * e->symbols + s) * row_bytes(e));
+        for (int64_t s = 0; s < e->symbols && !status; s += 2) {
+            char *row = (char *)e->spectra + (size_t)(piece * e->symbols + s) * row_bytes(e);
+            pattern_rows(h, e, piece, s, room, room + block_bytes(e), room + 2 * block_bytes(e), row, s + 1 < e->symbols ? row + row_bytes(e) : NULL);
             status = nigh_poll(h->ctx);
         }
     nigh_free(h->ctx, room);
@@ -91,9 +99,6 @@ nigh_status hamming_engine_new(nigh_hamming *h, int bits, int64_t n, int64_t sym
     e.outs = n - e.length + 1;
     nigh_fft_spec spec = nigh_fft_channels_last(NIGH_FFT_COMPLEX, bits == 64 ? NIGH_F64 : NIGH_F32, false, 1, 1, &n, 1);
     nigh_status status = nigh_fft_new(h->ctx, &spec, 1, &e.forward);
-    spec.inverse = true;
-    spec.norm = NIGH_FFT_RAW; /* the pattern's rows have the factor 1/n */
-    if (!status) status = nigh_fft_new(h->ctx, &spec, 1, &e.inverse);
     if (!status) status = count_last(h, &e);
     if (!status) status = make_spectra(h, &e);
     if (status) {
@@ -107,7 +112,6 @@ nigh_status hamming_engine_new(nigh_hamming *h, int bits, int64_t n, int64_t sym
 void hamming_engine_free(nigh_context *ctx, hamming_engine *e)
 {
     nigh_fft_free(e->forward);
-    nigh_fft_free(e->inverse);
     nigh_free(ctx, e->spectra);
     nigh_free(ctx, e->owned_last);
     *e = (hamming_engine){0};
@@ -172,16 +176,14 @@ static double run_piece(const nigh_hamming *h, const hamming_engine *e, int64_t 
         bool last = e->rest && s == e->symbols - 1;
         if (last && !others && used) continue;
         const char *spectrum = e->spectra ? (const char *)e->spectra + (size_t)(piece * e->symbols + s) * row_bytes(e) : row;
-        if (!e->spectra) pattern_row(h, e, piece, s, z, transformed, scratch, row);
+        if (!e->spectra) pattern_rows(h, e, piece, s, z, transformed, scratch, row, NULL);
         if (last) indicate_others(h, e, a, an, b, bn, z);
         else h->kernels->compare[hamming_level(width)].indicate[p](a, an, b, bn, e->symbol[s], e->n, z);
         nigh_fft_run(e->forward, z, transformed, scratch);
         h->kernels->spectrum[p].multiply(e->n, transformed, spectrum, used++ > 0, sum);
     }
-    nigh_fft_run(e->inverse, sum, transformed, scratch);
-    if (e->rest)
-        for (int64_t i = 0; i < count; i++) matches[i] += (uint32_t)e->last[piece];
-    return h->kernels->spectrum[p].collect(transformed, first, matches, second, matches + first);
+    nigh_fft_run(e->forward, sum, transformed, scratch); /* of the conjugate: the conjugate of the inverse; the rows have its factor 1/n */
+    return h->kernels->spectrum[p].collect(transformed, e->rest ? (uint32_t)e->last[piece] : 0, first, matches, second, matches + first);
 }
 
 double hamming_engine_run(const nigh_hamming *h, const hamming_engine *e, const char *t, int64_t count, char *workspace, uint32_t *matches)

@@ -225,6 +225,74 @@ static void test_levels(void **state)
             }
 }
 
+/* Loops around lists and transforms of every CPU level against plain ones. */
+static void test_rows(void **state)
+{
+    enum { N = 256, SYMBOLS = 5, AN = 203, BN = 190 };
+    nigh_rng rng = nigh_rng_new(11, 0);
+    uint8_t t[N];
+    int32_t start[SYMBOLS + 1] = {0, 40, 40, 47, 78, 100};
+    uint16_t place[100], counts[1000] = {0};
+    float z[2 * N], x[N + 2], y[N + 2];
+    for (int i = 0; i < N; i++) t[i] = (uint8_t)nigh_rng_below(&rng, SYMBOLS);
+    for (int i = 0; i < 100; i++) place[i] = (uint16_t)nigh_rng_below(&rng, 700);
+    for (int i = 0; i < 2 * N; i++) z[i] = (float)((double)nigh_rng_below(&rng, 2000) - 1000 + 0.01);
+    for (int i = 0; i < N; i++)
+        for (int e = start[t[i]]; e < start[t[i] + 1]; e++) counts[i + place[e]]++;
+    for (int level = 0; level <= (int)nigh_cpu(); level++) {
+        const hamming_kernels *k = hamming_kernels_at((nigh_cpu_level)level);
+        uint16_t got[1000] = {0};
+        uint32_t wide[1000] = {0}, a[AN], b[BN];
+        k->compare[0].tally(t, N, start, place, got);
+        assert_memory_equal(got, counts, sizeof counts);
+        wide[999] = 3;
+        k->widen(got, 999, wide);
+        for (int i = 0; i < 999; i++) assert_int_equal(wide[i], counts[i]);
+        assert_int_equal(wide[999], 3);
+        k->spectrum[0].separate(N, z, x, y);
+        for (int f = 0; f <= N / 2; f++) {
+            int g = (N - f) % N;
+            assert_float_equal(x[2 * f] - y[2 * f + 1], z[2 * f], 1e-3);
+            assert_float_equal(x[2 * f + 1] + y[2 * f], z[2 * f + 1], 1e-3);
+            assert_float_equal(x[2 * f] + y[2 * f + 1], z[2 * g], 1e-3);
+            assert_float_equal(y[2 * f] - x[2 * f + 1], z[2 * g + 1], 1e-3);
+        }
+        for (int i = 0; i < AN; i++) a[i] = 5;
+        for (int i = 0; i < BN; i++) b[i] = 7;
+        z[2 * 201] = 12.25f;
+        assert_float_equal(k->spectrum[0].collect(z, 2, AN, a, BN, b), 0.25, 1e-6);
+        z[2 * 201] = 12;
+        for (int i = 0; i < AN; i++) assert_int_equal((int32_t)a[i], 7 + lrintf(z[2 * i]));
+        for (int i = 0; i < BN; i++) assert_int_equal((int32_t)b[i], 9 - lrintf(z[2 * i + 1]));
+    }
+}
+
+/* Lists of light symbols: the pattern in several stretches, and in one that is longer than counters of 16 bits reach. */
+static void test_lists(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    static const int64_t lengths[2] = {40000, 70000}, sigmas[2] = {250, 50000};
+    for (int c = 0; c < 2; c++) {
+        nigh_rng rng = nigh_rng_new(12, (uint64_t)c);
+        int64_t m = lengths[c], n = m + 30000, shifts = n - m + 1;
+        uint16_t *t = malloc((size_t)n * 2), *p = malloc((size_t)m * 2);
+        uint32_t *out = malloc((size_t)shifts * 4), *exact = malloc((size_t)shifts * 4);
+        for (int64_t i = 0; i < n; i++) t[i] = (uint16_t)nigh_rng_below(&rng, (uint64_t)sigmas[c]);
+        for (int64_t j = 0; j < m; j++) p[j] = nigh_rng_below(&rng, 3) ? t[j + 17] : (uint16_t)nigh_rng_below(&rng, (uint64_t)sigmas[c]);
+        nigh_symbols text = {NIGH_U16, n, t}, pattern = {NIGH_U16, m, p};
+        nigh_hamming_options o = nigh_hamming_options_default();
+        o.variant = NIGH_HAMMING_DIRECT;
+        assert_ok(ctx, nigh_hamming_distances(ctx, &text, &pattern, &o, exact, NULL));
+        o.variant = NIGH_HAMMING_HEAVY_LIGHT;
+        for (o.heavy = 0; o.heavy < 3; o.heavy += 2) {
+            assert_ok(ctx, nigh_hamming_distances(ctx, &text, &pattern, &o, out, NULL));
+            assert_memory_equal(out, exact, (size_t)shifts * 4);
+        }
+        free(t), free(p), free(out), free(exact);
+    }
+    test_context_free(ctx);
+}
+
 /* Transforms that are too coarse are noticed: f32 forced on a long pattern. */
 static void test_rounding(void **state)
 {
@@ -354,7 +422,7 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact),    cmocka_unit_test(test_bounded), cmocka_unit_test(test_within),
-                                       cmocka_unit_test(test_sampling), cmocka_unit_test(test_levels),  cmocka_unit_test(test_rounding),
+                                       cmocka_unit_test(test_sampling), cmocka_unit_test(test_levels), cmocka_unit_test(test_rows), cmocka_unit_test(test_lists),  cmocka_unit_test(test_rounding),
                                        cmocka_unit_test(test_ranges),   cmocka_unit_test(test_bad_input), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
