@@ -98,7 +98,8 @@ typedef struct nigh_squares_rates {
 
 /*
  * Measures a pass, a Gram matrix, a CountSketch and a Hadamard sketch on the first rows of the problem (1024 of dense ones, or 2 MB; a sixteenth of sparse ones) and derives the others.
- * Problems below 2e9 multiply-adds, and d > 4000, take fixed figures. The solver and the planner call it where no rates are given.
+ * Problems below 2e9 multiply-adds, and d > 4000, take fixed figures for the CPU level. So do the solver and the planner where no rates are given, except that AUTO measures
+ * when the fixed figures say more than half a second and a second method within 1.5 times of the best: a trial must cost less than it can save.
  */
 NIGH_API nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates);
 
@@ -131,7 +132,7 @@ typedef struct nigh_squares_receipt {
     int64_t passes;      /* of conjugate gradients or refinement that were made                                              */
     int64_t fallbacks;   /* methods given up before (too ill conditioned, or the sketch was singular); the last says why     */
     const char *fallback;/* static text, NULL: none                                                                          */
-    double residual;     /* |A x - b|, weighted, measured on all rows                                                        */
+    double residual;     /* |A x - b|, weighted, measured on all rows; NORMAL may take it from its sums, see nigh_squares_solve */
     double target;       /* |b|                                                                                              */
     double excess;       /* |A x - b| / |A x* - b| - 1: measured estimate from the gradient, see nigh_squares_solve          */
     double excess_bound; /* upper bound of it: asymptotic for sketches, exact but for rounding for QR and NORMAL             */
@@ -154,7 +155,8 @@ typedef struct nigh_squares_receipt {
  * sigma >= |S Q| with Q an orthonormal basis of A's columns, 1 + sqrt(d/m) + sqrt(2 log(2/delta)/m) for SRHT and GAUSSIAN; COUNT has the root of the most of d rows
  * that meet in one of m sums in place of 1, SPARSE 1.25. The solution of a SRHT or GAUSSIAN sketch itself has 1 + q sqrt(2/d) in place of sigma where that is smaller, q the normal
  * quantile of delta: small directions of the sketch enlarge the measured error more than the true one. excess = sqrt(1 + e^2) - 1 with e =
- * |R^-T g| / |A x* - b|, excess_bound with e sigma: exact algebra, one pass over A after the solution. Coordinates after residual steps lose sqrt(d) against the first form.
+ * |R^-T g| / |A x* - b|, excess_bound with e sigma: exact algebra, one pass over A after the solution. NORMAL makes that pass only where A^T A, A^T b and |b|^2, which it has, do
+ * not show E: |A x - b| comes from them where 8 digits are certain, and |R^-T g| is enlarged by all that rounding of the sums can do to it. Coordinates after residual steps lose sqrt(d) against the first form.
  * CountSketch and sparse embeddings get no bound of the first form: it is false for them; theirs is the second.
  *
  * When E is not met by the sketch, passes of conjugate gradients on A^T A preconditioned by R follow (one pass over A each), until it is. Sketches have at most n / 4 rows, so n < 16 d is solved exactly. The

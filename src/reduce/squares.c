@@ -35,6 +35,7 @@ typedef struct attempt {
     double square, size;  /* |r|^2 and |R^-T g| at x */
     double sigma, ratio;  /* |S Q| at most; true error at most ratio * size at the sketch's solution */
     double floor;         /* |A (x - x*)| that rounding leaves */
+    double *gram;         /* of normal equations: the Gram matrix, and A^T b behind it; NULL: none */
     bool moved;           /* x is no longer the sketch's solution */
 } attempt;
 
@@ -43,13 +44,6 @@ typedef struct attempt {
 static nigh_sketch_kind kind_of(nigh_squares_method m)
 {
     return m == NIGH_SQUARES_SRHT ? NIGH_SKETCH_SRHT : m == NIGH_SQUARES_COUNT ? NIGH_SKETCH_COUNT : m == NIGH_SQUARES_SPARSE ? NIGH_SKETCH_SPARSE : NIGH_SKETCH_GAUSSIAN;
-}
-
-static bool all_finite(int64_t n, const double *x)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += x[i] * 0;
-    return sum == 0;
 }
 
 static nigh_status not_finite(const attempt *a)
@@ -65,7 +59,7 @@ static nigh_status not_finite(const attempt *a)
 static nigh_status sketch_normal(const attempt *a, const rows *r, factor *f, double *x, bool *done)
 {
     int64_t d = r->problem->d;
-    double size, *gram = nigh_alloc(a->ctx, (size_t)(d * d) * sizeof *gram), *g = nigh_alloc(a->ctx, 2 * (size_t)d * sizeof *g),
+    double size, *gram = nigh_alloc_zero(a->ctx, (size_t)(d * d), sizeof *gram), *g = nigh_alloc(a->ctx, 2 * (size_t)d * sizeof *g),
                  *room = nigh_alloc(a->ctx, (size_t)rows_room(r) * sizeof *room);
     nigh_status status = gram && g && room ? rows_gram(r, gram, g) : NIGH_MEMORY;
     if (!status) status = factor_from_gram(a->ctx, d, gram, f);
@@ -104,7 +98,7 @@ static nigh_status sketch_solve(attempt *a, uint64_t seed, factor *f, double *x)
     if (!status && !done) {
         if (!(r = nigh_alloc(a->ctx, (size_t)(d * d) * sizeof *r))) status = NIGH_MEMORY;
         if (!status) status = rows_qr(a->ctx, threads, m, d, sa, sb, NULL, a->r.penalty, r, x);
-        if (!status && !(all_finite(d * d, r) && all_finite(d, x))) status = not_finite(a);
+        if (!status && !(rows_finite(d * d, r) && rows_finite(d, x))) status = not_finite(a);
         if (!status) status = factor_from_qr(a->ctx, d, r, f);
         if (status) nigh_free(a->ctx, r);
         else if (f->dependent < 0) factor_back(f, x, x);
@@ -132,16 +126,21 @@ static nigh_status first(attempt *a)
         return status || a->f.dependent >= 0 ? status : factor_step(&a->f, c, a->x, &a->size);
     }
     if (squares_is_sketch(method)) return sketch_solve(a, a->o.seed, &a->f, a->x);
-    double *r = nigh_alloc(a->ctx, (size_t)(d * d) * sizeof *r);
+    double *r = nigh_alloc_zero(a->ctx, (size_t)(d * d), sizeof *r);
     nigh_status status = r ? NIGH_OK : NIGH_MEMORY;
     if (!status && method == NIGH_SQUARES_NORMAL) status = rows_gram(&a->r, r, c);
     else if (!status) status = rows_qr(a->ctx, a->r.threads, a->problem->n, d, a->problem->a, a->problem->b, a->r.scale, a->r.penalty, r, c);
     a->receipt.seconds[0] += nigh_clock() - began;
     began = nigh_clock();
-    bool finite = !status && all_finite(d * d, r) && all_finite(d, c);
+    bool finite = !status && rows_finite(d * d, r) && rows_finite(d, c);
     if (!status && !finite) {
         if (method == NIGH_SQUARES_NORMAL && rows_find_bad(&a->r) == NIGH_OK) memset(r, 0, (size_t)(d * d) * sizeof *r), finite = true; /* overflow: QR has none */
         else status = not_finite(a);
+    }
+    if (!status && method == NIGH_SQUARES_NORMAL) {
+        nigh_free(a->ctx, a->gram);
+        if (!(a->gram = nigh_alloc(a->ctx, (size_t)(d * d + d) * sizeof *a->gram))) status = NIGH_MEMORY;
+        else memcpy(a->gram, r, (size_t)(d * d) * sizeof *r), memcpy(a->gram + d * d, c, (size_t)d * sizeof *c);
     }
     if (!status) status = method == NIGH_SQUARES_NORMAL ? factor_from_gram(a->ctx, d, r, &a->f) : factor_from_qr(a->ctx, d, r, &a->f);
     if (status) {
@@ -175,7 +174,9 @@ static double excess_of(const attempt *a, double error)
 {
     if (error <= a->floor * 2 * a->sigma) return sqrt(a->square) > 0 ? fmin(error * error / a->square, 1e-16) : 0; /* nothing left but rounding */
     double rest = a->square - error * error;
-    return rest > 0 ? sqrt(a->square / rest) - 1 : INFINITY;
+    if (!(rest > 0)) return INFINITY;
+    double more = error * error / rest;
+    return more / (1 + sqrt(1 + more));
 }
 
 static bool has_first_bound(const attempt *a)
@@ -214,6 +215,19 @@ static nigh_status judge(attempt *a)
     nigh_status status = bounds(a);
     t->met = a->o.coordinates ? t->coordinate <= a->o.error : t->excess_bound <= a->o.error;
     return status;
+}
+
+/* The same from the sums of the normal equations, which cost no pass; false: they do not show E well enough. */
+static nigh_status look_at_sums(attempt *a, bool *done)
+{
+    int64_t d = a->problem->d;
+    *done = a->gram && a->choice.method == NIGH_SQUARES_NORMAL &&
+            rows_from_gram(&a->r, a->gram, a->gram + d * d, &a->f, a->x, a->receipt.target, a->step, &a->square, &a->size);
+    if (!*done) return NIGH_OK;
+    a->floor = 0x1p-52 * 4 * sqrt((double)d) * (a->receipt.target + sqrt(a->square));
+    nigh_status status = judge(a);
+    *done = a->receipt.met;
+    return status ? status : nigh_poll(a->ctx);
 }
 
 typedef struct inner {
@@ -368,8 +382,11 @@ static nigh_status attempt_run(attempt *a)
     a->receipt.largest = a->f.largest;
     memcpy(a->plain, a->x, (size_t)d * sizeof *a->x);
     double began = nigh_clock();
-    status = look(a);
+    bool done;
+    status = look_at_sums(a, &done);
+    if (!status && !done) status = look(a);
     a->receipt.seconds[2] += nigh_clock() - began;
+    if (done) return status;
     began = nigh_clock();
     if (!status) status = improve(a);
     a->receipt.seconds[3] += nigh_clock() - began;
@@ -383,6 +400,7 @@ static void attempt_end(attempt *a)
     nigh_free(a->ctx, a->x);
     nigh_free(a->ctx, a->plain);
     nigh_free(a->ctx, a->room);
+    nigh_free(a->ctx, a->gram);
 }
 
 static nigh_status attempt_begin(attempt *a)
@@ -395,9 +413,7 @@ static nigh_status attempt_begin(attempt *a)
     a->room = nigh_alloc(a->ctx, (size_t)rows_room(&a->r) * sizeof(double));
     if (!a->x || !a->plain || !a->room) return attempt_end(a), NIGH_MEMORY;
     a->g = a->x + d, a->step = a->x + 2 * d, a->bound = a->x + 3 * d;
-    double square = 0;
-    for (int64_t i = 0; i < a->problem->n; i++) square += (a->problem->weight ? a->problem->weight[i] : 1) * a->problem->b[i] * a->problem->b[i];
-    a->receipt.target = sqrt(square);
+    a->receipt.target = sqrt(rows_target(a->problem));
     return NIGH_OK;
 }
 
@@ -468,7 +484,7 @@ nigh_status nigh_squares_solve(nigh_context *ctx, const nigh_squares *problem, c
     if (!status && problem->n < problem->d && !(a.o.ridge > 0))
         status = nigh_fail(ctx, NIGH_INVALID, "%lld rows for %lld columns: there is no one solution; give a ridge such as 1e-8", (long long)problem->n,
                            (long long)problem->d);
-    if (!status) status = nigh_squares_plan(ctx, problem, &a.o, choices, NULL);
+    if (!status) status = squares_plan(ctx, problem, &a.o, choices, NULL);
     if (!status) status = attempt_begin(&a);
     if (status) return status;
     a.choice = choose(problem, &a.o, choices, &a.receipt.fallback);

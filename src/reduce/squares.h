@@ -13,6 +13,8 @@ typedef struct rows {
     double *penalty; /* [d] ridge |a_j|^2; NULL: none        */
 } rows;
 
+struct factor;
+
 nigh_status rows_check(nigh_context *ctx, const nigh_squares *problem);
 nigh_status rows_new(nigh_context *ctx, const nigh_squares *problem, double ridge, rows *out);
 void rows_free(rows *r);
@@ -26,8 +28,17 @@ nigh_status rows_find_bad(const rows *r);
 void rows_pass(const rows *r, bool with_b, const double *x, double *square, double *g, double *room);
 int64_t rows_room(const rows *r);
 
-/* gram[d,d] (lower triangle) = A^T A and c = A^T b, weighted and with the ridge. */
+bool rows_finite(int64_t n, const double *x);
+/* sum of weight b^2 */
+double rows_target(const nigh_squares *p);
+
+/* gram[d,d] (lower triangle; the rest is untouched) = A^T A and c = A^T b, weighted and with the ridge. */
 nigh_status rows_gram(const rows *r, double *gram, double *c);
+/*
+ * |r|^2, the residual's, and |R^-T g| of x from these sums, without another pass, *size enlarged by all that rounding can do to it; false where the rounding leaves
+ * less than 8 digits of |r|. product[d] is room. Sums of k products are good to k eps of the sum of their sizes ("Accuracy and Stability of Numerical Algorithms", Higham, 3.1).
+ */
+bool rows_from_gram(const rows *r, const double *gram, const double *c, const struct factor *f, const double *x, double target, double *product, double *square, double *size);
 /* The same as a sparse matrix (lower triangle), for sparse rows. */
 nigh_status rows_gram_sparse(const rows *r, nigh_sparse **gram, double *c);
 /* R[d,d] (row-major, upper) and c[d] = first rows of Q^T b of QR of rows a[n,d] times scale, with `penalty` roots as rows below. */
@@ -62,6 +73,8 @@ double sketch_error(nigh_squares_method method, int64_t n, int64_t d, int64_t m,
 double sketch_distortion(nigh_squares_method method, int64_t d, int64_t m, double delta);
 double sketch_quantile(int64_t d, double delta); /* t */
 double sketch_share(nigh_squares_method method, int64_t n, int64_t m); /* 1 - m / N for SRHT, else 1 */
+/* nigh_squares_plan of a problem and options that are known to be right. */
+nigh_status squares_plan(nigh_context *ctx, const nigh_squares *problem, const nigh_squares_options *o, nigh_squares_choice *choices, nigh_squares_rates *rates);
 bool squares_is_sketch(nigh_squares_method method);
 int64_t squares_rows(const nigh_squares_options *o, nigh_squares_method method, int64_t n, int64_t m); /* rounded as the kind needs */
 /* The error e = |A (x - x*)| / |z| that E allows. */

@@ -78,13 +78,19 @@ static int64_t passes_needed(const nigh_squares *p, const nigh_squares_options *
 
 /* ---- rates ----------------------------------------------------------------------------------------------------------------- */
 
-/* Of a core of some 50 GFlop/s in QR and 12 GB/s, for problems that are done before anything could be measured. */
+/* Of a core with AVX-512 of some 60 GFlop/s in products, measured with the rows in the third-level cache (near) and beyond it. */
 static void guess(const nigh_squares *p, int threads, nigh_squares_rates *r)
 {
-    double d = (double)p->d, fill = p->a ? d : (double)nigh_sparse_count(p->sparse) / (double)p->n;
-    *r = (nigh_squares_rates){.d = p->d, .threads = threads, .pass = 1e-9 * fill + 5e-9, .gram = p->a ? 3e-11 * d * d + 1e-9 * d : 2e-9 * fill * fill,
-                              .qr = 7e-11 * d * d + 4e-9 * d, .srht = 2.6e-9 * (8 * ceil(d / 8) + 8), .srht_sum = 0.5e-9 * d, .count = 0.9e-9 * fill + 4e-8,
-                              .sparse = 5e-9 * fill + 1e-7, .factor = 3e-11 * d * d * d + 3e-8 * d * d};
+    double d = (double)p->d, n = (double)p->n, fill = p->a ? d : (double)nigh_sparse_count(p->sparse) / n;
+    double slow = nigh_cpu() == NIGH_CPU_AVX512 ? 1 : nigh_cpu() == NIGH_CPU_AVX2 ? 1.6 : 6, share = n * fill < 1 << 17 ? 1 : 1 / (double)threads;
+    bool near = n * fill < 6e6;
+    *r = (nigh_squares_rates){.d = p->d, .threads = threads, .factor = slow * (3e-11 * d * d * d + 2e-8 * d * d)};
+    r->pass = share * ((near ? 0.48e-9 : 0.68e-9) * fill + (p->a ? 1e-9 : 5e-9));
+    r->gram = share * (p->a ? slow * 1.65e-11 * d * d + 0.6e-9 * d + 2e-9 : 2e-9 * fill * fill);
+    r->qr = share * slow * (7e-11 * d * d + 4e-9 * d);
+    r->srht = share * slow * 1.35e-9 * (8 * ceil(d / 8) + 8), r->srht_sum = share * slow * 1.3e-9 * d;
+    r->count = share * (p->a ? (near ? 0.55e-9 : 0.95e-9) * d + 2.5e-8 : 0.9e-9 * fill + 4e-8);
+    r->sparse = share * (p->a ? 4e-9 : 5e-9) * fill + share * 1e-7;
 }
 
 typedef struct trial {
@@ -112,10 +118,8 @@ static nigh_status timed_sketch(trial *t, nigh_sketch_kind kind, int64_t m, doub
     return status;
 }
 
-nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates)
+static nigh_status measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates)
 {
-    nigh_status status = rows_check(ctx, problem);
-    if (status) return status;
     int64_t d = problem->d, entries = problem->a ? problem->n * d : nigh_sparse_count(problem->sparse), least = (1 << 18) / d;
     nigh_squares_rates found;
     guess(problem, nigh_context_threads(ctx), &found);
@@ -126,7 +130,7 @@ nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem,
     nigh_sparse head = problem->sparse ? *problem->sparse : (nigh_sparse){0};
     head.rows = n;
     trial t = {.ctx = ctx, .problem = {n, d, problem->a, problem->sparse ? &head : NULL, problem->b, NULL}};
-    status = rows_new(ctx, &t.problem, 0, &t.r);
+    nigh_status status = rows_new(ctx, &t.problem, 0, &t.r);
     if (status) return status;
     t.room = nigh_alloc(ctx, (size_t)rows_room(&t.r) * sizeof *t.room);
     t.g = nigh_alloc(ctx, 2 * (size_t)d * sizeof *t.g);
@@ -156,6 +160,12 @@ nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem,
     return status;
 }
 
+nigh_status nigh_squares_measure(nigh_context *ctx, const nigh_squares *problem, nigh_squares_rates *rates)
+{
+    nigh_status status = rows_check(ctx, problem);
+    return status ? status : measure(ctx, problem, rates);
+}
+
 /* ---- costs ------------------------------------------------------------------------------------------------------------------- */
 
 static double sketch_seconds(const nigh_squares *p, const nigh_squares_rates *r, nigh_squares_method method, int64_t m)
@@ -167,7 +177,7 @@ static double sketch_seconds(const nigh_squares *p, const nigh_squares_rates *r,
     return n * out * (double)p->d * 4e-11 + n * out * 4e-9;
 }
 
-static const double MOST_NUMBERS = 1 << 29;
+static const double MOST_NUMBERS = 1 << 29, LEAST_SECONDS = 0.5;
 
 /* The best size of a sketch, or that asked for; `why` when none will do. */
 static void cost_sketch(const nigh_squares *p, const nigh_squares_options *o, const nigh_squares_rates *r, nigh_squares_choice *c)
@@ -188,7 +198,7 @@ static void cost_sketch(const nigh_squares *p, const nigh_squares_options *o, co
             c->why = "more passes than are allowed";
             continue;
         }
-        double seconds = sketch_seconds(p, r, c->method, m) + 1.2 * (double)m * (p->a ? fmin(r->gram, r->qr) : 5e-11 * (double)p->d * (double)p->d) + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
+        double seconds = sketch_seconds(p, r, c->method, m) + (double)m * (p->a ? r->gram + 1.5 * r->pass : 6e-11 * (double)p->d * (double)p->d) + r->factor + (double)(passes + 1 + o->correct) * (double)p->n * r->pass;
         if (seconds < c->seconds) c->seconds = seconds, c->rows = m, c->passes = passes, c->why = NULL;
         if (o->rows) break;
     }
@@ -207,9 +217,8 @@ static void cost(const nigh_squares *p, const nigh_squares_options *o, const nig
         if (p->sparse) c->why = "for dense rows";
         else c->seconds = n * r->qr + r->factor + pass;
     } else if (c->method == NIGH_SQUARES_NORMAL) {
-        c->passes = 1;
         if (d * d * (double)r->threads > MOST_NUMBERS) c->why = "the Gram matrices of the threads would be larger than 4 GiB";
-        else c->seconds = n * r->gram + r->factor + 2 * pass;
+        else c->seconds = n * r->gram + r->factor + (p->a ? 0 : pass);
     } else if (c->method == NIGH_SQUARES_DIRECT) {
         if (p->a) c->why = "for sparse rows";
         else c->passes = 1, c->seconds = n * r->gram * 2 + 4e-9 * d * d + 2 * pass; /* before the factor is known: that of few fill-ins */
@@ -226,24 +235,42 @@ static void cost(const nigh_squares *p, const nigh_squares_options *o, const nig
     }
 }
 
-nigh_status nigh_squares_plan(nigh_context *ctx, const nigh_squares *problem, const nigh_squares_options *options, nigh_squares_choice *choices,
-                              nigh_squares_rates *rates)
+/*
+ * Fixed figures decide where one way is clearly the best or the work is small; a trial costs as much as the first 1024 rows, so it must be a small part of the whole.
+ */
+static nigh_status rank(nigh_context *ctx, const nigh_squares *p, const nigh_squares_options *o, const nigh_squares_rates *r, nigh_squares_choice *choices)
 {
-    nigh_squares_rates used;
-    nigh_squares_options o = *options;
-    if (!(o.error > 0)) o.error = 1e-10;
-    if (!(o.delta > 0)) o.delta = 0.01;
-    nigh_status status = rows_check(ctx, problem);
-    if (!status && o.rates && o.rates->d == problem->d) used = *o.rates;
-    else if (!status) status = nigh_squares_measure(ctx, problem, &used);
-    if (status) return status;
     for (int k = 0; k < NIGH_SQUARES_METHODS - 1; k++) {
         nigh_squares_choice c = {.method = (nigh_squares_method)(k + 1)};
-        cost(problem, &o, &used, &c);
+        cost(p, o, r, &c);
         int at = k;
         for (; at > 0 && choices[at - 1].seconds > c.seconds; at--) choices[at] = choices[at - 1];
         choices[at] = c;
     }
-    if (rates) *rates = used;
-    return NIGH_OK;
+    return nigh_poll(ctx);
+}
+
+nigh_status squares_plan(nigh_context *ctx, const nigh_squares *problem, const nigh_squares_options *o, nigh_squares_choice *choices, nigh_squares_rates *rates)
+{
+    nigh_squares_rates used;
+    bool given = o->rates && o->rates->d == problem->d;
+    if (given) used = *o->rates;
+    else guess(problem, nigh_context_threads(ctx), &used);
+    nigh_status status = rank(ctx, problem, o, &used, choices);
+    if (!status && !given && o->method == NIGH_SQUARES_AUTO && choices[0].seconds > LEAST_SECONDS && choices[1].seconds < 1.5 * choices[0].seconds) {
+        status = measure(ctx, problem, &used);
+        if (!status) status = rank(ctx, problem, o, &used, choices);
+    }
+    if (!status && rates) *rates = used;
+    return status;
+}
+
+nigh_status nigh_squares_plan(nigh_context *ctx, const nigh_squares *problem, const nigh_squares_options *options, nigh_squares_choice *choices,
+                              nigh_squares_rates *rates)
+{
+    nigh_squares_options o = *options;
+    if (!(o.error > 0)) o.error = 1e-10;
+    if (!(o.delta > 0)) o.delta = 0.01;
+    nigh_status status = rows_check(ctx, problem);
+    return status ? status : squares_plan(ctx, problem, &o, choices, rates);
 }

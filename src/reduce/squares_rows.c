@@ -1,15 +1,38 @@
 /* Passes over the rows of least squares: residual and gradient at once, Gram matrices, QR of blocks of rows. */
 #include "reduce/squares.h"
 
+#include "nn/margin.h"
 #include "tensor/dense.h"
 #include "tensor/linalg.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { MOST_THREADS = 64, PIECE_DOUBLES = 1 << 15, PIECE_ROWS = 256 };
+enum { MOST_THREADS = 64, PIECE_DOUBLES = 1 << 15, PIECE_ROWS = 256, MOST_PIECE = 1024 };
 
 /* ---- what is solved --------------------------------------------------------------------------------------------------- */
+
+bool rows_finite(int64_t n, const double *x)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * 0;
+    return sum == 0;
+}
+
+double rows_target(const nigh_squares *p)
+{
+    const srht_kernels *kernels = srht_kernels_at(nigh_cpu());
+    double total = 0;
+    for (int64_t at = 0; at < p->n; at += MOST_PIECE) {
+        int64_t count = at + MOST_PIECE < p->n ? MOST_PIECE : p->n - at;
+        const double *b = p->b + at;
+        double sum = 0;
+        if (!p->weight) kernels->dots(1, count, b, count, b, &sum);
+        for (int64_t i = 0; p->weight && i < count; i++) sum += p->weight[at + i] * b[i] * b[i];
+        total += sum;
+    }
+    return total;
+}
 
 nigh_status rows_check(nigh_context *ctx, const nigh_squares *p)
 {
@@ -20,6 +43,7 @@ nigh_status rows_check(nigh_context *ctx, const nigh_squares *p)
         return nigh_fail(ctx, NIGH_INVALID, "the sparse matrix is %lld x %lld, the problem %lld x %lld", (long long)p->sparse->rows, (long long)p->sparse->cols,
                          (long long)p->n, (long long)p->d);
     double sum = 0;
+    if (!p->weight && isfinite(rows_target(p))) return NIGH_OK;
     for (int64_t i = 0; i < p->n; i++) {
         if (!isfinite(p->b[i])) return nigh_fail(ctx, NIGH_INVALID, "the target of row %lld is %g; it must be finite", (long long)i + 1, p->b[i]);
         if (p->weight && !(p->weight[i] >= 0 && isfinite(p->weight[i])))
@@ -88,13 +112,13 @@ int64_t rows_room(const rows *r) { return r->threads * ((r->problem->d + 15) / 8
 /* f = residual of each row times its weight; returns the sum of weighted squares. */
 static double residuals(const rows *r, bool with_b, int64_t at, int64_t count, const double *product, double *f)
 {
-    double sum = 0;
+    double sum[4] = {0};
     for (int64_t i = 0; i < count; i++) {
         double w = r->scale ? r->scale[at + i] : 1, e = w * (with_b ? r->problem->b[at + i] - product[i] : product[i]);
-        sum += e * e;
+        sum[i % 4] += e * e;
         f[i] = w * e;
     }
-    return sum;
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static double dense_part(const rows *r, bool with_b, const double *x, int64_t from, int64_t to, double *g)
@@ -152,17 +176,35 @@ void rows_pass(const rows *r, bool with_b, const double *x, double *square, doub
 
 /* ---- Gram matrices --------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The kernels of margins are faster than dsyrk up to some columns, by more than its first reading: they take the block from the cache and need no copy for weights. An
+ * OpenBLAS that does not know the CPU is slower at all sizes.
+ */
+static bool own_gram(const rows *r) { return r->problem->a && (r->problem->d <= 144 || strcmp(openblas_get_corename(), "Prescott") == 0); }
+
+/* At so many rows the block is in the second-level cache for both of its readings, and OpenBLAS does not halve it. */
+static int64_t gram_piece(const rows *r) { return own_gram(r) ? PIECE_ROWS : r->problem->d < 768 || r->scale ? 128 : MOST_PIECE; }
+
 static void dense_gram_part(const rows *r, int64_t from, int64_t to, double *gram, double *c, double *copy)
 {
     const nigh_squares *p = r->problem;
+    const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
     int d = (int)p->d;
-    double f[PIECE_ROWS];
-    for (int64_t at = from; at < to; at += PIECE_ROWS) {
-        int64_t count = to - at < PIECE_ROWS ? to - at : PIECE_ROWS;
+    int64_t piece = gram_piece(r);
+    bool own = own_gram(r);
+    double *part = c + (p->d + 15) / 8 * 8, f[MOST_PIECE], one[PIECE_ROWS];
+    for (int64_t i = 0; i < PIECE_ROWS; i++) one[i] = 1;
+    for (int64_t at = from; at < to; at += piece) {
+        int64_t count = to - at < piece ? to - at : piece;
         const double *a = p->a + at * p->d;
-        double zero[PIECE_ROWS] = {0};
-        residuals(r, true, at, count, zero, f);
-        r->kernels->rows(count, NULL, f, p->d, a, p->d, c);
+        for (int64_t i = 0; p->weight && i < count; i++) f[i] = p->weight[at + i] * p->b[at + i];
+        memset(part, 0, (size_t)p->d * sizeof *part); /* sums of sums: what rounding does grows with the pieces, not with the rows */
+        r->kernels->rows(count, NULL, p->weight ? f : p->b + at, p->d, a, p->d, part);
+        for (int64_t j = 0; j < p->d; j++) c[j] += part[j];
+        if (own) {
+            kernels->gram(count, p->d, a, p->weight ? p->weight + at : one, p->d, gram);
+            continue;
+        }
         for (int64_t i = 0; r->scale && i < count; i++)
             for (int64_t j = 0; j < p->d; j++) copy[i * p->d + j] = r->scale[at + i] * a[i * p->d + j];
         cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, d, (int)count, 1, r->scale ? copy : a, d, 1, gram, d);
@@ -187,7 +229,7 @@ static void sparse_gram_part(const rows *r, int64_t from, int64_t to, double *gr
 nigh_status rows_gram(const rows *r, double *gram, double *c)
 {
     const nigh_squares *p = r->problem;
-    int64_t d = p->d, copies = r->scale && p->a ? PIECE_ROWS * d : 0, of_one = d * d + (d + 15) / 8 * 8 + copies;
+    int64_t d = p->d, copies = r->scale && p->a && !own_gram(r) ? gram_piece(r) * d : 0, of_one = d * d + (d + 15) / 8 * 16 + copies;
     double *room = nigh_alloc_zero(r->ctx, (size_t)(of_one * r->threads), sizeof *room);
     if (!room) return NIGH_MEMORY;
     void (*part)(const rows *, int64_t, int64_t, double *, double *, double *) = p->a ? dense_gram_part : sparse_gram_part;
@@ -204,11 +246,35 @@ nigh_status rows_gram(const rows *r, double *gram, double *c)
     dense_leave(before);
     for (int t = 1; t < threads; t++)
         for (int64_t k = 0; k < d * d + d; k++) room[k] += room[t * of_one + k];
-    memcpy(gram, room, (size_t)(d * d) * sizeof *gram);
+    bool upper = own_gram(r);
+    for (int64_t i = 0; i < d; i++)
+        for (int64_t j = 0; j <= i; j++) gram[i * d + j] = upper ? room[j * d + i] : room[i * d + j];
     memcpy(c, room + d * d, (size_t)d * sizeof *c);
     for (int64_t j = 0; r->penalty && j < d; j++) gram[j * (d + 1)] += r->penalty[j];
     nigh_free(r->ctx, room);
     return NIGH_OK;
+}
+
+bool rows_from_gram(const rows *r, const double *gram, const double *c, const factor *f, const double *x, double target, double *product, double *square, double *size)
+{
+    int64_t d = r->problem->d, n = r->problem->n, terms = (r->problem->a ? MOST_PIECE + n / 128 : n) + d + 64;
+    double eps = (double)terms * 0x1p-52, length = target, inner = 0, norm = 0;
+    memcpy(product, c, (size_t)d * sizeof *product);
+    for (int64_t i = 0; i < d; i++) {
+        double sum = gram[i * (d + 1)] * x[i];
+        for (int64_t j = 0; j < i; j++) {
+            sum += gram[i * d + j] * x[j];
+            product[j] -= gram[i * d + j] * x[i];
+        }
+        product[i] -= sum;
+        length += f->unit[i] * fabs(x[i]);
+    }
+    for (int64_t j = 0; j < d; j++) inner += (c[j] + product[j]) * x[j];
+    factor_forward(f, product, product);
+    for (int64_t j = 0; j < d; j++) norm += product[j] * product[j];
+    *square = target * target - inner;
+    *size = sqrt(norm) + 2 * eps * length * sqrt((double)d) / f->smallest;
+    return *square > 1e8 * eps * length * length && f->smallest > 1e-3 * f->largest;
 }
 
 /* ---- QR of blocks of rows ---------------------------------------------------------------------------------------------------- */

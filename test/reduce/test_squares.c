@@ -59,6 +59,29 @@ static const nigh_squares_method dense[] = {NIGH_SQUARES_AUTO, NIGH_SQUARES_QR, 
                                             NIGH_SQUARES_GAUSSIAN};
 enum { DENSE = 7 };
 
+/* Normal equations tell the residual from their sums, with the bounds that the sums allow; where they allow too little, from a pass over the rows. */
+static void test_sums(void **state)
+{
+    static const int64_t columns[] = {9, 150};
+    nigh_context *ctx = test_context_new();
+    for (int wide = 0; wide < 2; wide++)
+        for (int weighted = 0; weighted < 2; weighted++)
+            for (int level = 0; level < 3; level++) {
+                double noise[] = {1, 1e-3, 1e-12}, x[150], bound[150];
+                problem q = make(ctx, 5000, columns[wide], noise[level], weighted);
+                nigh_squares_receipt r;
+                assert_ok(ctx, nigh_squares_solve(ctx, &q.p, &(nigh_squares_options){.method = NIGH_SQUARES_NORMAL, .error = 1e-10}, x, bound, &r));
+                double least = residual_of(&q.p, q.x);
+                assert_true(r.met && r.excess_bound <= 1e-10);
+                assert_true(fabs(r.residual - least) <= (level == 2 ? 1e-3 : 1e-12) * least);
+                if (level == 0) assert_true(r.excess_bound > 1e-24 && r.excess_bound < 1e-16); /* what rounding may have done to the sums is in it */
+                for (int64_t j = 0; j < columns[wide]; j++) assert_true(fabs(x[j] - q.x[j]) <= bound[j]);
+                unmake(&q);
+            }
+    nigh_context_free(ctx);
+    (void)state;
+}
+
 /* Every method meets the error that it says it meets, with and without weights, on one thread and two. */
 static void test_meets(void **state)
 {
@@ -406,7 +429,7 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_meets),  cmocka_unit_test(test_coordinates), cmocka_unit_test(test_exact),     cmocka_unit_test(test_linear_and_step),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_meets), cmocka_unit_test(test_sums),  cmocka_unit_test(test_coordinates), cmocka_unit_test(test_exact),     cmocka_unit_test(test_linear_and_step),
                                        cmocka_unit_test(test_planner), cmocka_unit_test(test_scales),      cmocka_unit_test(test_bad_input), cmocka_unit_test(test_dependent),
                                        cmocka_unit_test(test_ridge),  cmocka_unit_test(test_sparse),      cmocka_unit_test(test_blocks),    cmocka_unit_test(test_peers),
                                        cmocka_unit_test(test_memory)};
