@@ -178,9 +178,13 @@ void rows_pass(const rows *r, bool with_b, const double *x, double *square, doub
 
 /*
  * The kernels of margins are faster than dsyrk up to some columns, by more than its first reading: they take the block from the cache and need no copy for weights. An
- * OpenBLAS that does not know the CPU is slower at all sizes.
+ * OpenBLAS that does not know the CPU is slower at all sizes. Without vectors dsyrk is the faster.
  */
-static bool own_gram(const rows *r) { return r->problem->a && (r->problem->d <= 144 || strcmp(openblas_get_corename(), "Prescott") == 0); }
+static bool own_gram(const rows *r)
+{
+    if (!r->problem->a || nigh_cpu() == NIGH_CPU_SCALAR) return false;
+    return r->problem->d <= 144 || strcmp(openblas_get_corename(), "Prescott") == 0;
+}
 
 /* At so many rows the block is in the second-level cache for both of its readings, and OpenBLAS does not halve it. */
 static int64_t gram_piece(const rows *r) { return own_gram(r) ? PIECE_ROWS : r->problem->d < 768 || r->scale ? 128 : MOST_PIECE; }
