@@ -92,10 +92,10 @@ static nigh_status contest_bars(claim_run *run)
 static nigh_status race_bars(claim_run *run)
 {
     path_figures p, k;
-    nigh_status status = path_race(run, 1000000, 8000, 30, 5, &p);
+    nigh_status status = path_race(run, 1000000, 5000, 30, 5, &p);
     if (!status) status = clusters_race(run, 1000000, 4000, &k);
     if (status) return status;
-    claim_note(run, "30 penalties x 5 folds, logistic, n = 1e6, m = 8000: all rows %.3f s (%.0f passes for all; %.3f s of it test losses), subset %.3f s of which building %.3f", p.full, p.passes,
+    claim_note(run, "30 penalties x 5 folds, logistic, n = 1e6, m = 5000: all rows %.3f s (%.0f passes for all; %.3f s of it test losses), subset %.3f s of which building %.3f", p.full, p.passes,
                p.test, p.subset, p.build);
     claim_note(run, "excess test loss: mean %.5f, worst %.5f, at the best penalty %.5f; of the best of as many uniform draws %.5f, %.5f, %.5f", p.mean, p.worst, p.chosen, p.uniform_mean,
                p.uniform_worst, p.uniform_chosen);
