@@ -175,7 +175,7 @@ def main():
             smallest = min(c['rows'] for c in all_ways['candidates'] if c['state'] in ('met', 'chosen') and not c['model_only'])
             smallest = min(smallest, min(c['rows'] for c in one['candidates'] if c['state'] in ('met', 'chosen') and not c['model_only']))
             kept = np.loadtxt(subset, delimiter=',', skiprows=1, ndmin=2)
-            elsewhere = check(loss, x, y, kept[:, 0].astype(int), kept[:, 1], one['best_cost'])
+            elsewhere = check(loss, x, y, kept[:, 0].astype(int), kept[:, 1].copy(), one['best_cost'])
             ratio = chosen['rows'] / smallest
             shown += 1
             held += elsewhere <= error * 1.001
