@@ -1,7 +1,7 @@
 /*
  * The planner of subsets: one training on all rows, then for every chooser the smallest size whose model costs at most `error` more on ALL rows, found by
  * growing or shrinking the size as the error asks and halving the ratio between a miss and a pass. A size counts as too small when
- * `draws` subsets of it missed. The rule is the same for every chooser, so that none gets more luck than another.
+ * `draws` subsets of it missed. The rule is the same for every chooser, so that none gets more luck than another; the winner alone is then tried again below its size.
  */
 #include "nigh/reduce.h"
 
@@ -23,6 +23,7 @@ typedef struct search {
     nigh_subset subset;  /* of the try at work */
     double *model;       /* [parameters] */
     int64_t room;        /* of out->history */
+    int patience;        /* times so many draws */
 } search;
 
 nigh_reduce_request nigh_reduce_request_default(void) { return (nigh_reduce_request){.draws = 8, .precision = 1.08}; }
@@ -155,7 +156,7 @@ static nigh_status try_size(search *s, int64_t m, bool *met, double *best)
 {
     nigh_status status = NIGH_OK;
     *met = false, *best = INFINITY;
-    int draws = s->chooser->once ? (s->request.draws + 3) / 4 : s->request.draws;
+    int draws = s->patience * (s->chooser->once ? (s->request.draws + 3) / 4 : s->request.draws);
     for (int i = 0; i < draws && !*met && !status; i++) {
         bool modelled = false;
         double error = INFINITY, subset_error = NAN, seconds = 0;
@@ -231,21 +232,62 @@ static nigh_status excuse(search *s, nigh_status status, nigh_reduce_state state
     return s->candidate->why ? NIGH_OK : NIGH_MEMORY;
 }
 
-static nigh_status run_chooser(search *s)
+/* Scores, then the search that is handed in. */
+static nigh_status with_scores(search *s, nigh_status (*work)(search *))
 {
-    nigh_reduce_candidate *c = s->candidate;
-    nigh_status status = s->chooser->supports ? s->chooser->supports(s->ctx, &s->task) : NIGH_OK;
-    if (status) return excuse(s, status, NIGH_REDUCE_UNSUPPORTED);
+    nigh_status status = NIGH_OK;
     double began = nigh_clock();
     if (s->chooser->scores) {
         s->score = nigh_alloc(s->ctx, (size_t)s->task.rows->n * sizeof *s->score);
         status = s->score ? s->chooser->scores(s->ctx, &s->task, s->score) : NIGH_MEMORY;
     }
-    if (!status) status = search_size(s);
-    c->choose_seconds = nigh_clock() - began;
+    if (!status) status = work(s);
+    s->candidate->choose_seconds += nigh_clock() - began;
     nigh_free(s->ctx, s->score);
     s->score = NULL;
-    return excuse(s, status, NIGH_REDUCE_FAILED);
+    return status;
+}
+
+static void set_candidate(search *s, int i)
+{
+    s->candidate = &s->out->candidates[i];
+    for (s->chooser = choosers; strcmp(s->chooser->name, s->candidate->method) != 0;) s->chooser++;
+}
+
+static nigh_status run_chooser(search *s)
+{
+    nigh_status status = s->chooser->supports ? s->chooser->supports(s->ctx, &s->task) : NIGH_OK;
+    if (status) return excuse(s, status, NIGH_REDUCE_UNSUPPORTED);
+    return excuse(s, with_scores(s, search_size), NIGH_REDUCE_FAILED);
+}
+
+/* A search may turn back at a size that was only unlucky: below what it ended with more draws are made, while that helps. */
+static nigh_status squeeze(search *s)
+{
+    nigh_status status = NIGH_OK;
+    for (double share = 0.7; share < 0.95 && !status;) {
+        bool met;
+        double error;
+        int64_t m = (int64_t)(share * (double)s->candidate->subset.count);
+        if (m < 1) break;
+        status = try_size(s, m, &met, &error);
+        share = met ? 0.7 : share + 0.1;
+    }
+    return status;
+}
+
+static nigh_status squeeze_smallest(search *s)
+{
+    s->candidate = NULL;
+    int64_t least = smallest_of_others(s);
+    for (int i = 1; i < s->out->count && least < INT64_MAX; i++) {
+        const nigh_reduce_candidate *c = &s->out->candidates[i];
+        if (c->model_only || c->state != NIGH_REDUCE_MET || c->subset.count != least) continue;
+        set_candidate(s, i);
+        s->patience = 4;
+        return with_scores(s, squeeze);
+    }
+    return NIGH_OK;
 }
 
 /* ---- the choice ---------------------------------------------------------------------------------------------- */
@@ -370,12 +412,12 @@ static nigh_status run_all(search *s)
     nigh_status status = train_full(s);
     if (!status) o->candidates[0].train_seconds = o->full_seconds;
     for (int i = 1; i < o->count && !status; i++) {
-        s->candidate = &o->candidates[i];
-        for (s->chooser = choosers; strcmp(s->chooser->name, s->candidate->method) != 0;) s->chooser++;
+        set_candidate(s, i);
         nigh_progress(s->ctx, s->candidate->method, i, o->count);
         status = run_chooser(s);
         if (!status && s->request.watch) s->request.watch(s->request.watch_user, o);
     }
+    if (!status && o->uses == 0) status = squeeze_smallest(s);
     if (!status) status = count_costs(s);
     if (!status) choose(o);
     return status ? status : measure_distortion(s);
@@ -383,7 +425,7 @@ static nigh_status run_all(search *s)
 
 nigh_status nigh_reduce_rows(nigh_context *ctx, const nigh_rows *rows, const nigh_loss *loss, const nigh_reduce_request *request, nigh_reduction **out)
 {
-    search s = {.ctx = ctx, .task = {rows, loss, request->seed}, .request = *request};
+    search s = {.ctx = ctx, .task = {rows, loss, request->seed}, .request = *request, .patience = 1};
     nigh_status status = check_request(ctx, request);
     if (!status) status = check_methods(ctx, request->methods);
     if (!status) status = nigh_rows_check(ctx, rows, loss);
