@@ -10,22 +10,14 @@
  */
 #ifndef NIGH_CORESET_H
 #define NIGH_CORESET_H
-#include "nigh/core.h"
 #include "nigh/random.h"
+#include "nigh/rows.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
-
-/* A view: nothing is owned. n >= 1, d >= 1; all numbers finite, weights not negative with a positive sum. */
-typedef struct nigh_rows {
-    int64_t n, d;
-    const double *x;      /* [n,d] */
-    const double *y;      /* [n] targets; classes 0 and 1 (logistic, hinge); NULL where the loss has none */
-    const double *weight; /* [n]; NULL: ones */
-} nigh_rows;
+/* ---- rows (nigh/rows.h) ----------------------------------------------------------------------------------------- */
 
 /* NIGH_INVALID names the first row and column that is not finite, a negative weight, a y that the loss does not allow. O(n d). */
 typedef struct nigh_loss nigh_loss;
@@ -35,18 +27,6 @@ NIGH_API nigh_status nigh_rows_check(nigh_context *ctx, const nigh_rows *rows, c
 NIGH_API double nigh_rows_weight(const nigh_rows *rows);
 
 /* ---- losses ----------------------------------------------------------------------------------------------------- */
-
-typedef enum nigh_row_loss_kind {
-    NIGH_LOSS_SQUARES,  /* r^2, r = y - x.w - b                                                      */
-    NIGH_LOSS_LP,       /* |r|^p, 1 <= p <= 8                                                        */
-    NIGH_LOSS_HUBER,    /* r^2 / 2 to |r| = delta, then delta (|r| - delta / 2)                      */
-    NIGH_LOSS_LOGISTIC, /* log(1 + exp(-s m)), m = x.w + b, s = 2 y - 1                              */
-    NIGH_LOSS_HINGE,    /* max(0, 1 - s m): support vector machine                                   */
-    NIGH_LOSS_KMEANS,   /* least |x - c_j|^2 over k centres                                          */
-    NIGH_LOSS_MIXTURE,  /* - log density of k Gaussians with full covariances                        */
-    NIGH_LOSS_RESIDUAL, /* a function of r that the user wrote, "r*r/(1+abs(r))": any expression in r */
-    NIGH_LOSS_CALLBACK  /* the user's own                                                            */
-} nigh_row_loss_kind;
 
 /* How a fit ended. */
 typedef struct nigh_loss_fit {

@@ -47,6 +47,7 @@
 #include "nigh/residual.h"
 #include "nigh/roots.h"
 #include "nigh/row_stream.h"
+#include "nigh/rows.h"
 #include "nigh/samples.h"
 #include "nigh/second.h"
 #include "nigh/sparse.h"

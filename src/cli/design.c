@@ -1,5 +1,6 @@
 /* See design.h. */
 #include "cli/design.h"
+#include "core/words.h"
 
 #include "cli/problem.h"
 #include "nigh/design.h"
@@ -18,12 +19,6 @@ static nigh_status choose(nigh_context *ctx, const char *flag, const char *names
         p += size + (p[size] == ',');
     }
     return nigh_fail(ctx, NIGH_INVALID, "--%s is '%s'; %s are allowed", flag, text, names);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
 }
 
 static nigh_status write_csv(nigh_context *ctx, const char *path, int64_t d, const nigh_array *rows)
@@ -50,15 +45,15 @@ static nigh_status write_design(nigh_context *ctx, const char *path, const nigh_
 {
     int64_t d = design->d;
     nigh_array rows = {0};
-    if (ends_with(path, ".npz")) return write_npz(ctx, path, design);
-    if (!ends_with(path, ".npy") && !ends_with(path, ".csv"))
+    if (word_ends(path, ".npz")) return write_npz(ctx, path, design);
+    if (!word_ends(path, ".npy") && !word_ends(path, ".csv"))
         return nigh_fail(ctx, NIGH_INVALID, "-o is '%s'; a file of points ends with .csv, .npy or .npz", path);
     nigh_status status = nigh_array_new(ctx, &(nigh_shape){NIGH_F64, 2, {design->n, d + 1}}, &rows);
     for (int64_t i = 0; i < design->n && !status; i++) {
         memcpy((double *)rows.data + i * (d + 1), design->x + i * d, (size_t)d * sizeof(double));
         ((double *)rows.data)[i * (d + 1) + d] = design->weight[i];
     }
-    if (!status) status = ends_with(path, ".npy") ? nigh_npy_write(ctx, path, &rows) : write_csv(ctx, path, d, &rows);
+    if (!status) status = word_ends(path, ".npy") ? nigh_npy_write(ctx, path, &rows) : write_csv(ctx, path, d, &rows);
     nigh_array_free(ctx, &rows);
     return status;
 }

@@ -1,5 +1,6 @@
 /* nigh plan FILE --loss LOSS: the smallest weighted subset of rows that a model may be fitted to. */
 #include "cli/cli.h"
+#include "core/words.h"
 #include "cli/rows_file.h"
 #include "core/file.h"
 
@@ -50,12 +51,6 @@ static void watch(void *user, const nigh_reduction *o)
     }
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcasecmp(name + n - m, end) == 0;
-}
-
 static nigh_status write_csv(nigh_context *ctx, const char *path, const nigh_subset *subset)
 {
     char *names[] = {"row", "weight"};
@@ -92,7 +87,7 @@ static nigh_status write_subset(nigh_context *ctx, const words *w, const rows_fi
         all.subset = (nigh_subset){.count = n, .index = nigh_alloc(ctx, (size_t)n * sizeof(int64_t)), .weight = nigh_alloc(ctx, (size_t)n * sizeof(double))};
         for (int64_t i = 0; i < n && all.subset.index && all.subset.weight; i++) all.subset.index[i] = i, all.subset.weight[i] = file->weight ? file->weight[i] : 1;
     }
-    nigh_status status = !all.subset.index || !all.subset.weight ? NIGH_MEMORY : ends_with(w->out, ".npz") ? write_npz(ctx, w->out, o, &all) : write_csv(ctx, w->out, &all.subset);
+    nigh_status status = !all.subset.index || !all.subset.weight ? NIGH_MEMORY : word_ends(w->out, ".npz") ? write_npz(ctx, w->out, o, &all) : write_csv(ctx, w->out, &all.subset);
     if (own) nigh_subset_free(ctx, &all.subset);
     return status;
 }

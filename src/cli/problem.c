@@ -1,5 +1,6 @@
 /* See problem.h. */
 #include "cli/problem.h"
+#include "core/words.h"
 
 #include "core/json.h"
 #include "nigh/function.h"
@@ -13,12 +14,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0;
-}
 
 nigh_status problem_box(nigh_context *ctx, const char *flag, const char *text, double **low, double **high, int64_t *dims)
 {
@@ -114,7 +109,7 @@ static nigh_status pairs_problem(nigh_context *ctx, const problem_words *w, cons
     return status;
 }
 
-static bool is_hdf5(const char *text) { return ends_with(text, ".h5") || ends_with(text, ".hdf5") || ends_with(text, ".hdf"); }
+static bool is_hdf5(const char *text) { return word_ends(text, ".h5") || word_ends(text, ".hdf5") || word_ends(text, ".hdf"); }
 
 /* What the user says, else the array `grid` of the file, else unknown. */
 static nigh_status grid_of(nigh_context *ctx, const problem_words *w, const nigh_bundle *bundle, nigh_grid *grid)
@@ -213,10 +208,10 @@ nigh_status problem_from_words(nigh_context *ctx, const problem_words *w, nigh_p
     if (!w->text) return nigh_fail(ctx, NIGH_INVALID, "what is to be approximated? Name a function, an expression, an equation, a file of pairs, or --exact COMMAND");
     if (is_equation(w->text)) return from_equation(ctx, w, problem);
     if (w->grid || w->with) return from_equation(ctx, w, problem); /* which tells what there is */
-    if (ends_with(w->text, ".npz") || is_hdf5(w->text)) return from_bundle(ctx, w, problem);
-    if (ends_with(w->text, ".csv") || ends_with(w->text, ".csv.gz") || ends_with(w->text, ".tsv") || ends_with(w->text, ".txt")) return from_csv(ctx, w, problem);
+    if (word_ends(w->text, ".npz") || is_hdf5(w->text)) return from_bundle(ctx, w, problem);
+    if (word_ends(w->text, ".csv") || word_ends(w->text, ".csv.gz") || word_ends(w->text, ".tsv") || word_ends(w->text, ".txt")) return from_csv(ctx, w, problem);
     struct stat info;
-    if (ends_with(w->text, ".npy") || (stat(w->text, &info) == 0 && !w->on))
+    if (word_ends(w->text, ".npy") || (stat(w->text, &info) == 0 && !w->on))
         return nigh_fail(ctx, NIGH_INVALID, "%s: a file of pairs is npz or h5 (arrays `inputs` and `outputs`) or csv (with --outputs COLUMNS)", w->text);
     return w->box ? from_expression(ctx, w, problem) : from_function(ctx, w, problem);
 }

@@ -1,5 +1,6 @@
 /* nigh reduce least-squares: coefficients of a linear fit from a sketch or in full, whichever is faster for the error asked, with a receipt. */
 #include "cli/reduce.h"
+#include "core/words.h"
 #include "cli/rows_file.h"
 #include "cli/squares_compare.h"
 #include "nigh/io.h"
@@ -55,17 +56,6 @@ typedef struct input {
     char **names; /* [d] or NULL */
 } input;
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcasecmp(name + n - m, end) == 0;
-}
-
-static bool is_libsvm(const char *p)
-{
-    return ends_with(p, ".libsvm") || ends_with(p, ".svm") || ends_with(p, ".svmlight") || ends_with(p, ".libsvm.gz") || ends_with(p, ".svm.gz") || ends_with(p, ".svmlight.gz");
-}
-
 /* ---- input --------------------------------------------------------------------------------------------------------- */
 
 static void input_free(nigh_context *ctx, input *in)
@@ -105,8 +95,8 @@ static nigh_status read_sparse(nigh_context *ctx, const arguments *a, input *in)
 /* Names of the features, where the file has some. */
 static nigh_status read_names(nigh_context *ctx, const arguments *a, input *in)
 {
-    if (strcmp(a->file.path, "-") == 0 || ends_with(a->file.path, ".npz") || ends_with(a->file.path, ".h5") || ends_with(a->file.path, ".hdf5") ||
-        ends_with(a->file.path, ".safetensors"))
+    if (strcmp(a->file.path, "-") == 0 || word_ends(a->file.path, ".npz") || word_ends(a->file.path, ".h5") || word_ends(a->file.path, ".hdf5") ||
+        word_ends(a->file.path, ".safetensors"))
         return NIGH_OK;
     nigh_row_options options = {.features = a->file.features, .weight = a->file.weight, .target = a->file.target ? a->file.target : "-1"};
     nigh_row_stream *stream;
@@ -249,7 +239,7 @@ static void print_json(const arguments *a, const input *in, const double *x, con
 static nigh_status write_out(nigh_context *ctx, const char *path, const input *in, const double *x, const double *bound)
 {
     int64_t d = in->problem.d;
-    if (ends_with(path, ".npy")) return nigh_npy_write(ctx, path, &(nigh_array){{NIGH_F64, 1, {d}}, (void *)x});
+    if (word_ends(path, ".npy")) return nigh_npy_write(ctx, path, &(nigh_array){{NIGH_F64, 1, {d}}, (void *)x});
     double *both = nigh_alloc(ctx, 2 * (size_t)d * sizeof *both);
     if (!both) return NIGH_MEMORY;
     for (int64_t j = 0; j < d; j++) both[2 * j] = x[j], both[2 * j + 1] = bound[j];
@@ -266,10 +256,10 @@ static nigh_status run(nigh_context *ctx, arguments *a)
     input in = {0};
     nigh_squares_receipt receipt;
     a->options.seed = nigh_context_seed(ctx);
-    if (a->out && !ends_with(a->out, ".csv") && !ends_with(a->out, ".npy")) return nigh_fail(ctx, NIGH_INVALID, "-o is '%s'; a name with .csv or .npy is allowed", a->out);
+    if (a->out && !word_ends(a->out, ".csv") && !word_ends(a->out, ".npy")) return nigh_fail(ctx, NIGH_INVALID, "-o is '%s'; a name with .csv or .npy is allowed", a->out);
     nigh_status status = a->method ? nigh_squares_method_find(ctx, a->method, &a->options.method) : NIGH_OK;
     a->options.most = a->passes == 0 ? -1 : a->passes;
-    if (!status) status = is_libsvm(a->file.path) ? read_sparse(ctx, a, &in) : read_dense(ctx, a, &in);
+    if (!status) status = rows_file_sparse(a->file.path) ? read_sparse(ctx, a, &in) : read_dense(ctx, a, &in);
     double *x = status ? NULL : nigh_alloc(ctx, 2 * (size_t)in.problem.d * sizeof *x), *bound = x ? x + in.problem.d : NULL, began = nigh_clock();
     if (!status && !x) status = NIGH_MEMORY;
     if (!status) status = nigh_squares_solve(ctx, &in.problem, &a->options, x, bound, &receipt);

@@ -1,5 +1,6 @@
 /* See rows_file.h. */
 #include "cli/rows_file.h"
+#include "core/words.h"
 
 #include "nigh/io.h"
 #include "nigh/linear.h"
@@ -18,15 +19,9 @@ void rows_file_free(nigh_context *ctx, rows_file *file)
     *file = (rows_file){0};
 }
 
-static bool ends_with(const char *name, const char *end)
+bool rows_file_sparse(const char *p)
 {
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcasecmp(name + n - m, end) == 0;
-}
-
-static bool is_libsvm(const char *p)
-{
-    return ends_with(p, ".libsvm") || ends_with(p, ".svm") || ends_with(p, ".svmlight") || ends_with(p, ".libsvm.gz") || ends_with(p, ".svm.gz") || ends_with(p, ".svmlight.gz");
+    return word_ends(p, ".libsvm") || word_ends(p, ".svm") || word_ends(p, ".svmlight") || word_ends(p, ".libsvm.gz") || word_ends(p, ".svm.gz") || word_ends(p, ".svmlight.gz");
 }
 
 static double *doubles(nigh_context *ctx, int64_t count) { return nigh_alloc(ctx, (size_t)(count ? count : 1) * sizeof(double)); }
@@ -63,7 +58,7 @@ static nigh_status append(nigh_context *ctx, const nigh_row_block *block, int64_
 static nigh_status from_stream(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
 {
     bool uses_y = nigh_loss_uses_y(loss);
-    nigh_row_options options = {.features = w->features, .weight = w->weight, .target = w->target ? w->target : uses_y && !is_libsvm(w->path) ? "-1" : NULL};
+    nigh_row_options options = {.features = w->features, .weight = w->weight, .target = w->target ? w->target : uses_y && !rows_file_sparse(w->path) ? "-1" : NULL};
     nigh_row_stream *stream;
     nigh_row_block block;
     int64_t room = 0;
@@ -96,8 +91,8 @@ static nigh_status vector_of(nigh_context *ctx, const char *path, const char *wh
 static nigh_status from_bundle(nigh_context *ctx, const rows_words *w, const nigh_loss *loss, rows_file *out)
 {
     nigh_bundle bundle = {.ctx = ctx};
-    bool hdf5 = ends_with(w->path, ".h5") || ends_with(w->path, ".hdf5");
-    nigh_status status = hdf5 ? nigh_hdf5_read(ctx, w->path, NULL, &bundle) : ends_with(w->path, ".safetensors") ? nigh_safetensors_read(ctx, w->path, &bundle)
+    bool hdf5 = word_ends(w->path, ".h5") || word_ends(w->path, ".hdf5");
+    nigh_status status = hdf5 ? nigh_hdf5_read(ctx, w->path, NULL, &bundle) : word_ends(w->path, ".safetensors") ? nigh_safetensors_read(ctx, w->path, &bundle)
                                                                                                                    : nigh_npz_read(ctx, w->path, &bundle);
     if (status) return status;
     const nigh_array *x = find_any(&bundle, w->features, (const char *const[]){"x", "X", "inputs", "features", NULL});
@@ -155,7 +150,7 @@ nigh_status rows_file_read(nigh_context *ctx, const rows_words *w, const nigh_lo
 {
     rows_file f = {0};
     const char *p = w->path;
-    bool bundle = ends_with(p, ".npz") || ends_with(p, ".h5") || ends_with(p, ".hdf5") || ends_with(p, ".safetensors");
+    bool bundle = word_ends(p, ".npz") || word_ends(p, ".h5") || word_ends(p, ".hdf5") || word_ends(p, ".safetensors");
     nigh_status status = bundle ? from_bundle(ctx, w, loss, &f) : from_stream(ctx, w, loss, &f);
     f.rows.x = f.x, f.rows.y = f.y, f.rows.weight = f.weight;
     if (!status && nigh_loss_has_classes(loss)) status = find_classes(ctx, p, &f);

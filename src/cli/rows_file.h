@@ -18,5 +18,8 @@ typedef struct rows_file {
 
 /* Checked for this loss: y is there when it uses y, has two values where those are classes. */
 nigh_status rows_file_read(nigh_context *ctx, const rows_words *words, const nigh_loss *loss, rows_file *out);
+/* A libsvm file by its name: its label is y, whatever the loss. */
+bool rows_file_sparse(const char *path);
+
 void rows_file_free(nigh_context *ctx, rows_file *file);
 #endif

@@ -1,15 +1,10 @@
 /* nigh sample */
 #include "cli/design.h"
+#include "core/words.h"
 #include "cli/problem.h"
 #include "nigh/io.h"
 
 #include <string.h>
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 /* Arrays `inputs` and `outputs`, of fields also `grid`: where their points lie (nigh_grid). */
 static nigh_status write_pairs(nigh_context *ctx, const char *path, int64_t n, const nigh_problem *problem, nigh_array *in, nigh_array *out)
@@ -25,7 +20,7 @@ static nigh_status write_pairs(nigh_context *ctx, const char *path, int64_t n, c
     nigh_status status = nigh_bundle_add(&bundle, "inputs", &shaped[0]);
     if (!status) status = nigh_bundle_add(&bundle, "outputs", &shaped[1]);
     if (!status && lies) status = nigh_bundle_add(&bundle, "grid", &(nigh_array){{NIGH_I32, 1, {1}}, &lies});
-    if (!status && (ends_with(path, ".h5") || ends_with(path, ".hdf5"))) status = nigh_hdf5_write(ctx, path, &bundle, 0);
+    if (!status && (word_ends(path, ".h5") || word_ends(path, ".hdf5"))) status = nigh_hdf5_write(ctx, path, &bundle, 0);
     else if (!status) status = nigh_npz_write(ctx, path, &bundle, 0);
     nigh_bundle_free(&bundle);
     return status;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MOST = 64 };
 
@@ -41,4 +42,21 @@ void number_text(double value, bool single, char text[32])
         snprintf(text, 32, "%.*g", digits, value);
         if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value) return;
     }
+}
+
+bool word_ends(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+bool word_listed(const char *list, const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *p = list; p && *p;) {
+        size_t word = strcspn(p, ",");
+        if (word == size && strncmp(p, name, size) == 0) return true;
+        p += word + (p[word] == ',');
+    }
+    return !list;
 }

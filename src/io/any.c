@@ -1,14 +1,9 @@
 /* An array from a file of any format, told apart by its first bytes and its extension. Declared in nigh/io.h. */
 #include "io/stream.h"
+#include "core/words.h"
 
 #include <string.h>
 #include <unistd.h>
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
 
 /* The only array of the bundle, or the one of that name, taken out of it. */
 static nigh_status take_one(nigh_bundle *bundle, const char *file, const char *name, nigh_array *out)
@@ -55,25 +50,25 @@ static nigh_status from_hdf5(nigh_context *ctx, const char *path, const nigh_buf
     return status;
 }
 
-static bool is_hdf5(const char *path) { return ends_with(path, ".h5") || ends_with(path, ".hdf5") || ends_with(path, ".hdf"); }
+static bool is_hdf5(const char *path) { return word_ends(path, ".h5") || word_ends(path, ".hdf5") || word_ends(path, ".hdf"); }
 
 /* No text begins with two zero bytes. */
 static bool is_idx(const nigh_buffer *file, const char *path)
 {
     bool plain = file->size >= 8 && memcmp(file->data, "\0\0", 2) == 0 && file->data[2] >= 8 && file->data[2] <= 14 && file->data[3] > 0;
-    return plain || ends_with(path, ".idx") || ends_with(path, "-ubyte") || ends_with(path, "idx.gz") || ends_with(path, "ubyte.gz");
+    return plain || word_ends(path, ".idx") || word_ends(path, "-ubyte") || word_ends(path, "idx.gz") || word_ends(path, "ubyte.gz");
 }
 
 static nigh_status from_bytes(nigh_context *ctx, const nigh_buffer *file, const char *path, const char *name, nigh_array *out)
 {
     const char *source = nigh_io_source_name(path);
     bool zip = file->size >= 4 && (memcmp(file->data, "PK\3\4", 4) == 0 || memcmp(file->data, "PK\5\6", 4) == 0);
-    bool tensors = ends_with(path, ".safetensors");
+    bool tensors = word_ends(path, ".safetensors");
     bool hdf5 = file->size >= 8 && memcmp(file->data, "\x89HDF\r\n\x1a\n", 8) == 0;
     bool npy = file->size >= 6 && memcmp(file->data, "\x93NUMPY", 6) == 0;
     nigh_bundle bundle = {.ctx = ctx};
     nigh_status status;
-    if (zip || tensors || ends_with(path, ".npz")) {
+    if (zip || tensors || word_ends(path, ".npz")) {
         status = tensors ? nigh_safetensors_parse(ctx, file->data, file->size, source, &bundle)
                          : nigh_npz_parse(ctx, file->data, file->size, source, &bundle);
         if (!status) status = take_one(&bundle, source, name, out);
@@ -82,7 +77,7 @@ static nigh_status from_bytes(nigh_context *ctx, const nigh_buffer *file, const 
     }
     if (hdf5 || is_hdf5(path)) return from_hdf5(ctx, path, file, name, out);
     if (name) return nigh_fail(ctx, NIGH_INVALID, "'%s' is no npz, safetensors or HDF5 file and has no array '%s'", source, name);
-    if (npy || ends_with(path, ".npy")) return nigh_npy_parse(ctx, file->data, file->size, source, out);
+    if (npy || word_ends(path, ".npy")) return nigh_npy_parse(ctx, file->data, file->size, source, out);
     if (is_idx(file, path)) return nigh_idx_parse(ctx, file->data, file->size, source, out);
     return from_csv(ctx, file, source, out);
 }

@@ -4,7 +4,7 @@
  */
 #ifndef NIGH_NN_MARGIN_H
 #define NIGH_NN_MARGIN_H
-#include "nigh/coreset.h"
+#include "nigh/rows.h"
 #include "nn/margin_residual.h"
 
 /* A loss as a function of the margin; smooth > 0 rounds off corners: LP (r^2 + smooth^2)^(p/2), hinge z^2 / (2 smooth) up to z = smooth.

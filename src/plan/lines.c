@@ -3,6 +3,7 @@
  * that differ only along a refining option form a line, along which the planner searches instead of trying all.
  */
 #include "plan/run.h"
+#include "core/words.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -246,18 +247,6 @@ static nigh_status lines_of_method(plan_run *run, const nigh_method *method)
     return status;
 }
 
-static bool wanted(const nigh_request *request, const char *name)
-{
-    if (!request->methods) return true;
-    size_t size = strlen(name);
-    for (const char *p = request->methods; *p;) {
-        size_t word = strcspn(p, ",");
-        if (word == size && strncmp(p, name, size) == 0) return true;
-        p += word + (p[word] == ',');
-    }
-    return false;
-}
-
 /* Every name of --methods must exist, every name of --settings be known to some method. */
 static nigh_status check_names(plan_run *run)
 {
@@ -311,7 +300,7 @@ nigh_status lines_make(plan_run *run)
         if (strcmp(method->problem, run->problem->kind) != 0) continue;
         any = true;
         if (!run->request->methods && method->flags & NIGH_METHOD_ASKED) status = note_not_asked(run, method);
-        else if (wanted(run->request, method->name)) status = lines_of_method(run, method);
+        else if (word_listed(run->request->methods, method->name)) status = lines_of_method(run, method);
     }
     if (!status && !any) status = nigh_fail(run->ctx, NIGH_UNSUPPORTED, "no method is known for problems of kind '%s'", run->problem->kind);
     return status;

@@ -1,29 +1,26 @@
 /* The classical ways to choose rows, and the table of all. */
 #include "reduce/choosers.h"
+#include "reduce/loss.h"
+#include "reduce/row_pull.h"
 
 #include "nigh/autocoreset.h"
 #include "nigh/reduce.h"
 #include "nigh/sensitivity.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-bool chooser_linear(const nigh_loss *loss)
-{
-    nigh_row_loss_kind kind = nigh_loss_is(loss)->kind;
-    return kind != NIGH_LOSS_KMEANS && kind != NIGH_LOSS_MIXTURE && kind != NIGH_LOSS_CALLBACK;
-}
+static double weight_of(const nigh_rows *rows, int64_t i) { return rows->weight ? rows->weight[i] : 1; }
 
 static nigh_status linear_only(nigh_context *ctx, const chooser_task *task)
 {
-    if (chooser_linear(task->loss)) return NIGH_OK;
+    if (loss_linear(task->loss)) return NIGH_OK;
     return nigh_fail(ctx, NIGH_UNSUPPORTED, "for losses of linear models; %s is none", nigh_loss_name(task->loss));
 }
 
-static nigh_status draw_uniform(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled)
+static nigh_status draw_uniform(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model)
 {
-    (void)model, (void)modelled;
+    (void)model;
     return nigh_subset_uniform(ctx, task->rows, m, nigh_loss_has_classes(task->loss), rng, subset);
 }
 
@@ -49,47 +46,21 @@ static nigh_status train_on(nigh_context *ctx, const chooser_task *task, const n
     return status;
 }
 
-static nigh_status draw_one_step(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled)
+static nigh_status draw_one_step(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model)
 {
     int64_t parameters = nigh_loss_parameters(task->loss, task->rows->d);
     double *start = nigh_alloc(ctx, (size_t)parameters * sizeof *start);
     if (!start) return NIGH_MEMORY;
-    nigh_status status = draw_uniform(ctx, task, m, rng, subset, NULL, NULL);
+    nigh_status status = draw_uniform(ctx, task, m, rng, subset, NULL);
     if (!status) status = train_on(ctx, task, subset, start);
     if (!status)
         status = nigh_loss_train(ctx, task->loss, task->rows, &(nigh_loss_fit_options){.start = start, .iterations = 1}, model, NULL);
     if (status) nigh_subset_free(ctx, subset);
-    *modelled = true;
     nigh_free(ctx, start);
     return status;
 }
 
 /* ---- scores ------------------------------------------------------------------------------------------------- */
-
-/* |z| of [1, (x - mean) / scale], so that no unit of a feature matters. */
-static nigh_status standard_norms(nigh_context *ctx, const nigh_rows *rows, double *norm)
-{
-    int64_t n = rows->n, d = rows->d;
-    double *moment = nigh_alloc_zero(ctx, 2 * (size_t)d, sizeof *moment), *square = moment ? moment + d : NULL, weight = nigh_rows_weight(rows);
-    if (!moment) return NIGH_MEMORY;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++) moment[j] += (rows->weight ? rows->weight[i] : 1) / weight * rows->x[i * d + j];
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++) {
-            double z = rows->x[i * d + j] - moment[j];
-            square[j] += (rows->weight ? rows->weight[i] : 1) / weight * z * z;
-        }
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 1;
-        for (int64_t j = 0; j < d; j++) {
-            double z = rows->x[i * d + j] - moment[j];
-            if (square[j] > DBL_EPSILON * moment[j] * moment[j]) sum += z * z / square[j];
-        }
-        norm[i] = sqrt(sum);
-    }
-    nigh_free(ctx, moment);
-    return NIGH_OK;
-}
 
 enum { PILOT_LEAST = 200, PILOT_MOST = 20000 };
 
@@ -99,33 +70,22 @@ static nigh_status pilot_model(nigh_context *ctx, const chooser_task *task, doub
     nigh_subset subset = {0};
     nigh_rng rng = nigh_rng_new(task->seed, 77);
     int64_t n = task->rows->n, m = n / 20 < PILOT_LEAST ? PILOT_LEAST : n / 20 > PILOT_MOST ? PILOT_MOST : n / 20;
-    nigh_status status = draw_uniform(ctx, task, m, &rng, &subset, NULL, NULL);
+    nigh_status status = draw_uniform(ctx, task, m, &rng, &subset, NULL);
     if (!status) status = train_on(ctx, task, &subset, model);
     nigh_subset_free(ctx, &subset);
     return status;
 }
 
-/*
- * Slope of the loss by the score, |f'(x.w + b)|, by a step of the intercept, times |z|: what a row contributes to the gradient at the pilot's model. A tenth of
- * the chance stays uniform, so that no weight explodes.
- */
+/* What a row contributes to the gradient at the pilot's model. A tenth of the chance stays uniform, so that no weight explodes. */
 static nigh_status scores_gradient(nigh_context *ctx, const chooser_task *task, double *score)
 {
     int64_t n = task->rows->n, d = task->rows->d;
-    double *model = nigh_alloc(ctx, (size_t)(d + 1) * sizeof *model), *up = nigh_alloc(ctx, 2 * (size_t)n * sizeof *up), *norm = up ? up + n : NULL;
-    nigh_status status = model && up ? pilot_model(ctx, task, model) : NIGH_MEMORY;
-    if (!status) status = standard_norms(ctx, task->rows, norm);
-    double b = status ? 0 : model[d], step = 1e-4 * fmax(1, fabs(b));
-    if (!status) model[d] = b + step, status = nigh_loss_values(ctx, task->loss, task->rows, model, up);
-    if (!status) model[d] = b - step, status = nigh_loss_values(ctx, task->loss, task->rows, model, score);
-    double sum = 0, weights = 0;
-    for (int64_t i = 0; i < n && !status; i++) {
-        double w = task->rows->weight ? task->rows->weight[i] : 1;
-        score[i] = w * fabs(up[i] - score[i]) / (2 * step) * norm[i];
-        sum += score[i], weights += w;
-    }
-    for (int64_t i = 0; i < n && !status; i++) score[i] = (sum > 0 ? 0.9 * score[i] / sum : 0) + 0.1 * (task->rows->weight ? task->rows->weight[i] : 1) / weights;
-    nigh_free(ctx, up);
+    double *model = nigh_alloc(ctx, (size_t)(3 * d + 1) * sizeof *model), *mean = model ? model + d + 1 : NULL, sum = 0, weight = nigh_rows_weight(task->rows);
+    nigh_status status = model ? pilot_model(ctx, task, model) : NIGH_MEMORY;
+    if (!status) status = row_moments(ctx, task->rows, mean, mean + d);
+    if (!status) status = row_pulls(ctx, task->loss, task->rows, model, mean, mean + d, score);
+    for (int64_t i = 0; i < n && !status; i++) sum += score[i] *= weight_of(task->rows, i);
+    for (int64_t i = 0; i < n && !status; i++) score[i] = (sum > 0 ? 0.9 * score[i] / sum : 0) + 0.1 * weight_of(task->rows, i) / weight;
     nigh_free(ctx, model);
     return status;
 }
@@ -170,17 +130,17 @@ static nigh_status scores_sensitivity(nigh_context *ctx, const chooser_task *tas
     nigh_status status = leverage ? nigh_sensitivity_bounds(ctx, task->rows, matrix_of(task->loss), power_of(task->loss), score, NULL, &bound) : NIGH_MEMORY;
     if (!status) status = nigh_leverage(ctx, task->rows, matrix_of(task->loss), 2, leverage, &found);
     for (int64_t i = 0; i < n && !status; i++)
-        score[i] = score[i] / bound.sum + leverage[i] / found.sum + (classes ? (task->rows->weight ? task->rows->weight[i] : 1) / weight : 0);
+        score[i] = score[i] / bound.sum + leverage[i] / found.sum + (classes ? weight_of(task->rows, i) / weight : 0);
     nigh_free(ctx, leverage);
     return status;
 }
 
-static nigh_status draw_autocoreset(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled)
+static nigh_status draw_autocoreset(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model)
 {
     nigh_autocoreset found = {0};
     nigh_status status = nigh_autocoreset_run(ctx, task->loss, task->rows, &(nigh_autocoreset_options){.m = m, .seed = nigh_rng_u64(rng)}, &found);
     if (status) return status;
-    (void)model, (void)modelled; /* the model that counts is the one anybody gets who trains on these rows alone */
+    (void)model; /* the model that counts is the one anybody gets who trains on these rows alone */
     *subset = found.subset;
     found.subset = (nigh_subset){0};
     nigh_autocoreset_free(ctx, &found);
@@ -202,13 +162,13 @@ static nigh_status scores_lightweight(nigh_context *ctx, const chooser_task *tas
     double *mean = nigh_alloc_zero(ctx, (size_t)d, sizeof *mean), weight = nigh_rows_weight(rows), sum = 0;
     if (!mean) return NIGH_MEMORY;
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < d; j++) mean[j] += (rows->weight ? rows->weight[i] : 1) / weight * rows->x[i * d + j];
+        for (int64_t j = 0; j < d; j++) mean[j] += weight_of(rows, i) / weight * rows->x[i * d + j];
     for (int64_t i = 0; i < n; i++) {
         double square = 0;
         for (int64_t j = 0; j < d; j++) square += (rows->x[i * d + j] - mean[j]) * (rows->x[i * d + j] - mean[j]);
-        sum += score[i] = (rows->weight ? rows->weight[i] : 1) * square;
+        sum += score[i] = weight_of(rows, i) * square;
     }
-    for (int64_t i = 0; i < n; i++) score[i] = (sum > 0 ? 0.5 * score[i] / sum : 0) + 0.5 * (rows->weight ? rows->weight[i] : 1) / weight;
+    for (int64_t i = 0; i < n; i++) score[i] = (sum > 0 ? 0.5 * score[i] / sum : 0) + 0.5 * weight_of(rows, i) / weight;
     nigh_free(ctx, mean);
     return NIGH_OK;
 }

@@ -22,11 +22,10 @@ typedef struct chooser {
     /* What does not depend on m: scores[n] to be sampled by (its own work is freed), or nothing. NULL: nothing is needed. */
     nigh_status (*scores)(nigh_context *ctx, const chooser_task *task, double *score);
 
-    /* One subset of about m rows; model[parameters] too when `modelled` is set. NULL: nigh_subset_scores. */
-    nigh_status (*draw)(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model, bool *modelled);
+    /* One subset of about m rows; with model_only model[parameters] is what counts of it. NULL: nigh_subset_scores. */
+    nigh_status (*draw)(nigh_context *ctx, const chooser_task *task, int64_t m, nigh_rng *rng, nigh_subset *subset, double *model);
 } chooser;
 
 extern const chooser choosers[]; /* ends with a name of NULL */
 
-bool chooser_linear(const nigh_loss *loss); /* a model of weights and an intercept */
 #endif

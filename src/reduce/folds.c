@@ -1,6 +1,8 @@
 /* Rows by fold; see folds.h. */
 #include "reduce/folds.h"
 
+#include "nigh/coreset.h"
+
 #include <math.h>
 #include <string.h>
 

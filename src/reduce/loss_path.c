@@ -157,14 +157,14 @@ static nigh_status fold_models(path *p, double lambda, double *model, bool *met)
     int64_t m = p->d + 1;
     bool again = false;
     nigh_status status = NIGH_OK;
-    bool todo[1000];
+    bool further[1000];
     for (int k = 0; k < p->folds.count && !status; k++) {
         status = solve(p, k, lambda, p->x);
         for (int64_t j = 0; j < m; j++) model[k * m + j] = p->x[j] + p->step[j];
-        todo[k] = !is_met(p) && p->curve.kind != NIGH_LOSS_SQUARES;
+        further[k] = !is_met(p) && p->curve.kind != NIGH_LOSS_SQUARES;
     }
     for (int k = 0; k < p->folds.count && !status; k++) {
-        if (!todo[k]) continue;
+        if (!further[k]) continue;
         bool good = true;
         again = true, p->fit.refined++;
         look(p, k, model + k * m, MARGIN_GRADIENT | MARGIN_HESSIAN);

@@ -183,8 +183,7 @@ nigh_status nigh_method_reduce(nigh_context *ctx, void *user, const nigh_rows *r
     const nigh_method_reducer *r = user;
     const chooser *c = r->chooser;
     const chooser_task task = {rows, r->loss, nigh_rng_u64(rng)};
-    bool modelled = false;
-    if (c->draw) return c->draw(ctx, &task, m, rng, out, NULL, &modelled);
+    if (c->draw) return c->draw(ctx, &task, m, rng, out, NULL);
     double *score = nigh_alloc(ctx, (size_t)rows->n * sizeof *score);
     nigh_status status = score ? c->scores(ctx, &task, score) : NIGH_MEMORY;
     if (!status) status = nigh_subset_scores(ctx, rows, score, m, rng, out);

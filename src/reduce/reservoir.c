@@ -6,14 +6,13 @@
  */
 #include "reduce/kept.h"
 #include "reduce/loss.h"
-
-#include "nigh/linear.h"
+#include "reduce/row_pull.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARE = 256, PILOT = 20000 };
+enum { PILOT = 20000 };
 
 struct nigh_reservoir {
     nigh_context *ctx;
@@ -93,57 +92,15 @@ void nigh_reservoir_free(nigh_reservoir *r)
 
 /* ---- scores ---- */
 
-static bool by_slope(const nigh_reservoir *r) { return r->o.loss && !r->o.plain && loss_linear(r->o.loss) && nigh_loss_is(r->o.loss)->kind != NIGH_LOSS_RESIDUAL; }
+static bool by_slope(const nigh_reservoir *r) { return r->o.loss && !r->o.plain && loss_linear(r->o.loss); }
 
 static bool is_uniform(const nigh_reservoir *r) { return !r->o.loss || r->o.plain; }
-
-/* Length of [1, (x - mean) / deviation]. */
-static double length_of(const nigh_reservoir *r, const double *x)
-{
-    double part[4] = {1, 0, 0, 0};
-    int64_t j = 0;
-    for (; j + 4 <= r->d; j += 4)
-        for (int k = 0; k < 4; k++) {
-            double z = (x[j + k] - r->mean[j + k]) * r->inverse[j + k];
-            part[k] += z * z;
-        }
-    for (; j < r->d; j++) {
-        double z = (x[j] - r->mean[j]) * r->inverse[j];
-        part[0] += z * z;
-    }
-    return sqrt(part[0] + part[1] + (part[2] + part[3]));
-}
-
-/* |slope of the loss by the margin| times the length. */
-static void slope_scores(const nigh_reservoir *r, const nigh_rows *rows, int64_t from, int64_t count, double *score)
-{
-    const margin_kernels *kernels = margin_kernels_at(nigh_cpu());
-    const margin_curve curve = loss_curve(r->o.loss, 0);
-    double margin[SHARE];
-    const double *x = rows->x + from * r->d;
-    kernels->margins(count, r->d, x, r->model, r->model[r->d], margin);
-    kernels->curve(&curve, count, margin, rows->y + from, NULL, NULL, score + from, NULL);
-    for (int64_t i = 0; i < count; i++) score[from + i] = fabs(score[from + i]) * length_of(r, x + i * r->d);
-}
 
 /* Unweighted scores without the uniform share. */
 static nigh_status raw_scores(nigh_reservoir *r, const nigh_rows *rows, double *score)
 {
-    int64_t n = rows->n, shares = (n + SHARE - 1) / SHARE;
     if (!by_slope(r)) return nigh_loss_values(r->ctx, r->o.loss, rows, r->model, score);
-    int threads = shares > 4 ? nigh_context_threads(r->ctx) : 1;
-    (void)threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-    for (int64_t k = 0; k < shares; k++) slope_scores(r, rows, k * SHARE, n - k * SHARE < SHARE ? n - k * SHARE : SHARE, score);
-    return NIGH_OK;
-}
-
-static nigh_status moments(nigh_reservoir *r, const nigh_rows *rows)
-{
-    nigh_linear_data data = {rows->n, rows->d, rows->x, rows->weight};
-    nigh_status status = nigh_standardise(r->ctx, &data, r->mean, r->inverse, NULL);
-    for (int64_t j = 0; j < r->d; j++) r->inverse[j] = 1 / r->inverse[j];
-    return status;
+    return row_pulls(r->ctx, r->o.loss, rows, r->model, r->mean, r->inverse, score);
 }
 
 /* More of a rare class than its share: nigh_class_budget. */
@@ -166,7 +123,7 @@ static nigh_status pilot(nigh_reservoir *r)
     if (!r->o.loss || rows.n == 0) return NIGH_OK;
     if (nigh_loss_has_classes(r->o.loss)) class_factors(r, &rows);
     if (r->o.plain) return NIGH_OK;
-    nigh_status status = moments(r, &rows);
+    nigh_status status = row_moments(r->ctx, &rows, r->mean, r->inverse);
     if (!status) status = nigh_loss_train(r->ctx, r->o.loss, &rows, &(nigh_loss_fit_options){.tolerance = 1e-3, .iterations = 30}, r->model, NULL);
     if (status == NIGH_INVALID) {
         nigh_log(r->ctx, NIGH_LOG_NOTE, "no pilot model: %s; every row has the same chance", nigh_message(r->ctx));

@@ -39,17 +39,6 @@ static nigh_status check_request(nigh_context *ctx, const nigh_reduce_request *r
     return NIGH_OK;
 }
 
-static bool in_list(const char *list, const char *name)
-{
-    size_t size = strlen(name);
-    for (const char *p = list; p && *p;) {
-        size_t part = strcspn(p, ",");
-        if (part == size && strncmp(p, name, size) == 0) return true;
-        p += part + (p[part] == ',');
-    }
-    return !list;
-}
-
 static nigh_status check_methods(nigh_context *ctx, const char *list)
 {
     for (const char *p = list; p && *p;) {
@@ -97,14 +86,14 @@ static nigh_status missed_if(nigh_status status, double *error)
     return NIGH_OK;
 }
 
-static nigh_status draw(search *s, int64_t m, uint64_t number, bool *modelled)
+static nigh_status draw(search *s, int64_t m, uint64_t number)
 {
     nigh_rng rng = nigh_rng_new(nigh_seed_split(s->task.seed, (uint64_t)(s->chooser - choosers) + 1), number);
-    if (s->chooser->draw) return s->chooser->draw(s->ctx, &s->task, m, &rng, &s->subset, s->model, modelled);
+    if (s->chooser->draw) return s->chooser->draw(s->ctx, &s->task, m, &rng, &s->subset, s->model);
     return nigh_subset_scores(s->ctx, s->task.rows, s->score, m, &rng, &s->subset);
 }
 
-static nigh_status evaluate(search *s, bool modelled, double *error, double *subset_error, double *seconds)
+static nigh_status evaluate(search *s, double *error, double *subset_error, double *seconds)
 {
     nigh_rows part;
     void *block;
@@ -112,10 +101,13 @@ static nigh_status evaluate(search *s, bool modelled, double *error, double *sub
     double cost = INFINITY;
     nigh_status status = nigh_subset_take(s->ctx, s->task.rows, &s->subset, &part, &block);
     if (status) return status;
-    double began = nigh_clock();
-    if (!modelled) status = nigh_loss_train(s->ctx, s->task.loss, &part, NULL, s->model, &fit);
-    if (!s->chooser->model_only) *seconds = nigh_clock() - began;
-    if (!status && modelled) status = nigh_loss_cost(s->ctx, s->task.loss, &part, s->model, &fit.cost);
+    if (s->chooser->model_only) {
+        status = nigh_loss_cost(s->ctx, s->task.loss, &part, s->model, &fit.cost);
+    } else {
+        double began = nigh_clock();
+        status = nigh_loss_train(s->ctx, s->task.loss, &part, NULL, s->model, &fit);
+        *seconds = nigh_clock() - began;
+    }
     if (!status) status = nigh_loss_cost(s->ctx, s->task.loss, s->task.rows, s->model, &cost);
     nigh_free(s->ctx, block);
     if (status) return status;
@@ -158,13 +150,12 @@ static nigh_status try_size(search *s, int64_t m, bool *met, double *best)
     *met = false, *best = INFINITY;
     int draws = s->patience * (s->chooser->once ? (s->request.draws + 3) / 4 : s->request.draws);
     for (int i = 0; i < draws && !*met && !status; i++) {
-        bool modelled = false;
         double error = INFINITY, subset_error = NAN, seconds = 0;
         status = nigh_poll(s->ctx);
         double began = nigh_clock();
-        if (!status) status = draw(s, m, (uint64_t)m * 1000 + (uint64_t)i, &modelled);
+        if (!status) status = draw(s, m, (uint64_t)m * 1000 + (uint64_t)i);
         seconds = nigh_clock() - began; /* of a model that is drawn with its own passes over all rows */
-        if (!status) status = missed_if(evaluate(s, modelled, &error, &subset_error, &seconds), &error);
+        if (!status) status = missed_if(evaluate(s, &error, &subset_error, &seconds), &error);
         else status = missed_if(status, &error);
         s->candidate->tries++;
         if (!status) status = remember(s, s->subset.count ? s->subset.count : m, error);
@@ -390,7 +381,7 @@ static nigh_status new_reduction(nigh_context *ctx, const chooser_task *task, co
                           .loss = loss, .asked = request->error, .uses = request->uses, .best_model = models, .count = 1, .candidates = c, .chosen = -1};
     c[0] = (nigh_reduce_candidate){.method = "all rows", .summary = "the model fitted to all rows", .model_only = true, .model = models, .state = NIGH_REDUCE_MET};
     for (const chooser *k = choosers; k->name; k++)
-        if (in_list(request->methods, k->name)) {
+        if (word_listed(request->methods, k->name)) {
             c[o->count] = (nigh_reduce_candidate){.method = k->name, .summary = k->summary, .source = k->source, .shortcut = k->shortcut, .model_only = k->model_only,
                                                   .model = models + o->count * parameters, .error = INFINITY, .subset_error = NAN};
             o->count++;
