@@ -1,0 +1,24 @@
+/*
+ * What bounds know of activations: enclosures, and pairs of lines between which a function lies. All results are proved for the real function: constants are
+ * moved outward by what computing them can be off.
+ */
+#ifndef NIGH_VERIFY_RELAX_H
+#define NIGH_VERIFY_RELAX_H
+#include "verify/graph.h"
+
+/* f([low, high]) is within [out_low, out_high], for n elements each. May be in place. `single`: also what an evaluation of f in f32 that is within 8 ulp gives (relu, leaky, clip, abs: exact or one rounding). */
+void relax_enclose(bound_function f, const double p[2], int64_t n, const double *low, const double *high, bool single, double *out_low, double *out_high);
+
+/*
+ * Lines below and above: lower_slope z + lower_shift <= f(z) <= upper_slope z + upper_shift for z in [low, high] (real arithmetic on the stored numbers).
+ * `slope` (NULL: chosen here) is the free parameter of [n] elements:
+ *   relu, leaky, abs (unstable): the lower line through 0 (relu: slope in [0, 1]; without a parameter 1 when high > -low, else 0: the smaller area),
+ *   s-shaped and convex functions: a place in [0, 1] of the interval at which the free line is tangent (where a line is free).
+ * Elements with low == high get a constant pair. An infinite or empty interval gives the enclosure as constants.
+ */
+void relax_lines(bound_function f, const double p[2], int64_t n, const double *low, const double *high, const double *slope, bool single, double *lower_slope,
+                 double *lower_shift, double *upper_slope, double *upper_shift);
+
+/* Whether f is one line on [low, high] (then the two lines agree): stable relus and the like. */
+bool relax_linear(bound_function f, const double p[2], double low, double high);
+#endif
