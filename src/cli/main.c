@@ -73,6 +73,7 @@ const cli_command cli_commands[] = {
     {"list", "[functions|methods|problems|papers|measures]", "what nigh knows", "", cli_list},
     {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
     {"reduce", "WHAT ...", "fewer rows, smaller graphs, faster string counts", "nigh reduce --help lists what there is.", cli_reduce},
+    {"verify", "NETWORK.onnx PROPERTY.vnnlib", "bounds of networks that are proofs, and counterexamples", "nigh verify --help lists what there is.", cli_verify},
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",
