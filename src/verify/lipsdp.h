@@ -4,6 +4,7 @@
 #ifndef NIGH_VERIFY_LIPSDP_H
 #define NIGH_VERIFY_LIPSDP_H
 #include "nigh/lipsdp.h"
+#include "verify/graph.h"
 #include "verify/sdp.h"
 
 typedef enum lip_kind { LIP_INPUT, LIP_LINEAR, LIP_SUM, LIP_ACTIVATION } lip_kind;
@@ -34,6 +35,7 @@ typedef struct lip_graph {
     int nodes;
     lip_node *node;            /* [nodes]; the last is the output, node 0 the input */
     int64_t elements;          /* of activations */
+    bound_graph *source;       /* what weights point into, or NULL */
     bool normalised;
 } lip_graph;
 

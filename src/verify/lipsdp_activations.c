@@ -105,22 +105,27 @@ static nigh_status bound_output(search *s, lip_system *system, int64_t outputs, 
     return status;
 }
 
-/* Where the part that begins at `from` ends: after `split` activations, or where the order would exceed the limit; always where it can be cut. */
+/*
+ * Where the part that begins at `from` ends: after `split` activations, or where the order would exceed the limit; always where the graph can be cut. Only activations between
+ * two linear maps count: the others gain nothing over the product of norms.
+ */
 static int end_of_part(const search *s, int from)
 {
     const lip_graph *g = s->graph;
     const int64_t most = s->options.most > 0 ? s->options.most : MOST;
     int64_t order = g->node[from].size, activations = 0;
+    bool linear = false;
     int end = -1;
-    for (int k = from + 1; k < g->nodes; k++) {
+    for (int k = from + 1; k < g->nodes - 1; k++) {
         const lip_node *node = &g->node[k];
-        if (node->kind == LIP_LINEAR && node->input[0] == from && node->size < order && lip_is_cut(g, k)) order = node->size;
-        if (node->kind == LIP_ACTIVATION) order += lip_units(node), activations++;
-        bool last = k == g->nodes - 1;
+        bool cut = lip_is_cut(g, k);
+        if (node->kind == LIP_LINEAR && node->input[0] == from && node->size < order && cut) order = node->size;
+        linear = linear || node->kind == LIP_LINEAR;
+        if (node->kind == LIP_ACTIVATION) order += lip_units(node), activations += linear;
         if (order > most && end > 0) return end;
-        if (!last && !(node->kind != LIP_LINEAR && lip_is_cut(g, k))) continue; /* parts end behind activations and sums: the next begins with a linear map */
+        if (node->kind == LIP_ACTIVATION || !cut || !activations) continue;
         end = k;
-        if (last || (s->options.split > 0 && activations >= s->options.split) || order > most) return end;
+        if ((s->options.split > 0 && activations >= s->options.split) || order > most) return end;
     }
     return g->nodes - 1;
 }

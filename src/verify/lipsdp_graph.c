@@ -21,7 +21,9 @@ nigh_status lip_graph_new(nigh_context *ctx, int nodes, lip_graph **graph)
 
 void lip_graph_free(lip_graph *graph)
 {
-    if (graph) nigh_arena_free(graph->arena);
+    if (!graph) return;
+    bound_graph_free(graph->source);
+    nigh_arena_free(graph->arena);
 }
 
 bool lip_is_cut(const lip_graph *g, int k)
