@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const verify_verb verbs[] = {
+    {"lipschitz", "how far outputs move when inputs do, anywhere: NETWORK", verify_lipschitz},
     {NULL, NULL, NULL},
 };
 

@@ -11,6 +11,7 @@ typedef struct verify_verb {
     verify_run *run;
 } verify_verb;
 
+verify_run verify_lipschitz;
 verify_run verify_files; /* NETWORK.onnx PROPERTY.vnnlib, --instances FILE.csv */
 
 /* A network from a file: ONNX, or what nigh_network_save wrote (told by what is inside). A file that is not there but has a twin with ".gz" is read from that. */
