@@ -114,7 +114,10 @@ typedef struct nigh_certified_measuring {
     uint64_t seed;
 } nigh_certified_measuring;
 
-/* Shares of the samples. certified <= attacked <= standard always: boxes contain every f32 point of the attack, and bounds every evaluation in f32. */
+/*
+ * Shares of the samples. certified <= attacked <= standard always: boxes contain every f32 point of the attack, bounds hold for the real network and for every evaluation in
+ * f32. Intervals are tried on samples that an attack broke as well, so that this is seen.
+ */
 typedef struct nigh_certified_figures {
     int64_t samples;
     double standard;   /* right at x */
@@ -122,6 +125,7 @@ typedef struct nigh_certified_figures {
     double intervals;  /* proved by intervals */
     double certified;  /* proved by intervals or by linear bounds */
     double tightness;  /* mean local tightness of margins; NaN when not wanted */
+    int64_t contradictions; /* samples both broken by a point and proved: 0 */
     double seconds_attack, seconds_intervals, seconds_linear;
 } nigh_certified_figures;
 
