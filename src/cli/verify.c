@@ -4,6 +4,8 @@
 #include <string.h>
 
 static const verify_verb verbs[] = {
+    {"tightness", "what intervals lose in a classifier, and what it certifies", verify_tightness},
+    {"train", "a classifier whose robustness is proved", verify_train},
     {NULL, NULL, NULL},
 };
 

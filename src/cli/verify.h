@@ -11,4 +11,6 @@ typedef struct verify_verb {
 } verify_verb;
 
 verify_run verify_files; /* NETWORK.onnx PROPERTY.vnnlib, --instances FILE.csv */
+verify_run verify_tightness; /* NETWORK DATA */
+verify_run verify_train; /* DATA */
 #endif
