@@ -11,6 +11,7 @@ typedef struct verify_verb {
     verify_run *run;
 } verify_verb;
 
+verify_run verify_bounds; /* NETWORK */
 verify_run verify_lipschitz;
 verify_run verify_files; /* NETWORK.onnx PROPERTY.vnnlib, --instances FILE.csv */
 verify_run verify_tightness; /* NETWORK DATA */
