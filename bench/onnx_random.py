@@ -182,7 +182,7 @@ def binary(g, x):
 
 
 def clip(g, x):
-    low, high = sorted(g.rng.uniform(-1, 1, 2))
+    low, high = g.rng.uniform(-1, -0.3), g.rng.uniform(0.3, 1) # a narrow one would leave little but roundings
     if g.opset < 11:
         return g.add('Clip', [x], min=float(low), max=float(high) if g.chance(0.7) else None)
     names = [g.tensor(np.float32(low)) if g.chance(0.8) else '', g.tensor(np.float32(high))]
@@ -549,6 +549,8 @@ def pool(g, x):
         more['count_include_pad'] = 1
     if op == 'MaxPool' and g.opset >= 10 and g.chance(0.3) and 'auto_pad' not in more:
         more['dilations'] = [g.whole(1, 2) for _ in k]
+    if any(d * (a - 1) >= n for d, a, n in zip(more.get('dilations', [1] * 9), k, s[2:])):
+        raise Skip('a window beyond the image')
     return g.add(op, [x], kernel_shape=k, **more)
 
 
