@@ -144,6 +144,7 @@ int onnx_number_layer(onnx_reader *r, double value);
 
 /* To these sizes (the first stays open when it stays); order of dimensions; `count` elements start, start + step .. of an axis. */
 int onnx_reshape(onnx_reader *r, int x, int n, const int64_t *dim);
+int onnx_without_front(onnx_reader *r, int x, int n, const int64_t *dim); /* the same when a 1 in front goes: the open dimension may lie behind it */
 int onnx_permute(onnx_reader *r, int x, const int64_t *order);
 int onnx_part(onnx_reader *r, int x, int axis, int64_t start, int64_t count, int64_t step);
 int onnx_join(onnx_reader *r, int axis, int n, const int *part); /* concat of any number */

@@ -45,7 +45,24 @@ int onnx_reshape(onnx_reader *r, int x, int n, const int64_t *dim)
     if (r->status) return -1;
     if (n > NIGH_MAX_DIMS) return onnx_fail(r, NIGH_UNSUPPORTED, "more than %d dimensions", NIGH_MAX_DIMS), -1;
     const nigh_shape *from = onnx_shape(r, x);
-    for (int i = 0; i < n; i++) list[i] = i == 0 && from->ndim && from->dim[0] == dim[0] ? 0 : dim[i];
+    bool rest = !r->open; /* an open dimension counts as 1 here; where there is more than one 1, what is left is the open one or 1 */
+    for (int i = 0; i < n; i++) {
+        list[i] = i == 0 && from->ndim && from->dim[0] == dim[0] ? 0 : dim[i];
+        if (!rest && list[i] == 1) list[i] = -1, rest = true;
+    }
+    const char *text = onnx_list_text(r, n, list);
+    return text ? onnx_add(r, "reshape", 1, &x, 0, NULL, 1, (const nigh_attribute[]){{"shape", 0, text}}) : -1;
+}
+
+int onnx_without_front(onnx_reader *r, int x, int n, const int64_t *dim)
+{
+    int64_t list[NIGH_MAX_DIMS];
+    bool rest = !r->open;
+    if (r->status || n > NIGH_MAX_DIMS) return -1;
+    for (int i = 0; i < n; i++) {
+        list[i] = !rest && dim[i] == 1 ? -1 : dim[i];
+        rest = rest || list[i] < 0;
+    }
     const char *text = onnx_list_text(r, n, list);
     return text ? onnx_add(r, "reshape", 1, &x, 0, NULL, 1, (const nigh_attribute[]){{"shape", 0, text}}) : -1;
 }

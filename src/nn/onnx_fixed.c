@@ -185,9 +185,10 @@ static void take_results(onnx_reader *r, onnx_reader *in)
         if (!*r->node->output[i] || !there) continue;
         in->node = &end;
         const onnx_value *v = onnx_in(in, 0);
+        int layer = v && !v->tensor ? onnx_layer(in, 0) : -1;
         if (v && v->tensor) onnx_set_output(r, i, -1, -1, v->tensor);
-        else if (nigh_network_output(in->net, onnx_layer(in, 0)) >= 0) from[n++] = i;
-        else if (!in->status) in->status = nigh_network_status(in->net);
+        else if (layer >= 0 && nigh_network_output(in->net, layer) < 0) in->status = nigh_network_status(in->net);
+        else if (layer >= 0) from[n++] = i;
         in->node = node;
     }
     if (!in->status && n) in->status = nigh_network_evaluate_f64(in->net, NULL, made);

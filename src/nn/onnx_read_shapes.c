@@ -63,12 +63,18 @@ static void squeeze(onnx_reader *r)
         else if (from < shape.ndim) dim[made++] = shape.dim[from++];
     }
     if (more && !r->status && from != shape.ndim) onnx_fail(r, NIGH_FORMAT, "an axis is named twice");
-    bool first = shape.ndim && r->open; /* a 1 that moved to the front is not the open dimension */
-    for (int k = 0; k < n; k++) first = first && axes[k] != 0;
-    const char *text = NULL;
-    if (r->status) return;
-    if (first && made && dim[0] == shape.dim[0]) dim[0] = 0;
-    text = onnx_list_text(r, made, dim);
+    bool front = false;
+    for (int k = 0; k < n; k++) front = front || axes[k] == 0;
+    if (r->status || !front || !more) {
+        onnx_set(r, front ? onnx_without_front(r, x, made, dim) : onnx_reshape(r, x, made, dim), -1);
+        return;
+    }
+    for (int i = 1; i < made && r->open; i++) /* a new 1 in front, which is not the open dimension */
+        if (dim[i] == 1) {
+            dim[i] = -1;
+            break;
+        }
+    const char *text = onnx_list_text(r, made, dim);
     if (text) onnx_set(r, onnx_add(r, "reshape", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, text}}), -1);
 }
 
@@ -221,7 +227,7 @@ static void gather(onnx_reader *r)
     }
     if (made > NIGH_MAX_DIMS) onnx_fail(r, NIGH_UNSUPPORTED, "more than %d dimensions", NIGH_MAX_DIMS);
     x = onnx_pick(r, x, (int)axis, t->count, place);
-    onnx_set(r, t->ndim == 1 ? x : onnx_reshape(r, x, made, dim), -1);
+    onnx_set(r, t->ndim == 1 ? x : axis == 0 && !t->ndim ? onnx_without_front(r, x, made, dim) : onnx_reshape(r, x, made, dim), -1);
 }
 
 static void tile(onnx_reader *r)
