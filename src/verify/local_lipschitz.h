@@ -2,6 +2,7 @@
 #ifndef NIGH_VERIFY_LOCAL_LIPSCHITZ_H
 #define NIGH_VERIFY_LOCAL_LIPSCHITZ_H
 #include "nigh/local_lipschitz.h"
+#include "nigh/random.h"
 #include "verify/bounds.h"
 #include "verify/jacobian.h"
 
