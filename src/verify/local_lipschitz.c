@@ -7,7 +7,7 @@
 
 nigh_lipschitz_options nigh_lipschitz_defaults(void)
 {
-    return (nigh_lipschitz_options){.norm = NIGH_LIPSCHITZ_INF, .forward = NIGH_BOUND_CROWN, .relaxation = NIGH_LIPSCHITZ_LINES, .gap = 1e-6, .samples = 1024, .ascents = 8};
+    return (nigh_lipschitz_options){.norm = NIGH_LIPSCHITZ_INF, .forward = NIGH_BOUND_CROWN, .relaxation = NIGH_LIPSCHITZ_LINES, .rerun = true, .gap = 1e-6, .samples = 1024, .ascents = 8};
 }
 
 /* ---- what is asked ------------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ static nigh_status split_rows(task *t)
     double *floor = nigh_alloc(t->ctx, 2 * (size_t)t->rows * sizeof *floor), *bound = floor ? floor + t->rows : NULL;
     int64_t *domains = nigh_alloc_zero(t->ctx, (size_t)t->rows, sizeof *domains);
     nigh_status status = floor && domains ? NIGH_OK : NIGH_MEMORY;
-    lipschitz_split split = {.j = t->j, .norm = t->norm, .score = LIPSCHITZ_TRIED, .seconds = o->seconds, .gap = o->gap, .most_domains = o->most_domains, .rows = t->rows, .pattern = floor,
+    lipschitz_split split = {.j = t->j, .norm = t->norm, .seconds = o->seconds, .gap = o->gap, .most_domains = o->most_domains, .rows = t->rows, .pattern = floor,
                              .forward = o->rerun ? t->forward : NULL, .arguments = &t->arguments, .bound = bound, .domains = domains};
     for (int64_t r = 0; r < t->rows && !status; r++) {
         double sampled = isnan(t->result[r].sampled) ? 0 : t->result[r].sampled; /* with arguments bounded anew a pattern may turn out to be impossible */

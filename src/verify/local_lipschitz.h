@@ -31,12 +31,9 @@ nigh_status sampler_pattern(sampler *s, jacobian_norm norm, const jacobian_batch
 
 /* ---- splitting ----------------------------------------------------------------------------------------- */
 
-typedef enum lipschitz_score { LIPSCHITZ_AREA, LIPSCHITZ_INTERCEPT, LIPSCHITZ_TRIED } lipschitz_score;
-
 typedef struct lipschitz_split {
     jacobian *j;
     jacobian_norm norm;
-    lipschitz_score score;
     double seconds, gap;
     int64_t most_domains;
     int64_t rows;

@@ -11,12 +11,11 @@
  * `rerun` the ends of a two-valued derivative belong to the two sides of its kink; a point on it has J between those of both sides.
  */
 
-enum { TRIED = 4, MOST_AT_ONCE = 64 };
+enum { MOST_AT_ONCE = 64 };
 
 typedef struct choice {
-    int activation;
+    int activation; /* -1: there is none */
     int64_t element;
-    double score;
 } choice;
 
 typedef struct record {
@@ -36,11 +35,8 @@ typedef struct work {
     double *settled; /* [rows] largest bound of domains that are not split any more */
     jacobian_batch children, parents;
     bounds_batch arguments, parent_arguments; /* with rerun */
-    int64_t *owner;         /* [children] parent */
     int *below;             /* [children] */
-    choice *picked;         /* [children / 2] */
     int64_t *parent_row;    /* [parents] */
-    int tries;
     bool rerun;
 } work;
 
@@ -108,57 +104,40 @@ static void take(work *w, jacobian_batch *b, bounds_batch *f, int64_t i, int64_t
 
 /* ---- where to cut -------------------------------------------------------------------------------------- */
 
-static double score_of(lipschitz_score kind, double dl, double du, double la, double ua, double row)
+/*
+ * The unknown derivative with the largest (ua |ua| - la |la|) (du - dl) |row|: the area that the two lines enclose counted with the weight that the last bound gave it
+ * ("area" of the paper; taking intercepts, or trying several, needed as many domains or more).
+ */
+static choice choose(const work *w, const jacobian_batch *b, int64_t i)
 {
-    double width = du - dl, area = ua * fabs(ua) - la * fabs(la);
-    if (kind == LIPSCHITZ_INTERCEPT) return la < 0 && ua > 0 ? width * fabs(row) * (-la * ua / (ua - la)) : 0;
-    return width * (fabs(area) * fabs(row));
-}
-
-/* The best elements of domain i, best first; how many. */
-static int choose(const work *w, const jacobian_batch *b, int64_t i, lipschitz_score kind, int most, choice *out)
-{
-    int count = 0;
+    choice best = {.activation = -1};
+    double most = -1;
     for (int a = 0; a < w->graph->activations; a++) {
         int64_t size = w->graph->node[w->graph->activation[a]].size;
         if (!jacobian_useful(w->split->j, w->graph->activation[a])) continue;
         for (int64_t e = 0; e < size; e++) {
             int64_t at = i * size + e;
-            if (!(b->d_low[a][at] < b->d_high[a][at]) || (b->a_low[a][at] == 0 && b->a_high[a][at] == 0)) continue;
-            double width = b->a_high[a][at] - b->a_low[a][at];
-            choice c = {a, e, score_of(kind, b->d_low[a][at], b->d_high[a][at], b->a_low[a][at], b->a_high[a][at], b->row[a][at]) + 1e-12 * width};
-            if (count == most && !(c.score > out[most - 1].score)) continue;
-            int k = count < most ? count++ : most - 1;
-            for (; k > 0 && out[k - 1].score < c.score; k--) out[k] = out[k - 1];
-            out[k] = c;
+            double la = b->a_low[a][at], ua = b->a_high[a][at], width = b->d_high[a][at] - b->d_low[a][at];
+            if (!(width > 0) || (la == 0 && ua == 0)) continue;
+            double area = width * fabs(ua * fabs(ua) - la * fabs(la)), score = area * (fabs(b->row[a][at]) + 1e-9);
+            if (score > most) most = score, best = (choice){a, e};
         }
     }
-    return count;
-}
-
-static int candidates(const work *w, const jacobian_batch *b, int64_t i, choice *out)
-{
-    if (w->split->score != LIPSCHITZ_TRIED) return choose(w, b, i, w->split->score, 1, out);
-    int n = choose(w, b, i, LIPSCHITZ_INTERCEPT, TRIED / 2, out);
-    choice more[TRIED];
-    int m = choose(w, b, i, LIPSCHITZ_AREA, TRIED, more);
-    for (int k = 0; k < m && n < TRIED; k++) {
-        bool there = false;
-        for (int l = 0; l < n; l++) there |= out[l].activation == more[k].activation && out[l].element == more[k].element;
-        if (!there) out[n++] = more[k];
-    }
-    return n;
+    return best;
 }
 
 /* ---- children ------------------------------------------------------------------------------------------ */
 
-/* The side of a kink on which the derivative is that end; where there is no such side the argument stays. */
+/* Whether each end of the derivative belongs to a side of a kink at 0: then a split says something about the argument, too. */
+static bool has_sides(const bound_node *node)
+{
+    return node->function == BOUND_RELU || node->function == BOUND_ABS || (node->function == BOUND_LEAKY && node->p[0] != 1);
+}
+
 static void side(const bound_node *node, bool upper, double *low, double *high)
 {
-    bool right;
-    if (node->function == BOUND_RELU || node->function == BOUND_ABS) right = upper;
-    else if (node->function == BOUND_LEAKY && node->p[0] != 1) right = upper == (node->p[0] < 1);
-    else return;
+    if (!has_sides(node)) return;
+    bool right = node->function == BOUND_LEAKY ? upper == (node->p[0] < 1) : upper;
     if (right) *low = fmax(*low, 0);
     else *high = fmin(*high, 0);
 }
@@ -171,7 +150,7 @@ static void child(work *w, int64_t parent, const choice *c, bool upper, int64_t 
     double *low = w->children.d_low[c->activation], *high = w->children.d_high[c->activation];
     if (upper) low[at] = high[at];
     else high[at] = low[at];
-    w->owner[k] = parent, w->below[k] = c->activation;
+    w->below[k] = c->activation;
     if (!w->rerun) return;
     bounds_batch_copy(g, &w->parent_arguments, parent, &w->arguments, k);
     side(&g->node[g->activation[c->activation]], upper, &w->arguments.pre_low[c->activation][at], &w->arguments.pre_high[c->activation][at]);
@@ -194,48 +173,27 @@ static nigh_status rerun(work *w, int64_t n, int first, bool *empty)
             derivative_enclose(node->function, node->p, 1, &l, &h, &dl, &dh);
             dl = fmax(dl, w->children.d_low[a][i]), dh = fmin(dh, w->children.d_high[a][i]);
             if (dl <= dh) w->children.d_low[a][i] = dl, w->children.d_high[a][i] = dh;
-            else empty[i / node->size] = true;
+            else if (has_sides(node)) empty[i / node->size] = true; /* elsewhere a derivative held at its end stands for points of the whole interval: it stays */
         }
     }
     return status;
 }
 
-static bool open_domain(const work *w, const jacobian_batch *b, int64_t i)
-{
-    choice c;
-    return choose(w, b, i, LIPSCHITZ_AREA, 1, &c) > 0;
-}
-
-/* Of a parent's tried cuts the one whose worse child is best; its children [2 * best, 2 * best + 2). */
-static int64_t best_cut(const work *w, int64_t first, int64_t end)
-{
-    int64_t best = first;
-    double least = INFINITY, sum = INFINITY;
-    for (int64_t k = first; k < end; k += 2) {
-        double a = w->children.bound[k], b = w->children.bound[k + 1], worse = fmax(a, b);
-        if (worse < least || (worse == least && a + b < sum)) best = k, least = worse, sum = a + b;
-    }
-    return best;
-}
-
 static void settle(work *w, int64_t row, double bound) { w->settled[row] = fmax(w->settled[row], bound); }
+
+static bool settled(const work *w, const jacobian_batch *b, int64_t i, int64_t row)
+{
+    return b->bound[i] <= fmax(w->split->pattern[row], w->settled[row]) * (1 + w->split->gap);
+}
 
 static nigh_status sort_children(work *w, int64_t n, const bool *empty)
 {
     nigh_status status = NIGH_OK;
-    for (int64_t k = 0; k < n; k++)
-        if (empty[k]) w->children.bound[k] = 0;
-    for (int64_t k = 0; k < n && !status;) {
-        int64_t end = k;
-        while (end < n && w->owner[end] == w->owner[k]) end += 2;
-        int64_t best = best_cut(w, k, end), row = w->parent_row[w->owner[k]];
-        for (int64_t c = best; c < best + 2 && !status; c++) {
-            if (empty[c]) continue;
-            double floor = fmax(w->split->pattern[row], w->settled[row]);
-            if (w->children.bound[c] <= floor * (1 + w->split->gap) || !open_domain(w, &w->children, c)) settle(w, row, w->children.bound[c]);
-            else status = keep(w, row, &w->children, &w->arguments, c);
-        }
-        k = end;
+    for (int64_t k = 0; k < n && !status; k++) {
+        int64_t row = w->parent_row[k / 2];
+        if (empty[k]) continue;
+        if (settled(w, &w->children, k, row) || choose(w, &w->children, k).activation < 0) settle(w, row, w->children.bound[k]);
+        else status = keep(w, row, &w->children, &w->arguments, k);
     }
     return status;
 }
@@ -243,25 +201,19 @@ static nigh_status sort_children(work *w, int64_t n, const bool *empty)
 static nigh_status round_of_splits(work *w)
 {
     lipschitz_split *s = w->split;
-    int64_t parents = 0, n = 0;
+    int64_t parents = 0, n = 0, row;
     int first = INT32_MAX;
-    while (w->waiting.count && n + 2 * w->tries <= w->children.room && parents < w->parents.room) {
-        int64_t row;
+    while (w->waiting.count && parents < w->parents.room) {
         take(w, &w->parents, &w->parent_arguments, parents, &row);
-        double floor = fmax(s->pattern[row], w->settled[row]);
-        if (w->parents.bound[parents] <= floor * (1 + s->gap)) {
+        if (settled(w, &w->parents, parents, row)) {
             settle(w, row, w->parents.bound[parents]);
             continue;
         }
-        choice picked[TRIED];
-        int tries = candidates(w, &w->parents, parents, picked);
-        w->parent_row[parents] = row;
-        for (int c = 0; c < tries; c++)
-            for (int up = 0; up < 2; up++) child(w, parents, &picked[c], up, n++);
-        for (int c = 0; c < tries; c++) first = picked[c].activation < first ? picked[c].activation : first;
-        if (!tries) settle(w, row, w->parents.bound[parents]);
-        s->domains[row] += 2 * tries;
-        parents++;
+        choice c = choose(w, &w->parents, parents);
+        for (int up = 0; up < 2; up++) child(w, parents, &c, up, n++);
+        first = c.activation < first ? c.activation : first;
+        s->domains[row] += 2;
+        w->parent_row[parents++] = row;
     }
     if (!n) return NIGH_OK;
     bool *empty = nigh_alloc_zero(w->ctx, (size_t)n, sizeof *empty);
@@ -281,24 +233,22 @@ static nigh_status prepare(work *w, const jacobian_batch *root)
     lipschitz_split *s = w->split;
     const bound_graph *g = w->graph;
     w->block = numbers(w);
-    int64_t fit = (64 << 20) / (w->block * (int64_t)sizeof(double)), room = fit < 2 * w->tries ? 2 * w->tries : fit > 2 * MOST_AT_ONCE ? 2 * MOST_AT_ONCE : fit;
-    room = room / (2 * w->tries) * 2 * w->tries;
-    int64_t parents = room / (2 * w->tries);
+    int64_t fit = (64 << 20) / (w->block * (int64_t)sizeof(double)), parents = fit < 2 ? 1 : fit > 2 * MOST_AT_ONCE ? MOST_AT_ONCE : fit / 2, room = 2 * parents;
     w->most = s->most_domains > 0 ? s->most_domains : ((int64_t)1 << 30) / (w->block * (int64_t)sizeof(double));
     w->waiting.ctx = w->ctx;
     nigh_status status = jacobian_batch_new(w->ctx, g, room, &w->children);
     if (!status) status = jacobian_batch_new(w->ctx, g, parents, &w->parents);
     if (!status && w->rerun) status = bounds_batch_new(w->ctx, g, room, 0, &w->arguments);
     if (!status && w->rerun) status = bounds_batch_new(w->ctx, g, parents, 0, &w->parent_arguments);
-    w->owner = nigh_alloc(w->ctx, (size_t)room * sizeof *w->owner);
     w->below = nigh_alloc(w->ctx, (size_t)room * sizeof *w->below);
     w->parent_row = nigh_alloc(w->ctx, (size_t)parents * sizeof *w->parent_row);
     w->settled = nigh_alloc_zero(w->ctx, (size_t)s->rows, sizeof *w->settled);
-    if (!status && (!w->owner || !w->below || !w->parent_row || !w->settled)) status = NIGH_MEMORY;
+    if (!status && (!w->below || !w->parent_row || !w->settled)) status = NIGH_MEMORY;
+    for (int64_t k = 1; w->rerun && k < parents && !status; k++) bounds_batch_copy(g, s->arguments, 0, &w->parent_arguments, k); /* the box is not kept with domains */
     for (int64_t r = 0; r < s->rows && !status; r++) {
         jacobian_batch_copy(g, root, r, &w->parents, 0);
         if (w->rerun) bounds_batch_copy(g, s->arguments, 0, &w->parent_arguments, 0);
-        if (open_domain(w, &w->parents, 0)) status = keep(w, r, &w->parents, &w->parent_arguments, 0);
+        if (choose(w, &w->parents, 0).activation >= 0) status = keep(w, r, &w->parents, &w->parent_arguments, 0);
         else settle(w, r, w->parents.bound[0]);
     }
     return status;
@@ -317,7 +267,6 @@ static void end(work *w)
     nigh_free(w->ctx, w->records);
     nigh_free(w->ctx, w->spare);
     nigh_free(w->ctx, w->settled);
-    nigh_free(w->ctx, w->owner);
     nigh_free(w->ctx, w->below);
     nigh_free(w->ctx, w->parent_row);
     jacobian_batch_free(w->ctx, w->graph, &w->children);
@@ -329,7 +278,7 @@ static void end(work *w)
 nigh_status lipschitz_split_run(nigh_context *ctx, const jacobian_batch *root, lipschitz_split *split)
 {
     double began = nigh_clock();
-    work w = {.ctx = ctx, .split = split, .graph = jacobian_graph(split->j), .tries = split->score == LIPSCHITZ_TRIED ? TRIED : 1, .rerun = split->forward != NULL};
+    work w = {.ctx = ctx, .split = split, .graph = jacobian_graph(split->j), .rerun = split->forward != NULL};
     nigh_status status = prepare(&w, root);
     const char *why = "converged";
     while (!status && w.waiting.count) {
