@@ -209,30 +209,39 @@ nigh_status jacobian_root(jacobian *j, jacobian_batch *batch)
 
 static double up(double x) { return x + fabs(x) * 0x1p-49 + ROUND_TINY; }
 
-/* Slope and shift above and below p = d a, d in [dl, du], a in [la, ua]. */
-static void lines_of(jacobian_relaxation relaxation, double dl, double du, double la, double ua, double line[4])
+static bool one_sign(double dl, double du, double la, double ua, double line[4])
 {
-    if (dl == du) line[0] = line[2] = dl, line[1] = line[3] = 0;
-    else if (la >= 0) line[0] = du, line[2] = dl, line[1] = line[3] = 0;
-    else if (ua <= 0) line[0] = dl, line[2] = du, line[1] = line[3] = 0;
-    else if (relaxation == JACOBIAN_RECURJAC) {
-        line[0] = line[2] = 0;
-        line[1] = up(fmax(du * ua, dl * la));
-        line[3] = -up(-fmin(dl * ua, du * la));
-    } else {
-        double width = ua - la, us = (du * ua - dl * la) / width, ls = (dl * ua - du * la) / width;
-        line[0] = us, line[1] = up(fmax((du - us) * ua, (dl - us) * la));
-        line[2] = ls, line[3] = -up(-fmin((dl - ls) * ua, (du - ls) * la));
-    }
+    line[1] = line[3] = 0;
+    if (dl == du) line[0] = line[2] = dl;
+    else if (la >= 0) line[0] = du, line[2] = dl;
+    else if (ua <= 0) line[0] = dl, line[2] = du;
+    else return false;
+    return true;
 }
 
-static void make_lines(jacobian *j, jacobian_relaxation relaxation, int activation, jacobian_batch *batch)
+void jacobian_hull(double dl, double du, double la, double ua, double line[4])
+{
+    if (one_sign(dl, du, la, ua, line)) return;
+    double width = ua - la, us = (du * ua - dl * la) / width, ls = (dl * ua - du * la) / width;
+    line[0] = us, line[1] = up(fmax((du - us) * ua, (dl - us) * la));
+    line[2] = ls, line[3] = -up(-fmin((dl - ls) * ua, (du - ls) * la));
+}
+
+void jacobian_constants(double dl, double du, double la, double ua, double line[4])
+{
+    if (one_sign(dl, du, la, ua, line)) return;
+    line[0] = line[2] = 0;
+    line[1] = up(fmax(du * ua, dl * la));
+    line[3] = -up(-fmin(dl * ua, du * la));
+}
+
+static void make_lines(jacobian *j, jacobian_lines_fn *lines, int activation, jacobian_batch *batch)
 {
     int64_t n = j->graph->node[j->graph->activation[activation]].size, stride = batch->room * n;
     double *out = batch->line[activation];
     for (int64_t i = 0; i < batch->domains * n; i++) {
         double line[4];
-        lines_of(relaxation, batch->d_low[activation][i], batch->d_high[activation][i], batch->a_low[activation][i], batch->a_high[activation][i], line);
+        lines(batch->d_low[activation][i], batch->d_high[activation][i], batch->a_low[activation][i], batch->a_high[activation][i], line);
         for (int k = 0; k < 4; k++) out[k * stride + i] = line[k];
     }
 }
@@ -279,7 +288,7 @@ static void cut(jacobian *j, jacobian_batch *batch, int node, int64_t rows, list
     }
 }
 
-static nigh_status activations(jacobian *j, jacobian_relaxation relaxation, const int *below, jacobian_batch *batch)
+static nigh_status activations(jacobian *j, jacobian_lines_fn *lines, const int *below, jacobian_batch *batch)
 {
     const bound_graph *g = j->graph;
     for (int a = g->activations - 1; a >= 0; a--) {
@@ -295,7 +304,7 @@ static nigh_status activations(jacobian *j, jacobian_relaxation relaxation, cons
                 if (batch->d_low[a][i * size + e] < batch->d_high[a][i * size + e]) two_rows(&l, &rows, i, e);
         if (rows) cut(j, batch, m, rows, &l, batch->a_low[a], batch->a_high[a]);
         free_lists(j->ctx, &l);
-        make_lines(j, relaxation, a, batch);
+        make_lines(j, lines, a, batch);
         if ((status = nigh_poll(j->ctx))) return status;
     }
     return NIGH_OK;
@@ -365,7 +374,7 @@ void jacobian_sums(const bound_graph *graph, jacobian_norm norm, const jacobian_
     }
 }
 
-nigh_status jacobian_bound(jacobian *j, jacobian_relaxation relaxation, jacobian_norm norm, const int *below, jacobian_batch *batch)
+nigh_status jacobian_bound(jacobian *j, jacobian_lines_fn *lines, bool chain, jacobian_norm norm, const int *below, jacobian_batch *batch)
 {
     if (!j->useful[0]) {
         memset(batch->bound, 0, (size_t)batch->domains * sizeof(double));
@@ -373,11 +382,11 @@ nigh_status jacobian_bound(jacobian *j, jacobian_relaxation relaxation, jacobian
     }
     double *sum = nigh_alloc(j->ctx, (size_t)(batch->domains ? batch->domains : 1) * sizeof *sum);
     nigh_status status = sum ? NIGH_OK : NIGH_MEMORY;
-    if (!status) status = relaxation == JACOBIAN_INTERVALS ? jacobian_intervals(j, batch) : activations(j, relaxation, below, batch);
-    if (!status && relaxation != JACOBIAN_INTERVALS) status = inputs(j, batch);
+    if (!status) status = lines ? activations(j, lines, below, batch) : jacobian_intervals(j, batch);
+    if (!status && lines) status = inputs(j, batch);
     if (!status) jacobian_sums(j->graph, norm, batch, sum);
     for (int64_t i = 0; i < batch->domains && !status; i++) batch->bound[i] = fmin(batch->bound[i], sum[i]);
-    if (!status && relaxation == JACOBIAN_LINES) status = chained(j, norm, batch);
+    if (!status && lines && chain) status = chained(j, norm, batch);
     nigh_free(j->ctx, sum);
     return status;
 }

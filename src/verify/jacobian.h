@@ -21,11 +21,13 @@
 #define NIGH_VERIFY_JACOBIAN_H
 #include "verify/graph.h"
 
-typedef enum jacobian_relaxation {
-    JACOBIAN_LINES,    /* the hull */
-    JACOBIAN_RECURJAC, /* constants where the sign of a is unknown ("RecurJac", Zhang et al. 2019) */
-    JACOBIAN_INTERVALS /* interval arithmetic on the chain rule */
-} jacobian_relaxation;
+/*
+ * How p = d a is enclosed for d in [dl, du], a in [la, ua]: slope and shift of a line above, slope and shift of one below; they must hold in real arithmetic and, where a may be 0, have
+ * a shift >= 0 above and <= 0 below (which follows).
+ */
+typedef void jacobian_lines_fn(double dl, double du, double la, double ua, double line[4]);
+jacobian_lines_fn jacobian_hull;      /* as above */
+jacobian_lines_fn jacobian_constants; /* constants where the sign of a is not known ("RecurJac: an efficient recursive algorithm for bounding Jacobian matrices", Zhang et al. 2019) */
 
 typedef enum jacobian_norm { JACOBIAN_ONE, JACOBIAN_TWO } jacobian_norm; /* of a row of J: dual to distances by the largest coordinate, and Euclidean */
 
@@ -58,12 +60,13 @@ void jacobian_batch_copy(const bound_graph *graph, const jacobian_batch *from, i
 nigh_status jacobian_root(jacobian *j, jacobian_batch *batch);
 
 /*
- * Bounds of all domains: gradients at activations from the last to the first, J, and the norm; cut with what the batch holds. `below` [domains] (NULL: all): only
- * activations with a smaller number are done anew (those behind a split do not change).
+ * Bounds of all domains: gradients at activations from the last to the first, J, and the norm; cut with what the batch holds. `lines` NULL: interval arithmetic on the chain rule.
+ * `chain`: the norm is the least of the sum over J's intervals and of one row for all |J_j| (or J_j^2) by their chords; else the sum. `below` [domains] (NULL: all): only activations
+ * with a smaller number are done anew (those behind a split do not change).
  */
-nigh_status jacobian_bound(jacobian *j, jacobian_relaxation relaxation, jacobian_norm norm, const int *below, jacobian_batch *batch);
+nigh_status jacobian_bound(jacobian *j, jacobian_lines_fn *lines, bool chain, jacobian_norm norm, const int *below, jacobian_batch *batch);
 
-/* Whether sums of |J_j| were taken from their intervals instead of chained (for comparisons): [domains]. */
+/* The norm by J's intervals alone: [domains]. */
 void jacobian_sums(const bound_graph *graph, jacobian_norm norm, const jacobian_batch *batch, double *bound);
 
 /* The product of norms: at least the norm of g . f's gradient anywhere, sup |f'| over all numbers for each activation; may be infinite. */

@@ -84,10 +84,11 @@ static nigh_status derivatives(task *t)
 
 static nigh_status bound_rows(task *t)
 {
-    static const jacobian_relaxation relaxation[] = {JACOBIAN_LINES, JACOBIAN_RECURJAC, JACOBIAN_INTERVALS};
+    static jacobian_lines_fn *const lines[] = {jacobian_hull, jacobian_constants, NULL};
+    nigh_lipschitz_relaxation relaxation = t->options->relaxation;
     int64_t n = t->graph->inputs;
     nigh_status status = jacobian_root(t->j, &t->root);
-    if (!status) status = jacobian_bound(t->j, relaxation[t->options->relaxation], t->norm, NULL, &t->root);
+    if (!status) status = jacobian_bound(t->j, lines[relaxation], relaxation == NIGH_LIPSCHITZ_LINES, t->norm, NULL, &t->root);
     for (int64_t r = 0; r < t->rows && !status; r++) {
         nigh_lipschitz_result *o = &t->result[r];
         o->bound = o->unsplit = t->root.bound[r];

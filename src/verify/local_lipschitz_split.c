@@ -220,7 +220,7 @@ static nigh_status round_of_splits(work *w)
     if (!empty) return NIGH_MEMORY;
     nigh_status status = w->rerun ? rerun(w, n, first, empty) : NIGH_OK;
     w->children.domains = n;
-    if (!status) status = jacobian_bound(s->j, JACOBIAN_LINES, s->norm, w->rerun ? NULL : w->below, &w->children);
+    if (!status) status = jacobian_bound(s->j, jacobian_hull, true, s->norm, w->rerun ? NULL : w->below, &w->children);
     if (!status) status = sort_children(w, n, empty);
     nigh_free(w->ctx, empty);
     return status;
