@@ -64,7 +64,8 @@ typedef struct nigh_lipschitz_result {
 /*
  * Bounds for each of `rows` rows [rows, outputs] (outputs flattened and concatenated) over the box low, high [inputs] of one sample (dimensions that may be any are 1). options NULL:
  * defaults. Splitting goes to the row with the largest bound. result [rows]; end them with nigh_lipschitz_free.
- * NIGH_UNSUPPORTED names a layer without bounds; NIGH_INVALID: an empty or infinite box, a row that is not finite, a derivative that is not bounded; NIGH_INTERRUPTED.
+ * NIGH_UNSUPPORTED names a layer without bounds; NIGH_INVALID: an empty or infinite box, a row that is not finite; NIGH_UNDECIDED: an argument or derivative
+ * without a finite bound over the box; NIGH_INTERRUPTED.
  * Cost of one row: about (sum of unknown derivatives + 2 inputs) evaluations of the network's linear maps, in batches.
  */
 NIGH_API nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row,

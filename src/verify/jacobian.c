@@ -186,7 +186,7 @@ nigh_status jacobian_root(jacobian *j, jacobian_batch *batch)
         if (j->useful[m]) magnitudes(j, batch, m, a);
     }
     for (int64_t e = 0; j->useful[0] && e < inputs; e++)
-        if (!(j->most[0][e] < 1e250)) return nigh_fail(j->ctx, NIGH_INVALID, "the gradient of the network is not bounded over this box (input %lld)", (long long)e);
+        if (!(j->most[0][e] < 1e250)) return nigh_fail(j->ctx, NIGH_UNDECIDED, "the gradient of the network is not bounded over this box (input %lld)", (long long)e);
     for (int64_t i = 0; i < batch->domains; i++) {
         for (int a = 0; a < g->activations; a++) {
             int m = g->activation[a];

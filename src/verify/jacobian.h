@@ -55,7 +55,7 @@ void jacobian_batch_copy(const bound_graph *graph, const jacobian_batch *from, i
 
 /*
  * Before the first bound: prepares the account of rounding for domains within the union of these, and sets their a intervals, J and bounds to what absolute values give.
- * NIGH_INVALID: a derivative or gradient that is not bounded.
+ * NIGH_UNDECIDED: a gradient that is not bounded.
  */
 nigh_status jacobian_root(jacobian *j, jacobian_batch *batch);
 

@@ -74,7 +74,7 @@ static nigh_status derivatives(task *t)
             double *l = t->root.d_low[a] + r * node->size, *h = t->root.d_high[a] + r * node->size;
             derivative_enclose(node->function, node->p, node->size, t->arguments.pre_low[a], t->arguments.pre_high[a], l, h);
             for (int64_t e = 0; e < node->size; e++) {
-                if (!isfinite(l[e]) || !isfinite(h[e])) return nigh_fail(t->ctx, NIGH_INVALID, "the derivative of '%s' is not bounded over this box", node->name ? node->name : "an activation");
+                if (!isfinite(l[e]) || !isfinite(h[e])) return nigh_fail(t->ctx, NIGH_UNDECIDED, "the derivative of '%s' is not bounded over this box", node->name ? node->name : "an activation");
                 t->result[r].activations++, t->result[r].unstable += l[e] < h[e];
             }
         }
