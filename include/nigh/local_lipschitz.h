@@ -72,6 +72,26 @@ NIGH_API nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, 
                                           const nigh_lipschitz_options *options, nigh_lipschitz_result *result);
 NIGH_API void nigh_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_lipschitz_result *result); /* {0} is fine */
 
+typedef enum nigh_monotone_answer {
+    NIGH_MONOTONE_RISES,   /* proved: J >= 0 all over the box */
+    NIGH_MONOTONE_FALLS,   /* proved: J <= 0 */
+    NIGH_MONOTONE_NEITHER, /* two points of the box have J of opposite signs (in f64, by more than 1e-9 of the largest) */
+    NIGH_MONOTONE_UNKNOWN
+} nigh_monotone_answer;
+
+typedef struct nigh_monotone_result {
+    nigh_monotone_answer answer;
+    double low, high; /* proved: J is within, over the whole box (over the pieces that were left when the answer was found) */
+    int64_t pieces;   /* bounded */
+} nigh_monotone_result;
+
+/*
+ * Whether row . f [outputs] rises or falls with one input all over the box: J of that input is bounded, and pieces of the box whose sign is open are halved in that input, at most
+ * most_pieces (1 or more) in all. Of options norm, seconds and samples are not looked at. Errors as nigh_local_lipschitz.
+ */
+NIGH_API nigh_status nigh_monotone(nigh_context *ctx, nigh_network *net, const double *low, const double *high, const double *row, int64_t input, int64_t most_pieces,
+                                   const nigh_lipschitz_options *options, nigh_monotone_result *result);
+
 #ifdef __cplusplus
 }
 #endif

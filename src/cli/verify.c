@@ -4,6 +4,7 @@
 #include <string.h>
 
 static const verify_verb verbs[] = {
+    {"local-lipschitz", "how fast outputs can change around an input, and whether they rise with it: proved", verify_local_lipschitz},
     {NULL, NULL, NULL},
 };
 

@@ -193,8 +193,7 @@ void nigh_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_lipschitz_result 
     }
 }
 
-nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row, const nigh_lipschitz_options *options,
-                                 nigh_lipschitz_result *result)
+nigh_status lipschitz_lower(nigh_context *ctx, nigh_network *net, bound_graph **graph)
 {
     int inputs = nigh_network_inputs(net);
     nigh_shape *shapes = nigh_alloc(ctx, (size_t)(inputs ? inputs : 1) * sizeof *shapes);
@@ -204,10 +203,17 @@ nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const dou
         for (int d = 0; d < shapes[i].ndim; d++)
             if (shapes[i].dim[d] < 0) shapes[i].dim[d] = 1;
     }
+    nigh_status status = bound_graph_new(ctx, net, shapes, false, graph);
+    nigh_free(ctx, shapes);
+    return status;
+}
+
+nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row, const nigh_lipschitz_options *options,
+                                 nigh_lipschitz_result *result)
+{
     bound_graph *graph = NULL;
-    nigh_status status = bound_graph_new(ctx, net, shapes, false, &graph);
+    nigh_status status = lipschitz_lower(ctx, net, &graph);
     if (!status) status = lipschitz_graph(ctx, graph, low, high, rows, row, options, result);
     bound_graph_free(graph);
-    nigh_free(ctx, shapes);
     return status;
 }
