@@ -37,6 +37,7 @@ typedef struct work {
     bounds_batch arguments, parent_arguments; /* with rerun */
     int *below;             /* [children] */
     int64_t *parent_row;    /* [parents] */
+    int64_t at_once;        /* domains cut in a round */
     bool rerun;
 } work;
 
@@ -203,7 +204,7 @@ static nigh_status round_of_splits(work *w)
     lipschitz_split *s = w->split;
     int64_t parents = 0, n = 0, row;
     int first = INT32_MAX;
-    while (w->waiting.count && parents < w->parents.room) {
+    while (w->waiting.count && parents < w->at_once) {
         take(w, &w->parents, &w->parent_arguments, parents, &row);
         if (settled(w, &w->parents, parents, row)) {
             settle(w, row, w->parents.bound[parents]);
@@ -236,6 +237,7 @@ static nigh_status prepare(work *w, const jacobian_batch *root)
     int64_t fit = (64 << 20) / (w->block * (int64_t)sizeof(double)), parents = fit < 2 ? 1 : fit > 2 * MOST_AT_ONCE ? MOST_AT_ONCE : fit / 2, room = 2 * parents;
     w->most = s->most_domains > 0 ? s->most_domains : ((int64_t)1 << 30) / (w->block * (int64_t)sizeof(double));
     w->waiting.ctx = w->ctx;
+    if (w->at_once > parents) w->at_once = parents;
     nigh_status status = jacobian_batch_new(w->ctx, g, room, &w->children);
     if (!status) status = jacobian_batch_new(w->ctx, g, parents, &w->parents);
     if (!status && w->rerun) status = bounds_batch_new(w->ctx, g, room, 0, &w->arguments);
@@ -275,10 +277,18 @@ static void end(work *w)
     bounds_batch_free(w->ctx, w->graph, &w->parent_arguments);
 }
 
+/* A round takes at most half a second and a quarter of the time that is left, so that the limit is kept: twice as many domains, or fewer. */
+static void next_round(work *w, double took, double left)
+{
+    double wanted = fmin(0.5, 0.25 * left);
+    if (2 * took < wanted && 2 * w->at_once <= w->parents.room) w->at_once *= 2;
+    else if (took > wanted && w->at_once > 1) w->at_once /= 2;
+}
+
 nigh_status lipschitz_split_run(nigh_context *ctx, const jacobian_batch *root, lipschitz_split *split)
 {
     double began = nigh_clock();
-    work w = {.ctx = ctx, .split = split, .graph = jacobian_graph(split->j), .rerun = split->forward != NULL};
+    work w = {.ctx = ctx, .split = split, .graph = jacobian_graph(split->j), .at_once = 4, .rerun = split->forward != NULL};
     nigh_status status = prepare(&w, root);
     const char *why = "converged";
     while (!status && w.waiting.count) {
@@ -288,6 +298,7 @@ nigh_status lipschitz_split_run(nigh_context *ctx, const jacobian_batch *root, l
         if (why[0] != 'c') break;
         nigh_progress(ctx, "splitting", spent, split->seconds);
         status = round_of_splits(&w);
+        next_round(&w, nigh_clock() - began - spent, split->seconds - spent);
         if (!status) status = nigh_poll(ctx);
     }
     if (!status) {
