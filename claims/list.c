@@ -8,6 +8,7 @@ extern const nigh_claim claim_bandlimited_random_features;
 extern const nigh_claim claim_dynamic_submodular;
 extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
+extern const nigh_claim claim_lipsdp_activations;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
@@ -25,6 +26,7 @@ const nigh_claim *const claims_all[] = {
     &claim_dynamic_submodular,
     &claim_latent_spectral_models,
     &claim_linf_regression_sketch,
+    &claim_lipsdp_activations,
     &claim_log_bessel,
     &claim_lp_sensitivity_sampling,
     &claim_mgno,
