@@ -96,43 +96,18 @@ static void sparse(const bound_node *node, int64_t n, int64_t rows, const double
                 for (int64_t e = node->row[j]; e < node->row[j + 1]; e++) out[node->column[e]] += a[j] * node->weight[e];
 }
 
-/* One place (y, x) of the result, what it gives to its window, [kernel, channels of a group], into a row of frame `to` at the group's first channel. */
-static void scatter(const bound_window *w, int64_t y, int64_t x, int64_t group, const double *from, const crown_frame *to, double *out)
-{
-    int64_t n = w->channels / w->groups, width = to->x1 - to->x0, top = y * w->stride[0] - w->pad[0], left = x * w->stride[1] - w->pad[1];
-    for (int64_t p = 0; p < w->kernel[0]; p++) {
-        int64_t iy = top + p * w->dilation[0] - to->y0;
-        if (iy < 0 || iy >= to->y1 - to->y0) continue;
-        double *line = out + iy * width * w->channels + group * n;
-        const double *tap = from + p * w->kernel[1] * n;
-        if (w->groups == 1 && w->dilation[1] == 1) { /* taps of a row lie side by side */
-            int64_t first = left - to->x0, q0 = first < 0 ? -first : 0, q1 = first + w->kernel[1] > width ? width - first : w->kernel[1];
-            for (int64_t i = q0 * n; i < q1 * n; i++) line[first * n + i] += tap[i];
-            continue;
-        }
-        for (int64_t q = 0; q < w->kernel[1]; q++) {
-            int64_t ix = left + q * w->dilation[1] - to->x0;
-            for (int64_t i = 0; ix >= 0 && ix < width && i < n; i++) line[ix * w->channels + i] += tap[q * n + i];
-        }
-    }
-}
-
 /* Places of all rows in turn through products of CROWN_PLACES, the last ones of CROWN_PLACES_FEW that may run on beyond what is there. */
-static void fields(const crown *c, const bound_window *w, const crown_node *node, const double *a, const crown_frame *from, const crown_frame *to, double *out, crown_scratch *s)
+static void fields(const crown *c, const bound_window *w, const crown_node *node, const double *a, const crown_frame *in, const crown_frame *to, double *out, crown_scratch *s)
 {
-    int64_t width = from->x1 - from->x0, each = (from->y1 - from->y0) * width, n = (to->y1 - to->y0) * (to->x1 - to->x0) * w->channels, count = s->rows * each;
+    int64_t n = (to->y1 - to->y0) * (to->x1 - to->x0) * w->channels, count = s->rows * (in->y1 - in->y0) * (in->x1 - in->x0);
     int64_t of_group = w->out_channels / w->groups, tap = taps(w);
     memset(out, 0, (size_t)(s->rows * n) * sizeof *out);
     for (int64_t group = 0; group < w->groups; group++)
         for (int64_t i = 0, step; i < count; i += step) {
             step = count - i >= CROWN_PLACES ? CROWN_PLACES : CROWN_PLACES_FEW;
             matmul_run(node->product[step], a + i * w->out_channels + group * of_group, node->weight + group * of_group * tap, NULL, s->places, s->workspace);
-            for (int64_t q = 0; q < step && i + q < count; q++) {
-                int64_t row = (i + q) / each, place = (i + q) % each;
-                scatter(w, from->y0 + place / width, from->x0 + place % width, group, s->places + q * tap, to, out + row * n);
-            }
+            c->kernels->scatter(w, i, step < count - i ? step : count - i, in, s->places, to, out + group * (w->channels / w->groups));
         }
-    (void)c;
 }
 
 /* Frames of a convolution are those of its window, whatever fields its nodes were given. */
@@ -170,7 +145,8 @@ void crown_unit(const crown *c, const bound_graph *g, int k, int64_t element, do
     if (node->kind == BOUND_CONVOLUTION) {
         crown_frame target = window_frame(c, m, to, w->height, w->width);
         int64_t channel = element % w->out_channels, place = element / w->out_channels;
-        scatter(w, place / w->out_width, place % w->out_width, channel / (w->out_channels / w->groups), c->node[k].weight + channel * taps(w), &target, out);
+        crown_frame one = {place / w->out_width, place / w->out_width + 1, place % w->out_width, place % w->out_width + 1};
+        c->kernels->scatter(w, 0, 1, &one, c->node[k].weight + channel * taps(w), &target, out + channel / (w->out_channels / w->groups) * (w->channels / w->groups));
         for (int64_t i = 0; i < width; i++) out[i] *= sign;
     } else
         for (int64_t e = node->row[element]; e < node->row[element + 1]; e++) out[node->column[e]] += sign * node->weight[e];

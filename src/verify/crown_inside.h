@@ -49,6 +49,11 @@ typedef struct crown_kernels {
     /* least[i] = sum_j min(a_j low_j, a_j high_j), size[i] = the same sum of magnitudes. */
     void (*corner)(int64_t rows, int64_t n, const double *a, const double *low, const double *high, double *least, double *size);
     void (*add)(int64_t n, double scale, const double *a, double *to); /* to += scale a */
+    /*
+     * Places [first, first + count) of rows of frame `in` of a convolution's result: what each gives to its window, a[count][kernel, channels of a group], is added to rows of
+     * frame `to` of its input; `out` points at the group's first channel.
+     */
+    void (*scatter)(const bound_window *w, int64_t first, int64_t count, const crown_frame *in, const double *a, const crown_frame *to, double *out);
 } crown_kernels;
 extern const crown_kernels crown_scalar, crown_avx2, crown_avx512;
 
