@@ -95,6 +95,7 @@ enum { RELU_CANDIDATES = 24 };
 typedef struct relu_choice {
     int32_t unit;         /* -1: nothing left to split */
     uint8_t closed;       /* as in relu_domain; 3: nothing of the domain is left */
+    double bound;         /* the least of sides that are proved, INFINITY: none */
     int forced;           /* splits of other units whose other side is proved */
     int32_t force[RELU_CANDIDATES];
 } relu_choice;

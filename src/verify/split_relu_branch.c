@@ -77,15 +77,16 @@ static void pick(const candidates *c, const double *bound, double parent, relu_c
 {
     double best = -1;
     int taken = -1;
-    *choice = (relu_choice){.unit = -1};
+    *choice = (relu_choice){.unit = -1, .bound = INFINITY};
     for (int k = 0; k < c->count; k++) {
         double plus = fmax(fmin(bound[2 * k], 0) - parent, 0), minus = fmax(fmin(bound[2 * k + 1], 0) - parent, 0);
         int closed = (bound[2 * k] > 0) + 2 * (bound[2 * k + 1] > 0);
         if (closed == 3) {
-            *choice = (relu_choice){.unit = c->unit[k], .closed = 3};
+            *choice = (relu_choice){.unit = c->unit[k], .closed = 3, .bound = fmin(bound[2 * k], bound[2 * k + 1])};
             return;
         }
         double score = fmin(plus, minus) + 0.05 * fmax(plus, minus);
+        if (closed) choice->bound = fmin(choice->bound, bound[2 * k + (closed == 2)]);
         if (closed) choice->force[choice->forced++] = 2 * c->unit[k] + (closed == 1);
         if (score > best) {
             best = score;
