@@ -86,6 +86,7 @@ nigh_status bounds_new(nigh_context *ctx, const bound_graph *graph, const bounds
 void bounds_free(bounds *b)
 {
     if (!b) return;
+    crown_free(b);
     interval_free(b);
     nigh_arena_free(b->arena);
     nigh_free(b->ctx, b);

@@ -36,6 +36,9 @@ struct bounds {
 nigh_status interval_new(bounds *b);
 void interval_free(bounds *b); /* what is there of it */
 
+/* Linear bounds: see crown_inside.h. */
+void crown_free(bounds *b); /* what is there of it */
+
 /* Rest of node k from the magnitudes of its inputs, which are there. */
 void interval_rest(bounds *b, int k);
 

@@ -2,9 +2,7 @@
 #include "verify/crown_inside.h"
 #include "verify/relax.h"
 
-static bool affine(const bound_node *node) { return node->kind == BOUND_DENSE || node->kind == BOUND_CONVOLUTION || node->kind == BOUND_SPARSE; }
-
-/* Intervals are as tight as linear bounds where nothing but one affine map lies before an argument. */
+/* Intervals are as tight as linear bounds where nothing but one affine map lies before an argument (sparse ones may name a column twice). */
 static nigh_status cut_intervals(bounds *b, bounds_batch *batch, int a)
 {
     int m = b->graph->node[b->graph->activation[a]].input[0];
@@ -23,7 +21,7 @@ static nigh_status cut_intervals(bounds *b, bounds_batch *batch, int a)
 static bool by_intervals(const bounds *b, int a)
 {
     const bound_node *argument = &b->graph->node[b->graph->node[b->graph->activation[a]].input[0]];
-    return argument->kind == BOUND_INPUT || (affine(argument) && argument->input[0] == 0);
+    return argument->kind == BOUND_INPUT || ((argument->kind == BOUND_DENSE || argument->kind == BOUND_CONVOLUTION) && argument->input[0] == 0);
 }
 
 /* Both ends of every element of the chunk whose function is not one line there. */

@@ -90,7 +90,6 @@ typedef struct crown_job {
 
 /* b->crown with all that does not depend on rows. */
 nigh_status crown_ready(bounds *b);
-void crown_free(bounds *b); /* what is there of it */
 
 /* Lines of activation a for all domains of the chunk; `slopes`: the batch's are used where it has some. */
 void crown_prepare(const crown_job *job, int a, bool slopes);
