@@ -47,12 +47,42 @@ typedef struct nigh_property {
 } nigh_property;
 
 /*
- * Strict comparisons are read as their closures (< as <=), = as both. Inputs without both bounds: NIGH_INVALID names them; so does a case whose box is empty (low > high), with line and column;
- * alternatives multiply out to at most 1e6 cases and groups, nesting to 64, else NIGH_UNSUPPORTED. gz files are unpacked. NIGH_FORMAT: line, column and what was expected.
+ * Comparisons <=, >=, <, > and = of terms made of +, - and * with numbers and / by numbers, nested, in any order of declarations and assertions; also =>, true, false, declare-fun,
+ * and what solvers are told (set-logic, check-sat ..), which is passed over. Numbers are read exactly (their decimals, and what is computed with them) and rounded once: the two
+ * roundings of a bound or level are the same f64 or neighbours. Strict comparisons are read as their closures (< as <=; not <= as >=; not = as true), = as both.
+ *
+ * Bounds of single inputs become the box of their alternative, all else conditions; alternatives of equal boxes are groups of one case. Combinations of alternatives whose bounds contradict
+ * each other are left out; NIGH_INVALID, with line and column, when bounds of one alternative do, or when nothing is left. NIGH_INVALID also: inputs without both bounds,
+ * variables that are not declared, declared twice or left out. Bounds that contradict each other by less than one unit in the last place are not noticed.
+ *
+ * NIGH_UNSUPPORTED: more than 1e6 cases or groups (4e6 alternatives looked at, 2^24 numbers of boxes), nesting beyond 64, products of variables, numbers beyond 1e300 or of more than
+ * 800 digits. NIGH_FORMAT: line, column and what is expected there. gz files are unpacked. Free with nigh_property_free.
  */
 NIGH_API nigh_status nigh_property_read(nigh_context *ctx, const char *path, nigh_property *property);
 NIGH_API nigh_status nigh_property_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_property *property);
 NIGH_API void nigh_property_free(nigh_property *property); /* {0} is fine */
+
+/* A point as the competition prints it, appended: ((X_0 0.5) .. (Y_0 0.25)), one variable a line, each number with the digits that give it back. */
+NIGH_API nigh_status nigh_property_print_point(nigh_buffer *out, int64_t inputs, const double *x, int64_t outputs, const double *y);
+
+/* ---- lists of problems ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* A line of instances.csv: network, property, seconds allowed. */
+typedef struct nigh_instance {
+    const char *network, *property;           /* paths that can be opened: from the folder of the list, ".gz" behind them when only that file is there */
+    const char *network_text, *property_text; /* as written */
+    double seconds;
+} nigh_instance;
+
+typedef struct nigh_instances {
+    int64_t count;
+    const nigh_instance *item;
+    void *memory; /* of all of it */
+} nigh_instances;
+
+/* NIGH_FORMAT with the line; NIGH_INVALID when a line names a file that is not there. Free with nigh_instances_free. */
+NIGH_API nigh_status nigh_instances_read(nigh_context *ctx, const char *path, nigh_instances *instances);
+NIGH_API void nigh_instances_free(nigh_instances *instances); /* {0} is fine */
 
 #ifdef __cplusplus
 }

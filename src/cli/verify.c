@@ -4,6 +4,9 @@
 #include <string.h>
 
 static const verify_verb verbs[] = {
+    {"lipschitz", "how far outputs move when inputs do, anywhere: NETWORK", verify_lipschitz},
+    {"tightness", "what intervals lose in a classifier, and what it certifies", verify_tightness},
+    {"train", "a classifier whose robustness is proved", verify_train},
     {NULL, NULL, NULL},
 };
 

@@ -337,11 +337,12 @@ static void write_layer(onnx_writer *w)
             others[i].write(w);
             return;
         }
-    for (const onnx_field_writer *f = onnx_field_writers; f->kind; f++)
-        if (!strcmp(f->kind, w->layer->kind)) {
-            f->write(w);
-            return;
-        }
+    for (int list = 0; list < 2; list++)
+        for (const onnx_field_writer *f = list ? onnx_more_writers : onnx_field_writers; f->kind; f++)
+            if (!strcmp(f->kind, w->layer->kind)) {
+                f->write(w);
+                return;
+            }
     w->status = nigh_fail(w->ctx, NIGH_UNSUPPORTED, "onnx: layer '%s' is of kind '%s', which has no form there", w->layer->name, w->layer->kind);
 }
 

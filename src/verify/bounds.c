@@ -42,7 +42,8 @@ static nigh_status walk(bounds *b)
         }
         for (int64_t i = 0; i < node->size; i++) {
             double most = fmax(fabs(b->node_low[k][i]), fabs(b->node_high[k][i]));
-            if (!isfinite(most)) return nigh_fail(b->ctx, NIGH_UNDECIDED, "bounds: layer '%s' can leave the range of f64 over the box", node->name);
+            if (!(most < (b->options.single ? 1e38 : 1e300)))
+                return nigh_fail(b->ctx, NIGH_UNDECIDED, "bounds: layer '%s' can leave the range of %s over the box", node->name, b->options.single ? "f32" : "f64");
             b->magnitude[k][i] = most * (1 + 1e-9) + ROUND_TINY;
         }
         if (node->kind == BOUND_ACTIVATION || node->kind == BOUND_INPUT) b->rest[k] = NULL;
