@@ -1,6 +1,5 @@
 /* Linear bounds of rows and of all arguments. Declared in verify/bounds.h. */
 #include "verify/crown_inside.h"
-#include "verify/relax.h"
 
 /* Intervals are as tight as linear bounds where nothing but one affine map lies before an argument (sparse ones may name a column twice). */
 static nigh_status cut_intervals(bounds *b, bounds_batch *batch, int a)
@@ -24,25 +23,6 @@ static bool by_intervals(const bounds *b, int a)
     return argument->kind == BOUND_INPUT || ((argument->kind == BOUND_DENSE || argument->kind == BOUND_CONVOLUTION) && argument->input[0] == 0);
 }
 
-/* Both ends of every element of the chunk whose function is not one line there. */
-static void list_units(crown_job *job, int a)
-{
-    crown *c = job->c;
-    const bound_node *node = &job->b->graph->node[job->b->graph->activation[a]];
-    job->rows = 0;
-    for (int64_t i = 0; i < job->domains; i++) {
-        const double *low = job->batch->pre_low[a] + (job->first + i) * node->size, *high = job->batch->pre_high[a] + (job->first + i) * node->size;
-        for (int64_t j = 0; j < node->size; j++) {
-            if (low[j] > high[j] || relax_linear(node->function, node->p, low[j], high[j])) continue;
-            for (int sign = 1; sign >= -1; sign -= 2, job->rows++) {
-                c->unit_domain[job->rows] = i;
-                c->unit_element[job->rows] = j;
-                c->unit_sign[job->rows] = (int8_t)sign;
-            }
-        }
-    }
-}
-
 static void cut_units(const crown_job *job, bounds_batch *batch, int a)
 {
     const crown *c = job->c;
@@ -61,12 +41,14 @@ static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from)
     for (int a = 0; a < g->activations; a++) {
         if (a >= from && !by_intervals(job->b, a)) {
             job->start = g->node[g->activation[a]].input[0];
-            list_units(job, a);
+            crown_units(job, a);
             nigh_status status = crown_run(job);
             if (status) return status;
             cut_units(job, batch, a);
         }
-        if (a + 1 < g->activations) crown_prepare(job, a, false);
+        if (a + 1 == g->activations) break;
+        if (!job->first) crown_list(job, a, false);
+        crown_prepare(job, a, false);
     }
     return NIGH_OK;
 }
@@ -92,7 +74,11 @@ nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room, .start = rows->node, .want = rows};
         job.rows = job.domains * rows->rows;
         job.beta = batch->split && batch->beta;
-        for (int a = 0; a < b->graph->activations && b->graph->activation[a] <= rows->node; a++) crown_prepare(&job, a, true);
+        for (int a = 0; a < b->graph->activations; a++) {
+            int k = b->graph->activation[a];
+            if (!i) crown_list(&job, a, rows->last || k >= rows->node || b->graph->node[k].input[0] == rows->node);
+            if (k <= rows->node) crown_prepare(&job, a, true);
+        }
         if (job.beta) crown_prepare_beta(&job);
         status = crown_run(&job);
     }

@@ -28,7 +28,7 @@ static void prepare_domain(const crown_job *job, int a, int64_t i, bool slopes)
     const double *low = job->batch->pre_low[a] + from, *high = job->batch->pre_high[a] + from, *slope = slopes && job->batch->slope ? job->batch->slope[a] + from : NULL;
     relax_lines(node->function, node->p, n, low, high, slope, b->options.single, l->slope[1] + at, l->shift[1] + at, l->slope[0] + at, l->shift[0] + at);
     for (int side = 0; side < 2; side++)
-        fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->rest[m], low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
+        fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->node[m].rest, low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
              l->rest[side] ? l->rest[side] + at : NULL);
 }
 
@@ -47,7 +47,7 @@ static void prepare_split(const crown_job *job, int a, int64_t i)
     int m = b->graph->node[b->graph->activation[a]].input[0];
     int64_t n = b->graph->node[m].size, from = (job->first + i) * n;
     const int8_t *split = job->batch->split[a] + from;
-    const double *beta = job->batch->beta[a] + from, *bias = b->graph->node[m].bias, *rest = c->rest[m];
+    const double *beta = job->batch->beta[a] + from, *bias = b->graph->node[m].bias, *rest = c->node[m].rest;
     double *out = c->lines[a].beta + i * n, constant = 0, off = 0;
     for (int64_t j = 0; j < n; j++) {
         out[j] = -split[j] * fmax(beta[j], 0);

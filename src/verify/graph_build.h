@@ -18,5 +18,8 @@ int graph_build_add(graph_build *build, const bound_node *node);
 /* The node that is the output; activations are listed. */
 nigh_status graph_build_finish(graph_build *build, int output, int64_t outputs);
 
+/* Scales and orders behind dense layers and convolutions that nobody else reads are taken into their rows; nodes that the output does not need go. */
+nigh_status graph_fold(graph_build *build, int *output);
+
 double bound_function_at(bound_function f, const double p[2], double x); /* in plain f64 */
 #endif

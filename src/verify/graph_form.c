@@ -21,6 +21,15 @@ bool form_new(lowering *l, int64_t count, int64_t entries, bool rows, graph_form
 
 void form_plain(const lowering *l, int node, graph_form *form) { *form = (graph_form){.count = l->build.graph->node[node].size, .plain = node}; }
 
+bool form_weights(lowering *l, int i, graph_form *to)
+{
+    const double *w = lower_parameter(l, i);
+    int64_t n = w ? lower_parameter_count(l, i) : 0;
+    if (!w || !form_new(l, n, n, false, to)) return false;
+    for (int64_t k = 0; k < n; k++) to->shift[k] = w[k], to->size[k] = fabs(w[k]);
+    return true;
+}
+
 bool form_constant(const graph_form *form)
 {
     if (form->plain >= 0) return false;
@@ -80,10 +89,9 @@ bool form_gather(lowering *l, const graph_form *from, int64_t count, const int64
     return true;
 }
 
-/* What p = a b computed in f64 is off by. */
-static double product_error(double a, double b, double p) { return fabs(fma(a, b, -p)) + (p != 0 && fabs(p) > 0x1p-900 ? 0 : a != 0 && b != 0 ? 0x1p-1000 : 0); }
+double form_product_error(double a, double b, double p) { return fabs(fma(a, b, -p)) + (p != 0 && fabs(p) > 0x1p-900 ? 0 : a != 0 && b != 0 ? 0x1p-1000 : 0); }
 
-static double sum_error(double a, double b, double s)
+double form_sum_error(double a, double b, double s)
 {
     double c = s - a;
     return fabs((a - (s - c)) + (b - c));
@@ -114,11 +122,11 @@ bool form_affine(lowering *l, const graph_form *from, const double *scale, const
         slack = more > slack ? more : slack;
         for (int64_t e = form_first(&in, i); e < form_end(&in, i); e++) {
             to->coefficient[e] = in.coefficient[e] * s;
-            inexact = inexact || product_error(in.coefficient[e], s, to->coefficient[e]) != 0;
+            inexact = inexact || form_product_error(in.coefficient[e], s, to->coefficient[e]) != 0;
         }
         double p = in.shift[i] * s, sum = p + t;
         to->shift[i] = sum;
-        to->error[i] = ((fabs(s) + se) * in.error[i] + fabs(in.shift[i]) * se + te + product_error(in.shift[i], s, p) + sum_error(p, t, sum)) * (1 + 0x1p-40);
+        to->error[i] = ((fabs(s) + se) * in.error[i] + fabs(in.shift[i]) * se + te + form_product_error(in.shift[i], s, p) + form_sum_error(p, t, sum)) * (1 + 0x1p-40);
         to->size[i] = (fabs(s) * in.size[i] + fabs(t)) * (1 + 0x1p-40) + (t != 0 || p != 0 ? 0x1p-90 * (1 + fabs(s)) : 0);
     }
     to->slack = in.slack + slack + (inexact || (slack && in.slack));
@@ -128,6 +136,28 @@ bool form_affine(lowering *l, const graph_form *from, const double *scale, const
 }
 
 static int64_t entries_of(const graph_form *f) { return f->plain >= 0 || !f->row ? f->count : f->row[f->count]; }
+
+bool form_concat(lowering *l, int n, graph_form *const *part, graph_form *to)
+{
+    int64_t count = 0, entries = 0, at = 0, first = 0;
+    for (int i = 0; i < n; i++) count += part[i]->count, entries += part[i]->plain >= 0 || !part[i]->row ? part[i]->count : part[i]->row[part[i]->count];
+    if (!form_new(l, count, entries, true, to)) return false;
+    for (int k = 0; k < n; k++) {
+        graph_form f;
+        if (!form_open(l, part[k], &f)) return false;
+        for (int64_t i = 0; i < f.count; i++) {
+            for (int64_t e = form_first(&f, i); e < form_end(&f, i); e++, at++) to->node[at] = f.node[e], to->index[at] = f.index[e], to->coefficient[at] = f.coefficient[e];
+            to->row[first + i + 1] = at;
+        }
+        memcpy(to->shift + first, f.shift, (size_t)f.count * sizeof *f.shift);
+        memcpy(to->error + first, f.error, (size_t)f.count * sizeof *f.error);
+        memcpy(to->size + first, f.size, (size_t)f.count * sizeof *f.size);
+        to->slack = f.slack > to->slack ? f.slack : to->slack;
+        to->roundings = f.roundings > to->roundings ? f.roundings : to->roundings;
+        first += f.count;
+    }
+    return true;
+}
 
 /* Rows of a form put together; products of coefficients are rounded once each. */
 bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row, const int64_t *column, const double *weight, int slack, int roundings, graph_form *to)
@@ -147,7 +177,7 @@ bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row,
         for (int64_t j = row[i]; j < row[i + 1]; j++) {
             int64_t c = column[j];
             double w = weight[j], p = w * in.shift[c], next = sum + p;
-            error += fabs(w) * in.error[c] * (1 + slack * 0x1p-52) + product_error(w, in.shift[c], p) + sum_error(sum, p, next) + slack * 0x1p-53 * fabs(p);
+            error += fabs(w) * in.error[c] * (1 + slack * 0x1p-52) + form_product_error(w, in.shift[c], p) + form_sum_error(sum, p, next) + slack * 0x1p-53 * fabs(p);
             sum = next;
             size += fabs(w) * in.size[c];
             spread += fabs(w);
@@ -156,7 +186,7 @@ bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row,
                 to->node[at] = in.node[e];
                 to->index[at] = in.index[e];
                 to->coefficient[at] = in.coefficient[e] * w;
-                inexact = inexact || product_error(in.coefficient[e], w, to->coefficient[at]) != 0;
+                inexact = inexact || form_product_error(in.coefficient[e], w, to->coefficient[at]) != 0;
                 at++;
             }
         }
@@ -184,25 +214,43 @@ static int only_node(const graph_form *f)
     return found;
 }
 
-/* Both side by side, then one row of two entries for each element. */
+/* A further term of the last row of `to`; terms in the same number are put together when no digit is lost (`exact`: their coefficients are known as they are). */
+static int64_t put_term(graph_form *to, int64_t row, int64_t at, int32_t node, int32_t index, double coefficient, bool exact)
+{
+    for (int64_t e = to->row[row]; exact && e < at; e++) {
+        double sum = to->coefficient[e] + coefficient;
+        if (to->node[e] != node || to->index[e] != index || form_sum_error(to->coefficient[e], coefficient, sum) != 0) continue;
+        to->coefficient[e] = sum;
+        if (sum != 0) return at;
+        at--; /* the last term takes its place */
+        to->node[e] = to->node[at], to->index[e] = to->index[at], to->coefficient[e] = to->coefficient[at];
+        to->node[at] = -1;
+        return at;
+    }
+    to->node[at] = node;
+    to->index[at] = index;
+    to->coefficient[at] = coefficient;
+    return at + 1;
+}
+
+/* Both side by side: the terms of both in one row for each element. */
 static bool join(lowering *l, const graph_form *a, const graph_form *b, double scale, graph_form *to)
 {
     graph_form x, y;
     if (!form_open(l, a, &x) || !form_open(l, b, &y) || !form_new(l, a->count, entries_of(&x) + entries_of(&y), true, to)) return false;
+    bool exact = x.slack == 0 && y.slack == 0;
     for (int64_t i = 0, at = 0; i < a->count; i++) {
         for (int which = 0; which < 2; which++) {
             const graph_form *f = which ? &y : &x;
             for (int64_t e = form_first(f, i); e < form_end(f, i); e++) {
                 if (f->node[e] < 0) continue;
-                to->node[at] = f->node[e];
-                to->index[at] = f->index[e];
-                to->coefficient[at++] = f->coefficient[e] * (which ? scale : 1);
+                at = put_term(to, i, at, f->node[e], f->index[e], f->coefficient[e] * (which ? scale : 1), exact);
             }
         }
         double t = scale * y.shift[i], sum = x.shift[i] + t;
         to->row[i + 1] = at;
         to->shift[i] = sum;
-        to->error[i] = (x.error[i] + y.error[i] + sum_error(x.shift[i], t, sum)) * (1 + 0x1p-40);
+        to->error[i] = (x.error[i] + y.error[i] + form_sum_error(x.shift[i], t, sum)) * (1 + 0x1p-40);
         to->size[i] = (x.size[i] + y.size[i]) * (1 + 0x1p-40);
     }
     to->slack = x.slack > y.slack ? x.slack : y.slack;

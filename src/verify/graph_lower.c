@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const lower_rule *const lists[] = {lower_elements, lower_products, lower_shapes};
+static const lower_rule *const lists[] = {lower_elements, lower_products, lower_shapes, lower_fields, lower_maxima};
 
 /* ---- what rules see ------------------------------------------------------------------------------------ */
 
@@ -163,29 +163,6 @@ static void lower_layers(lowering *l)
     l->layer = NULL;
 }
 
-/* All forms behind each other. */
-static bool concatenate(lowering *l, int n, graph_form *const *part, graph_form *to)
-{
-    int64_t count = 0, entries = 0, at = 0, first = 0;
-    for (int i = 0; i < n; i++) count += part[i]->count, entries += part[i]->plain >= 0 || !part[i]->row ? part[i]->count : part[i]->row[part[i]->count];
-    if (!form_new(l, count, entries, true, to)) return false;
-    for (int k = 0; k < n; k++) {
-        graph_form f;
-        if (!form_open(l, part[k], &f)) return false;
-        for (int64_t i = 0; i < f.count; i++) {
-            for (int64_t e = form_first(&f, i); e < form_end(&f, i); e++, at++) to->node[at] = f.node[e], to->index[at] = f.index[e], to->coefficient[at] = f.coefficient[e];
-            to->row[first + i + 1] = at;
-        }
-        memcpy(to->shift + first, f.shift, (size_t)f.count * sizeof *f.shift);
-        memcpy(to->error + first, f.error, (size_t)f.count * sizeof *f.error);
-        memcpy(to->size + first, f.size, (size_t)f.count * sizeof *f.size);
-        to->slack = f.slack > to->slack ? f.slack : to->slack;
-        to->roundings = f.roundings > to->roundings ? f.roundings : to->roundings;
-        first += f.count;
-    }
-    return true;
-}
-
 static void lower_outputs(lowering *l, bool with_inputs)
 {
     int n = nigh_network_outputs(l->net);
@@ -199,9 +176,10 @@ static void lower_outputs(lowering *l, bool with_inputs)
     form_plain(l, 0, &input);
     if (with_inputs) part[n++] = &input;
     if (n == 1) all = *part[0];
-    else if (!concatenate(l, n, part, &all)) return;
+    else if (!form_concat(l, n, part, &all)) return;
     int node = form_node(l, &all);
-    if (node >= 0) l->status = graph_build_finish(&l->build, node, outputs);
+    if (node >= 0) l->status = graph_fold(&l->build, &node);
+    if (!l->status) l->status = graph_build_finish(&l->build, node, outputs);
 }
 
 static void lower_all(lowering *l, const nigh_shape *shapes, bool with_inputs)

@@ -53,11 +53,24 @@ const double *lower_parameter(lowering *l, int i);
 int64_t lower_parameter_count(lowering *l, int i);
 const nigh_shape *lower_parameter_shape(lowering *l, int i);
 
+/* For a layer with axes: the element of the result that each element of input 0 goes to; how many go to each. */
+int64_t lower_reduced(lowering *l, int64_t *to);
+
 /* "layer 'name' (kind): " and the message. */
 void lower_fail(lowering *l, nigh_status status, const char *format, ...) NIGH_PRINTF(3, 4);
 void *lower_alloc(lowering *l, int64_t count, size_t size);       /* zeros in the arena of forms; NULL: status is set */
 void *lower_alloc_graph(lowering *l, int64_t count, size_t size); /* in the arena of the graph */
 int lower_add(lowering *l, bound_node *node);                     /* named after the layer; -1: status is set */
+
+/* A window over fields of up to three dimensions, channels last; those that are not there have size 1. */
+typedef struct lower_window {
+    int dims;
+    int64_t in[3], out[3], size[3], stride[3], dilation[3], low[3];
+    int padding; /* 0 zero, 1 circular, 2 reflect */
+} lower_window;
+
+lower_window lower_window_of(const lowering *l, const int64_t *size); /* size: of the kernel; NULL: pooling */
+int64_t lower_window_source(const lower_window *w, int64_t point, int64_t tap); /* the pixel that tap `tap` of point `point` reads; -1: outside */
 
 /* ---- forms --------------------------------------------------------------------------------------------- */
 
@@ -76,6 +89,16 @@ bool form_affine(lowering *l, const graph_form *from, const double *scale, const
 
 /* Element i = sum over j in [row[i], row[i + 1]) of weight[j] x element column[j] of `from`. Weights are within slack. `from` becomes a node first when that is cheaper. */
 bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row, const int64_t *column, const double *weight, int slack, int roundings, graph_form *to);
+
+/* All behind each other. */
+bool form_concat(lowering *l, int n, graph_form *const *part, graph_form *to);
+
+/* Parameter i as constants. */
+bool form_weights(lowering *l, int i, graph_form *to);
+
+/* What p = a b and s = a + b, computed in f64, are off by. */
+double form_product_error(double a, double b, double p);
+double form_sum_error(double a, double b, double s);
 
 /* a + scale b, scale +1 or -1. */
 bool form_sum(lowering *l, graph_form *a, graph_form *b, double scale, graph_form *to);

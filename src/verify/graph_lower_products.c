@@ -121,4 +121,65 @@ static void linear(lowering *l)
     else dense_rows(l, lower_in(l, 0), rows, in, out, w, b);
 }
 
-const lower_rule lower_products[] = {{"linear", linear}, {NULL, NULL}};
+/* ---- products of two, one of them fixed ----------------------------------------------------------------- */
+
+/* x W, or x W^T of a table that others read too. */
+static void head(lowering *l)
+{
+    const double *w = lower_parameter(l, 0);
+    if (!w) return;
+    const nigh_shape *shape = lower_parameter_shape(l, 0);
+    bool transposed = nigh_layer_number(l->layer, "transposed", 0) != 0;
+    int64_t in = shape->dim[transposed ? 1 : 0], out = shape->dim[transposed ? 0 : 1], rows = lower_in(l, 0)->count / in;
+    double scale = nigh_layer_number(l->layer, "scale", 1), *turned = lower_alloc(l, in * out, sizeof *turned);
+    graph_form y;
+    for (int64_t i = 0; turned && i < in * out; i++) turned[i] = w[transposed ? i % out * in + i / out : i];
+    if (!turned) return;
+    if (rows == 1) dense(l, lower_in(l, 0), out, turned, NULL);
+    else dense_rows(l, lower_in(l, 0), rows, in, out, turned, NULL);
+    if (l->status || scale == 1) return;
+    double *s = lower_alloc(l, rows * out, sizeof *s);
+    for (int64_t i = 0; s && i < rows * out; i++) s[i] = scale;
+    if (s && form_affine(l, &l->value[l->at], s, NULL, NULL, NULL, 1, &y)) lower_set(l, &y);
+}
+
+/* The matrix s of a stack of them that is broadcast to the result's. */
+static int64_t matrix_at(const nigh_shape *out, int64_t s, const nigh_shape *in)
+{
+    int64_t at = 0, stride = 1;
+    for (int k = out->ndim - 3, j = in->ndim - 3; j >= 0; k--, j--) {
+        if (in->dim[j] != 1) at += s % out->dim[k] * stride;
+        stride *= in->dim[j];
+        s /= out->dim[k];
+    }
+    return at;
+}
+
+static void matmul(lowering *l)
+{
+    const nigh_shape *a = lower_shape(l, 0), *b = lower_shape(l, 1), *out = lower_out(l);
+    bool ta = nigh_layer_number(l->layer, "transpose-a", 0) != 0, tb = nigh_layer_number(l->layer, "transpose-b", 0) != 0, left = form_constant(lower_in(l, 0));
+    int64_t m = out->dim[out->ndim - 2], n = out->dim[out->ndim - 1], k = a->dim[a->ndim - (ta ? 2 : 1)], count = nigh_shape_count(out);
+    if (!left && !form_constant(lower_in(l, 1))) return lower_fail(l, NIGH_UNSUPPORTED, "a product of two results; bounds know products with what is fixed");
+    if ((double)count * (double)k > 1e8) return lower_fail(l, NIGH_UNSUPPORTED, "a product of %lld terms", (long long)(count * k));
+    graph_form fixed, y;
+    int64_t *row = lower_alloc(l, count + 1, sizeof *row), *column = lower_alloc(l, count * k, sizeof *column);
+    double *weight = lower_alloc(l, count * k, sizeof *weight);
+    if (l->status || !form_open(l, lower_in(l, left ? 0 : 1), &fixed)) return;
+    int slack = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t s = i / (m * n), r = i / n % m, c = i % n, from_a = matrix_at(out, s, a) * m * k, from_b = matrix_at(out, s, b) * k * n;
+        for (int64_t e = 0; e < k; e++) {
+            int64_t x = from_a + (ta ? e * m + r : r * k + e), z = from_b + (tb ? c * k + e : e * n + c), f = left ? x : z;
+            column[i * k + e] = left ? z : x;
+            weight[i * k + e] = fixed.shift[f];
+            double units = fixed.error[f] > 0 ? ceil(fixed.error[f] / fabs(fixed.shift[f]) * 0x1p53 * (1 + 1e-9)) : 0;
+            if (!(units < 1e6)) return lower_fail(l, NIGH_UNSUPPORTED, "a factor of %g is known to +-%g only", fixed.shift[f], fixed.error[f]);
+            slack = units > slack ? (int)units : slack;
+        }
+        row[i + 1] = (i + 1) * k;
+    }
+    if (form_rows(l, lower_in(l, left ? 1 : 0), count, row, column, weight, slack, (int)k + fixed.roundings, &y)) lower_set(l, &y);
+}
+
+const lower_rule lower_products[] = {{"linear", linear}, {"head", head}, {"matmul", matmul}, {NULL, NULL}};

@@ -5,13 +5,14 @@
 #include "verify/split_input.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 
-enum { BATCH = 512 };
+enum { BATCH = 512, SEEK = 1000 };
 
 static int thread_number(void)
 {
@@ -37,12 +38,15 @@ typedef struct search {
     const search_options *options;
     int threads;
     int64_t neurons, most;
+    int few; /* unstable relus at most for splitting them */
     split_chain *chain;
     split_batch batch;
     stack stack;
     size_t workspace;  /* of a thread */
     char *work;        /* [threads, workspace] */
-    double *value;     /* [threads, rows] */
+    size_t bounding;   /* of it for bounds */
+    int64_t sought;    /* points gone downhill from */
+    bool seeking;
     double began;
     search_result result;
     int64_t stuck;
@@ -79,19 +83,18 @@ static nigh_status take_batch(search *s)
     bool fine = true;
 #define TAKE(field, size) b->field = resized(s->ctx, NULL, b->room, size, &fine)
     TAKE(low, n * real), TAKE(high, n * real), TAKE(phase, s->neurons), TAKE(open, s->query->groups), TAKE(depth, 4);
-    TAKE(coefficient, rows * n * real), TAKE(constant, rows * real), TAKE(score, n * real), TAKE(linear, 1);
+    TAKE(coefficient, (rows + SPLIT_RELUS) * n * real), TAKE(constant, (rows + SPLIT_RELUS) * real), TAKE(splits, 4);
+    TAKE(score, n * real), TAKE(unstable, 4), TAKE(relu, 4);
     TAKE(cut, 4), TAKE(value, real), TAKE(point, n * real), TAKE(hit, 1);
 #undef TAKE
     s->work = resized(s->ctx, NULL, s->threads, (int64_t)s->workspace, &fine);
-    s->value = resized(s->ctx, NULL, s->threads, rows * real, &fine);
     return fine ? NIGH_OK : NIGH_MEMORY;
 }
 
 static void release(search *s)
 {
     split_batch *b = &s->batch;
-    void *block[] = {b->low, b->high, b->phase, b->open, b->depth, b->coefficient, b->constant, b->score, b->linear, b->cut, b->value, b->point, b->hit, s->work,
-                     s->value, s->stack.low, s->stack.high, s->stack.phase, s->stack.open, s->stack.depth};
+    void *block[] = {b->low, b->high, b->phase, b->open, b->depth, b->coefficient, b->constant, b->splits, b->score, b->unstable, b->relu, b->cut, b->value, b->point, b->hit, s->work, s->stack.low, s->stack.high, s->stack.phase, s->stack.open, s->stack.depth};
     for (size_t i = 0; i < sizeof block / sizeof *block; i++) nigh_free(s->ctx, block[i]);
     split_chain_free(s->chain);
 }
@@ -113,11 +116,15 @@ static nigh_status push_halves(search *s, int64_t i)
     stack *k = &s->stack;
     int64_t n = s->query->graph->inputs, groups = s->query->groups;
     if (k->count + 2 > k->room && grow(s, 2 * k->room)) return NIGH_MEMORY;
-    double *low = b->low + i * n, *high = b->high + i * n, from = low[b->cut[i]], to = high[b->cut[i]], middle = 0.5 * from + 0.5 * to;
+    double *low = b->low + i * n, *high = b->high + i * n;
+    int8_t *phase = b->phase + i * s->neurons;
+    int32_t cut = b->cut[i];
+    double from = cut >= 0 ? low[cut] : 0, to = cut >= 0 ? high[cut] : 0, middle = 0.5 * from + 0.5 * to;
     for (int half = 0; half < 2; half++, k->count++) {
         int64_t at = k->count;
-        low[b->cut[i]] = half ? middle : from, high[b->cut[i]] = half ? to : middle;
-        move_box(s, k->low + at * n, k->high + at * n, k->phase + at * s->neurons, k->open + at * groups, low, high, b->phase + i * s->neurons, b->open + i * groups);
+        if (cut >= 0) low[cut] = half ? middle : from, high[cut] = half ? to : middle;
+        else phase[b->relu[i]] = half ? 2 : -2;
+        move_box(s, k->low + at * n, k->high + at * n, k->phase + at * s->neurons, k->open + at * groups, low, high, phase, b->open + i * groups);
         k->depth[at] = b->depth[i] + 1;
     }
     return NIGH_OK;
@@ -151,13 +158,17 @@ static bool unsafe(const search_query *q, const double *value)
 static void visit(search *s, int64_t i, int thread)
 {
     split_batch *b = &s->batch;
-    char *work = s->work + (size_t)thread * s->workspace;
-    double *value = s->value + thread * s->query->rows;
+    char *work = s->work + (size_t)thread * s->workspace, *scratch = work + s->bounding;
+    double *x = b->point + i * s->query->graph->inputs;
     split_chain_bound(s->chain, b, i, work);
-    split_box_conclude(s->query, b, i, (double *)work);
+    split_box_conclude(s->query, b, i, s->few, scratch);
     if (!b->hit[i]) return;
-    split_chain_values(s->chain, b->point + i * s->query->graph->inputs, value, work);
-    b->hit[i] = unsafe(s->query, value);
+    if (s->seeking) {
+        b->hit[i] = split_point_seek(s->chain, s->query, x, scratch, work);
+        return;
+    }
+    split_chain_values(s->chain, x, (double *)scratch, work);
+    b->hit[i] = unsafe(s->query, (double *)scratch);
 }
 
 static void visit_all(search *s)
@@ -165,6 +176,7 @@ static void visit_all(search *s)
     int64_t count = s->batch.count;
     int threads = s->threads;
     (void)threads;
+    s->seeking = s->sought < SEEK, s->sought += count;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(threads) if (threads > 1 && count > 8)
     for (int64_t i = 0; i < count; i++) visit(s, i, thread_number());
 }
@@ -183,7 +195,7 @@ static nigh_status take_outcome(search *s)
             return NIGH_OK;
         }
         if (b->cut[i] == SPLIT_STUCK) s->stuck++, r->bound = fmin(r->bound, b->value[i]);
-        else if (b->cut[i] >= 0 && push_halves(s, i)) return NIGH_MEMORY;
+        else if (b->cut[i] != SPLIT_CLOSED && push_halves(s, i)) return NIGH_MEMORY;
     }
     return NIGH_OK;
 }
@@ -225,8 +237,9 @@ static nigh_status start(search *s)
     nigh_status status = split_chain_new(s->ctx, q, layers, dense, &s->options->bounds, &s->chain);
     if (status) return status;
     s->neurons = split_chain_neurons(s->chain);
-    s->workspace = split_chain_workspace(s->chain);
-    if (s->workspace < (size_t)(5 * q->graph->inputs) * sizeof(double)) s->workspace = (size_t)(5 * q->graph->inputs) * sizeof(double);
+    size_t most = split_box_scratch(q), other = split_point_scratch(q);
+    s->bounding = split_chain_workspace(s->chain), s->workspace = (s->bounding + (most > other ? most : other) + 63) / 64 * 64;
+    s->few = getenv("FEW") ? atoi(getenv("FEW")) : 8;
     s->batch.room = BATCH;
     if (grow(s, 2 * BATCH) || take_batch(s)) return NIGH_MEMORY;
     s->most = s->options->most_domains;
