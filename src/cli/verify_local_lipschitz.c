@@ -338,7 +338,7 @@ int verify_local_lipschitz(nigh_context *ctx, int argc, char **argv)
                               {"output", 'o', CLI_TEXT, &w.out, "PAGE.html", "a page with pictures", 0, 0},
                               {NULL, 0, 0, NULL, NULL, NULL, 0, 0}};
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return cli_print(ctx, usage, sizeof usage - 1) ? 0 : 2;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return cli_print(ctx, usage, sizeof usage - 1);
     int count = 0, code = cli_parse(ctx, "verify local-lipschitz", argc, argv, flags, &w.network, 1, &count);
     if (code >= 0) return code;
     if (!count || !w.at || isnan(w.radius)) return cli_misuse(ctx, "a network, --at FILE and --radius E are needed");
@@ -349,7 +349,8 @@ int verify_local_lipschitz(nigh_context *ctx, int argc, char **argv)
     nigh_buffer text = {.ctx = ctx};
     if (!status) status = cli_json ? json_all(ctx, &w, &j, &text) : w.monotone >= 0 ? print_monotone(&w, &j, &text) : print_bounds(&j, &text);
     if (!status && w.out && w.monotone < 0) status = write_page(ctx, &w, &j);
-    code = status ? cli_fail(ctx, status) : cli_print(ctx, text.data, text.size) ? exit_of(&w, &j) : 2;
+    code = status ? cli_fail(ctx, status) : cli_print(ctx, text.data, text.size);
+    if (!code) code = exit_of(&w, &j);
     nigh_buffer_free(&text);
     if (j.result) nigh_lipschitz_free(ctx, j.rows, j.result);
     nigh_free(ctx, j.result);
