@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 12, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 8 };
+enum { CHILD_STEPS = 12, TRIALS = 6, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
@@ -22,8 +22,7 @@ typedef struct relu_queue {
 typedef struct relu_work {
     relu_domain **child;
     int64_t *at;                           /* those that are left */
-    double *coefficient, *level, *bound, *parent, *input, *point, *result, **last, **value;
-    double **whole;                        /* [nodes] of one evaluation */
+    double *coefficient, *level, *bound, *parent, *input, *point, *result, **last;
     double *mixed, *mixed_bound;           /* [room, rows + 1, outputs], [room, rows + 1]; for groups of several rows */
     float *mix;                            /* [rows + 1, rows] */
     relu_choice *choice;
@@ -186,31 +185,24 @@ static double least_margin(const relu_search *s, int g, const double *y, int *wo
     return least;
 }
 
-/* The points where the linear bounds are least: tried, the worst of them followed uphill, and their arguments of activations taken for scores. */
+/* The points where the linear bounds are least; now and then the worst of them are followed uphill. */
 static nigh_status look_at_points(relu_run *r, int g)
 {
     relu_search *s = &r->s;
     relu_work *w = &r->work;
     int64_t inputs = s->graph->inputs, worst[FOLLOWED], count = 0;
+    if (rows_of(s, g) == 1 && (!s->points || w->batches % FOLLOW_EVERY)) return NIGH_OK;
     for (int64_t k = 0; k < w->left; k++) {
         int64_t i = w->at[k];
-        for (int64_t j = 0; j < inputs; j++) w->point[k * inputs + j] = w->input[i * inputs + j] > 0 ? s->query->low[j] : s->query->high[j];
-        for (int a = 0; a < s->graph->activations; a++) {
-            int node = s->graph->node[s->graph->activation[a]].input[0];
-            w->whole[node] = w->value[a] + i * s->graph->node[node].size;
-        }
-        nigh_status status = bound_graph_evaluate(s->graph, w->point + k * inputs, w->result + i * s->outputs, w->whole);
+        for (int64_t j = 0; j < inputs; j++) w->point[i * inputs + j] = w->input[i * inputs + j] > 0 ? s->query->low[j] : s->query->high[j];
+        nigh_status status = rows_of(s, g) > 1 ? bound_graph_evaluate(s->graph, w->point + i * inputs, w->result + i * s->outputs, NULL) : NIGH_OK;
         if (status) return status;
-        if (s->points && least_margin(s, g, w->result + i * s->outputs, NULL) >= 0) {
-            status = relu_points_follow(s->points, g, 1, w->point + k * inputs, 0);
-            if (status || s->found) return status;
-        }
         int64_t at = count < FOLLOWED ? count++ : FOLLOWED;
-        for (; at > 0 && w->child[w->at[worst[at - 1]]]->bound > w->child[i]->bound; at--)
+        for (; at > 0 && w->child[worst[at - 1]]->bound > w->child[i]->bound; at--)
             if (at < FOLLOWED) worst[at] = worst[at - 1];
-        if (at < FOLLOWED) worst[at] = k;
+        if (at < FOLLOWED) worst[at] = i;
     }
-    if (!s->points || w->batches++ % FOLLOW_EVERY) return NIGH_OK;
+    if (!s->points || !w->left || w->batches % FOLLOW_EVERY) return NIGH_OK;
     double *chosen = w->input; /* not needed any more */
     for (int64_t k = 0; k < count; k++) memcpy(chosen + k * inputs, w->point + worst[k] * inputs, (size_t)inputs * sizeof *chosen);
     return relu_points_follow(s->points, g, count, chosen, FOLLOW_STEPS);
@@ -294,7 +286,7 @@ static nigh_status enqueue(relu_run *r, int g)
     relu_search *s = &r->s;
     relu_work *w = &r->work;
     for (int64_t k = 0; k < w->left; k++) w->parent[w->at[k]] = w->child[w->at[k]]->bound;
-    relu_branching what = {.domains = w->left, .at = w->at, .coefficient = w->coefficient, .level = w->level, .bound = w->parent, .last = w->last, .value = w->value};
+    relu_branching what = {.domains = w->left, .at = w->at, .coefficient = w->coefficient, .level = w->level, .bound = w->parent, .last = w->last};
     nigh_status status = relu_branch(s, &what, w->choice);
     for (int64_t k = 0; !status && k < w->left && !s->found; k++) {
         int64_t i = w->at[k];
@@ -325,6 +317,7 @@ static nigh_status step(relu_run *r, int g)
 {
     relu_work *w = &r->work;
     double before = nigh_clock();
+    w->batches++;
     nigh_status status = expand(r, g);
     if (!status) status = bound_children(r);
     if (!status) status = look_at_points(r, g);
@@ -355,24 +348,6 @@ static bool new_numbers(relu_run *r, double **to, int64_t rows, int64_t columns)
     return *to != NULL;
 }
 
-/* Arguments of activations by node, so that activations of one node share theirs; other nodes have room for one evaluation. */
-static bool new_values(relu_run *r, int64_t room)
-{
-    const bound_graph *g = r->s.graph;
-    relu_work *w = &r->work;
-    w->whole = nigh_arena_alloc_zero(r->arena, (size_t)g->nodes, sizeof *w->whole);
-    w->value = nigh_arena_alloc(r->arena, (size_t)(g->activations + 1) * sizeof *w->value);
-    if (!w->whole || !w->value) return false;
-    for (int a = 0; a < g->activations; a++) {
-        int node = g->node[g->activation[a]].input[0];
-        if (!w->whole[node] && !new_numbers(r, &w->whole[node], room, g->node[node].size)) return false;
-        w->value[a] = w->whole[node];
-    }
-    for (int k = 0; k < g->nodes; k++)
-        if (!w->whole[k] && !new_numbers(r, &w->whole[k], 1, g->node[k].size)) return false;
-    return true;
-}
-
 static nigh_status new_work(relu_run *r)
 {
     relu_search *s = &r->s;
@@ -384,7 +359,7 @@ static nigh_status new_work(relu_run *r)
     if (!(w->mix = nigh_arena_alloc(r->arena, (size_t)(all * r->most_rows + 1) * sizeof *w->mix))) return NIGH_MEMORY;
     bool ok = new_numbers(r, &w->coefficient, room, s->outputs) && new_numbers(r, &w->level, room, 1) && new_numbers(r, &w->bound, room, 1) &&
               new_numbers(r, &w->parent, room, 1) && new_numbers(r, &w->input, room, inputs) && new_numbers(r, &w->point, room, inputs) &&
-              new_numbers(r, &w->result, room, s->outputs) && (w->last = per_activation(r, room)) && new_values(r, room);
+              new_numbers(r, &w->result, room, s->outputs) && (w->last = per_activation(r, room));
     if (ok && r->most_rows > 1 && r->most_rows <= 64) ok = new_numbers(r, &w->mixed, room * all, s->outputs) && new_numbers(r, &w->mixed_bound, room, all);
     return ok ? NIGH_OK : NIGH_MEMORY;
 }

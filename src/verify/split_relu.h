@@ -41,7 +41,7 @@ typedef struct relu_search {
     int64_t units;
     relu_unit *unit;
     bool complete;              /* every unit splits: leaves are linear programs */
-    int trials;                 /* of branching, about as many candidates */
+    int trials;                 /* candidates of a branching, at most RELU_CANDIDATES */
     int steps;                  /* of optimised slopes and multipliers in a child */
     int64_t outputs;            /* size of the output node */
     double *reach;              /* [outputs] largest magnitude on the root box */
@@ -87,7 +87,6 @@ typedef struct relu_branching {
     const double *coefficient;  /* [batch's domains, outputs] */
     const double *level, *bound; /* [batch's domains]; bound: of the domain, to measure gains by */
     double *const *last;        /* [activations][batch's domains, size] */
-    double *const *value;       /* the same: arguments at the point where the linear bound is least; NULL: none */
 } relu_branching;
 
 enum { RELU_CANDIDATES = 24 };
