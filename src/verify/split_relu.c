@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { CHILD_STEPS = 12, TRIALS = 6, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
@@ -382,8 +381,8 @@ static nigh_status prepare(relu_run *r)
     if (status) return status;
     s->graph = r->unclipped ? r->unclipped : q->graph;
     s->outputs = s->graph->node[s->graph->output].size;
-    s->steps = getenv("STEPS") ? atoi(getenv("STEPS")) : CHILD_STEPS;
-    s->trials = getenv("TRIALS") ? atoi(getenv("TRIALS")) : TRIALS;
+    s->steps = CHILD_STEPS;
+    s->trials = TRIALS;
     int64_t elements = 1, room = batch_room(s->graph);
     for (int a = 0; a < s->graph->activations; a++) elements += s->graph->node[s->graph->activation[a]].size;
     for (int g = 0; g < q->groups; g++)
@@ -487,7 +486,8 @@ nigh_status search_relu(nigh_context *ctx, const search_query *query, const sear
     relu_run r = {.s = {.ctx = ctx, .query = query, .options = options, .started = nigh_clock(), .result = &found}};
     bool *alive = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *alive);
     relu_domain **first = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *first);
-    nigh_status status = alive && first ? prepare(&r) : NIGH_MEMORY;
+    nigh_status status = alive && first ? nigh_poll(ctx) : NIGH_MEMORY;
+    if (!status) status = prepare(&r);
     if (!status) {
         for (int g = 0; g < query->groups; g++) alive[g] = true;
         status = relu_root(&r.s, alive, first);
