@@ -37,6 +37,7 @@ typedef struct relu_run {
     bound_graph *unclipped;
     int most_rows;                         /* of a group */
     int64_t stuck;
+    int64_t forget, made;                  /* every forget-th child is dropped */
 } relu_run;
 
 bool relu_late(const relu_search *s) { return s->options->seconds > 0 && nigh_clock() - s->started > s->options->seconds; }
@@ -131,6 +132,10 @@ static nigh_status expand(relu_run *r, int g)
                 return NIGH_MEMORY;
             }
             if (!d->closed) child->share = d->share / 2;
+            if (r->forget && ++r->made % r->forget == 0) {
+                nigh_free(s->ctx, child);
+                continue;
+            }
             if (child->splits > s->result->depth) s->result->depth = child->splits;
             w->child[w->children] = child;
             relu_domain_load(s, child, &s->batch, w->children);
@@ -432,6 +437,11 @@ static nigh_status plant(relu_run *r, const bool *alive, relu_domain **first)
         if (!alive[g]) r->queue.done += 1;
         if (alive[g] && !first[g]) r->stuck++;
         if (!alive[g] || !first[g]) continue;
+        if (relu_late(s)) { /* it waits as it is: nothing is branched any more */
+            status = push(r, g, first[g]);
+            if (!status) first[g] = NULL;
+            continue;
+        }
         relu_domain_load(s, w->child[0] = first[g], &s->batch, 0);
         first[g] = NULL;
         relu_row(s, g, w->child[0]->weight, w->coefficient, w->level);
@@ -456,9 +466,10 @@ static nigh_status search(relu_run *r)
             return NIGH_OK;
         }
         order(r);
-        status = step(r, g);
+        bool took = r->queue.most > r->queue.waiting;
+        status = took ? step(r, g) : NIGH_OK;
         if (status) return status;
-        if (!r->work.children && !s->found) {
+        if (!took) {
             s->result->why = "memory";
             return NIGH_OK;
         }
@@ -482,8 +493,13 @@ static void conclude(relu_run *r)
 
 nigh_status search_relu(nigh_context *ctx, const search_query *query, const search_options *options, search_result *result)
 {
+    return relu_search_forgetful(ctx, query, options, 0, result);
+}
+
+nigh_status relu_search_forgetful(nigh_context *ctx, const search_query *query, const search_options *options, int64_t forget, search_result *result)
+{
     search_result found = {.bound = INFINITY};
-    relu_run r = {.s = {.ctx = ctx, .query = query, .options = options, .started = nigh_clock(), .result = &found}};
+    relu_run r = {.s = {.ctx = ctx, .query = query, .options = options, .started = nigh_clock(), .result = &found}, .forget = forget};
     bool *alive = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *alive);
     relu_domain **first = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *first);
     nigh_status status = alive && first ? nigh_poll(ctx) : NIGH_MEMORY;

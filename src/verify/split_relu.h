@@ -125,4 +125,9 @@ nigh_status relu_points_follow(struct relu_points *p, int g, int64_t n, const do
 nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first);
 
 bool relu_late(const relu_search *s); /* time is over */
+
+/* ---- split_relu.c ---- */
+
+/* search_relu that drops every forget-th child (0: none) as if it were proved: what tests must notice. */
+nigh_status relu_search_forgetful(nigh_context *ctx, const search_query *query, const search_options *options, int64_t forget, search_result *result);
 #endif
