@@ -4,6 +4,11 @@
 #include <string.h>
 
 static const verify_verb verbs[] = {
+    {"bounds", "proved ranges of the outputs over a box of inputs: NETWORK", verify_bounds},
+    {"lipschitz", "how far outputs move when inputs do, anywhere: NETWORK", verify_lipschitz},
+    {"tightness", "what intervals lose in a classifier, and what it certifies", verify_tightness},
+    {"train", "a classifier whose robustness is proved", verify_train},
+    {"local-lipschitz", "how fast outputs can change around an input, and whether they rise with it: proved", verify_local_lipschitz},
     {NULL, NULL, NULL},
 };
 

@@ -3,9 +3,10 @@
 
 #include <math.h>
 #include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 12, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8 };
+enum { CHILD_STEPS = 12, TRIALS = 12, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 8 };
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
@@ -26,7 +27,7 @@ typedef struct relu_work {
     double *mixed, *mixed_bound;           /* [room, rows + 1, outputs], [room, rows + 1]; for groups of several rows */
     float *mix;                            /* [rows + 1, rows] */
     relu_choice *choice;
-    int64_t children, left;
+    int64_t children, left, batches;
     double slowest;                        /* seconds a child takes */
 } relu_work;
 
@@ -170,6 +171,21 @@ static nigh_status bound_children(relu_run *r)
     return status;
 }
 
+/* The least margin of a group's rows at outputs y; `worst` (NULL: not wanted): its row. */
+static double least_margin(const relu_search *s, int g, const double *y, int *worst)
+{
+    double least = INFINITY;
+    for (int r = s->query->group[g]; r < s->query->group[g + 1]; r++) {
+        double margin = -s->query->level[r];
+        for (int64_t k = 0; k < s->outputs; k++) margin += s->query->row[r * s->outputs + k] * y[k];
+        if (margin < least) {
+            least = margin;
+            if (worst) *worst = r - s->query->group[g];
+        }
+    }
+    return least;
+}
+
 /* The points where the linear bounds are least: tried, the worst of them followed uphill, and their arguments of activations taken for scores. */
 static nigh_status look_at_points(relu_run *r, int g)
 {
@@ -185,14 +201,16 @@ static nigh_status look_at_points(relu_run *r, int g)
         }
         nigh_status status = bound_graph_evaluate(s->graph, w->point + k * inputs, w->result + i * s->outputs, w->whole);
         if (status) return status;
+        if (s->points && least_margin(s, g, w->result + i * s->outputs, NULL) >= 0) {
+            status = relu_points_follow(s->points, g, 1, w->point + k * inputs, 0);
+            if (status || s->found) return status;
+        }
         int64_t at = count < FOLLOWED ? count++ : FOLLOWED;
         for (; at > 0 && w->child[w->at[worst[at - 1]]]->bound > w->child[i]->bound; at--)
             if (at < FOLLOWED) worst[at] = worst[at - 1];
         if (at < FOLLOWED) worst[at] = k;
     }
-    if (!s->points || !w->left) return NIGH_OK;
-    nigh_status status = relu_points_follow(s->points, g, w->left, w->point, 0);
-    if (status || s->found) return status;
+    if (!s->points || w->batches++ % FOLLOW_EVERY) return NIGH_OK;
     double *chosen = w->input; /* not needed any more */
     for (int64_t k = 0; k < count; k++) memcpy(chosen + k * inputs, w->point + worst[k] * inputs, (size_t)inputs * sizeof *chosen);
     return relu_points_follow(s->points, g, count, chosen, FOLLOW_STEPS);
@@ -203,14 +221,9 @@ static void mixes(const relu_run *r, int g, int64_t i, float *mix)
 {
     const relu_search *s = &r->s;
     int rows = rows_of(s, g), worst = 0;
-    double least = INFINITY;
-    for (int k = 0; k < rows; k++) {
-        const double *row = s->query->row + (s->query->group[g] + k) * s->outputs;
-        double margin = -s->query->level[s->query->group[g] + k];
-        for (int64_t j = 0; j < s->outputs; j++) margin += row[j] * r->work.result[i * s->outputs + j];
-        if (margin < least) least = margin, worst = k;
+    least_margin(s, g, r->work.result + i * s->outputs, &worst);
+    for (int k = 0; k < rows; k++)
         for (int j = 0; j < rows; j++) mix[(k + 1) * rows + j] = j == k;
-    }
     for (int k = 0; k < rows; k++) mix[k] = 0.75f * r->work.child[i]->weight[k] + (k == worst ? 0.25f : 0);
 }
 
@@ -394,8 +407,8 @@ static nigh_status prepare(relu_run *r)
     if (status) return status;
     s->graph = r->unclipped ? r->unclipped : q->graph;
     s->outputs = s->graph->node[s->graph->output].size;
-    s->steps = CHILD_STEPS;
-    s->trials = TRIALS;
+    s->steps = getenv("STEPS") ? atoi(getenv("STEPS")) : CHILD_STEPS;
+    s->trials = getenv("TRIALS") ? atoi(getenv("TRIALS")) : TRIALS;
     int64_t elements = 1, room = batch_room(s->graph);
     for (int a = 0; a < s->graph->activations; a++) elements += s->graph->node[s->graph->activation[a]].size;
     for (int g = 0; g < q->groups; g++)

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <string.h>
+#include <stdlib.h>
 
 #include "verify/graph_build.h"
 #include "verify/split_relu.h"
@@ -22,6 +23,7 @@ typedef struct best_list {
 
 static void offer(best_list *list, int32_t unit, double score)
 {
+    if (!list->room) return;
     if (list->count == list->room && !(score > list->score[list->count - 1])) return;
     int at = list->count < list->room ? list->count++ : list->count - 1;
     for (; at > 0 && score > list->score[at - 1]; at--) {
@@ -55,7 +57,9 @@ static void scores(const relu_search *s, const relu_branching *what, int64_t i, 
 static void choose(const relu_search *s, const relu_branching *what, int64_t i, candidates *c)
 {
     int room = s->trials / 2 < 1 ? 1 : s->trials / 2;
-    best_list by_cut = {.room = room}, by_miss = {.room = room};
+    static int sc = -1;
+    if (sc < 0) sc = getenv("SCORE") ? atoi(getenv("SCORE")) : 0;
+    best_list by_cut = {.room = sc == 1 ? 2 * room : sc == 2 ? 0 : room}, by_miss = {.room = sc == 2 ? 2 * room : sc == 1 ? 0 : room};
     for (int64_t u = 0; u < s->units; u++) {
         if (!relu_domain_open(s, &s->batch, i, u)) continue;
         double cut, miss;
@@ -85,7 +89,13 @@ static void pick(const candidates *c, const double *bound, double parent, relu_c
             *choice = (relu_choice){.unit = c->unit[k], .closed = 3, .bound = fmin(bound[2 * k], bound[2 * k + 1])};
             return;
         }
+        static int mode = -1;
+        if (mode < 0) mode = getenv("MODE") ? atoi(getenv("MODE")) : 0;
         double score = fmin(plus, minus) + 0.05 * fmax(plus, minus);
+        if (mode == 1) score = fmax(plus, 1e-6) * fmax(minus, 1e-6);
+        if (mode == 2) score = fmin(plus, minus) + 0.5 * fmax(plus, minus);
+        if (mode == 3) score = fmin(plus, minus) + fmax(plus, minus);
+        if (mode == 4) score = fmax(plus, minus);
         if (closed) choice->bound = fmin(choice->bound, bound[2 * k + (closed == 2)]);
         if (closed) choice->force[choice->forced++] = 2 * c->unit[k] + (closed == 1);
         if (score > best) {
