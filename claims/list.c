@@ -9,6 +9,8 @@ extern const nigh_claim claim_certified_training_ibp;
 extern const nigh_claim claim_dynamic_submodular;
 extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
+extern const nigh_claim claim_local_lipschitz;
+extern const nigh_claim claim_lipsdp_activations;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
@@ -27,6 +29,8 @@ const nigh_claim *const claims_all[] = {
     &claim_dynamic_submodular,
     &claim_latent_spectral_models,
     &claim_linf_regression_sketch,
+    &claim_local_lipschitz,
+    &claim_lipsdp_activations,
     &claim_log_bessel,
     &claim_lp_sensitivity_sampling,
     &claim_mgno,

@@ -325,7 +325,7 @@ nigh_status onnx_parse_graph(nigh_context *ctx, nigh_arena *arena, const char *f
     while (!status && next_field(&model, &f) > 0)
         if (f.number == 7 && f.wire == 2 && !found) found = true, status = get_graph(&p, f.bytes, graph);
     if (!status && !found) return nigh_fail(ctx, NIGH_FORMAT, "'%s': no ONNX file: there is no graph in it", file);
-    if (!status && (graph->opset < 7 || graph->opset > 21))
-        return nigh_fail(ctx, NIGH_UNSUPPORTED, "'%s': opset %lld; 7 to 21 are read", file, (long long)graph->opset);
+    if (!status && (graph->opset < 7 || graph->opset > 25))
+        return nigh_fail(ctx, NIGH_UNSUPPORTED, "'%s': opset %lld; 7 to 25 are read", file, (long long)graph->opset);
     return status;
 }

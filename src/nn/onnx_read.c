@@ -4,6 +4,7 @@
 #include "core/file.h"
 #include "io/gzip.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,10 +50,18 @@ const char *onnx_text(const onnx_reader *r, const char *name, const char *otherw
 
 bool onnx_has(const onnx_reader *r, int i) { return i < r->node->inputs && *r->node->input[i]; }
 
+static uint64_t hash_of(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *name; name++) hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 static onnx_value *find_value(const onnx_reader *r, const char *name)
 {
+    uint64_t hash = hash_of(name);
     for (int i = r->values - 1; i >= 0; i--)
-        if (!strcmp(r->value[i].name, name)) return &r->value[i];
+        if (r->value[i].hash == hash && !strcmp(r->value[i].name, name)) return &r->value[i];
     return NULL;
 }
 
@@ -97,6 +106,18 @@ const char *onnx_list_text(onnx_reader *r, int n, const int64_t *list)
 
 const nigh_shape *onnx_shape(const onnx_reader *r, int layer) { return nigh_tape_shape(r->tape, r->of_layer[layer]); }
 
+/* Of evaluating a layer with `count` results, in numbers made: windows and products take that many steps each. */
+static int64_t work_of(const onnx_reader *r, const nigh_layer *l, int64_t count)
+{
+    static const char *const keys[] = {"window_0", "window_1", "window_2"};
+    double each = 1;
+    bool product = !strcmp(l->kind, "linear") || !strcmp(l->kind, "matmul") || !strncmp(l->kind, "conv", 4);
+    if (l->parameters && product) each = (double)nigh_shape_count(&nigh_parameters_at(nigh_network_parameters(r->net), l->parameter[0])->shape) / 64;
+    else if (product) each = (double)nigh_shape_count(onnx_shape(r, l->input[0])) / 64;
+    for (int i = 0; i < 3; i++) each *= nigh_layer_number(l, keys[i], 1);
+    return (double)count * fmax(each, 1) > ONNX_MOST_WORK ? INT64_MAX : (int64_t)((double)count * fmax(each, 1));
+}
+
 /* The shape of a layer comes from recording it; open dimensions count as 1 there. */
 static void record(onnx_reader *r, int layer)
 {
@@ -115,6 +136,9 @@ static void record(onnx_reader *r, int layer)
     }
     nigh_layer_call call = {.tape = r->tape, .layer = l, .input = input, .parameter = weight, .how = &how};
     r->of_layer[layer] = nigh_layer_kind_find(l->kind)->record(&call);
+    const nigh_shape *made = nigh_tape_status(r->tape) ? NULL : nigh_tape_shape(r->tape, r->of_layer[layer]);
+    if (made && nigh_shape_count(made) < 0) onnx_fail(r, NIGH_UNSUPPORTED, "a result of too many numbers");
+    else if (made && r->folding) onnx_spend(r, work_of(r, l, nigh_shape_count(made)));
     if (nigh_tape_status(r->tape)) {
         char message[400];
         snprintf(message, sizeof message, "%s", nigh_message(r->ctx));
@@ -165,9 +189,10 @@ int onnx_weight(onnx_reader *r, const char *name, int ndim, const int64_t *dim, 
     if (index < 0) return r->status = nigh_within(r->ctx, nigh_network_status(r->net) == NIGH_MEMORY ? NIGH_MEMORY : NIGH_FORMAT, "'%s'", r->file), -1;
     const nigh_shape *shape = &nigh_parameters_at(set, index)->shape;
     nigh_array array = {.shape = *shape, .data = nigh_parameters_data(set, index)};
+    double most = shape->dtype == NIGH_F32 ? FLT_MAX : DBL_MAX;
     for (int64_t i = 0; i < nigh_shape_count(shape); i++) {
-        if (!isfinite(data[i])) return onnx_fail(r, NIGH_FORMAT, "number %lld of tensor '%.100s' is not finite", (long long)i, name), -1;
-        nigh_array_set(&array, i, data[i]);
+        if (isnan(data[i])) return onnx_fail(r, NIGH_FORMAT, "number %lld of tensor '%.100s' is not a number", (long long)i, name), -1;
+        nigh_array_set(&array, i, data[i] > most ? most : data[i] < -most ? -most : data[i]); /* masks hold infinities */
     }
     return index;
 }
@@ -211,13 +236,24 @@ static void set_value(onnx_reader *r, const char *name, const onnx_tensor *tenso
 {
     if (r->status) return;
     if (find_value(r, name)) r->status = nigh_fail(r->ctx, NIGH_FORMAT, "'%s': the value '%.100s' is there twice", r->file, name);
-    else r->value[r->values++] = (onnx_value){name, tensor, layer, last};
+    else r->value[r->values++] = (onnx_value){name, hash_of(name), tensor, layer, last};
 }
 
-void onnx_set(onnx_reader *r, int layer, int last)
+void onnx_set_output(onnx_reader *r, int i, int layer, int last, const onnx_tensor *tensor)
 {
-    if (!r->status && r->node->outputs > 0) set_value(r, r->node->output[0], NULL, layer, last);
+    if (!r->status && i < r->node->outputs && (*r->node->output[i] || !i)) set_value(r, r->node->output[i], tensor, layer, last);
 }
+
+void onnx_set(onnx_reader *r, int layer, int last) { onnx_set_output(r, 0, layer, last, NULL); }
+
+int onnx_any(onnx_reader *r, bool *last)
+{
+    const onnx_value *v = onnx_in(r, 0);
+    *last = v && v->last >= 0 && v->layer < 0 && !v->tensor;
+    return !v ? -1 : *last ? v->last : onnx_layer(r, 0);
+}
+
+void onnx_set_any(onnx_reader *r, int layer, bool last) { onnx_set(r, last ? -1 : layer, last ? layer : -1); }
 
 /* ---- the graph ---------------------------------------------------------------------------------------- */
 
@@ -237,6 +273,7 @@ static void read_inputs(onnx_reader *r)
         const char *name = *in->name ? in->name : "input";
         int layer = tokens ? nigh_network_tokens(r->net, name, in->ndim, in->dim) : nigh_network_input(r->net, name, in->ndim, in->dim);
         for (int k = 0; k < in->ndim; k++) dim[k] = in->dim[k] < 0 ? 1 : in->dim[k];
+        for (int k = 0; k < in->ndim; k++) *(k ? &r->open_inside : &r->open) |= in->dim[k] < 0;
         if (layer < 0 || layer >= r->room) {
             r->status = layer < 0 ? nigh_network_status(r->net) : nigh_fail(r->ctx, NIGH_UNSUPPORTED, "'%s': too many inputs", r->file);
             return;
@@ -249,11 +286,30 @@ static void read_inputs(onnx_reader *r)
 
 static const onnx_operator *find_operator(const char *op)
 {
-    for (const onnx_operator *o = onnx_operators; o->op; o++)
-        if (!strcmp(o->op, op)) return o;
-    for (const onnx_operator *o = onnx_field_operators; o->op; o++)
-        if (!strcmp(o->op, op)) return o;
+    static const onnx_operator *const lists[] = {onnx_fixed_operators, onnx_elementwise_operators, onnx_product_operators, onnx_shape_operators, onnx_row_operators, onnx_field_operators};
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (const onnx_operator *o = lists[l]; o->op; o++)
+            if (!strcmp(o->op, op)) return o;
     return NULL;
+}
+
+/* Operators that look after fixed tensors themselves. */
+static bool is_fixed_kind(const onnx_operator *op)
+{
+    for (const onnx_operator *o = onnx_fixed_operators; o->op; o++)
+        if (o == op) return true;
+    return false;
+}
+
+static bool all_fixed(onnx_reader *r)
+{
+    bool any = false;
+    for (int i = 0; i < r->node->inputs && !r->status; i++) {
+        const onnx_value *v = onnx_has(r, i) ? onnx_in(r, i) : NULL;
+        if (v && !v->tensor) return false;
+        any = any || v;
+    }
+    return any;
 }
 
 static void read_nodes(onnx_reader *r)
@@ -263,8 +319,9 @@ static void read_nodes(onnx_reader *r)
         r->node = &r->graph->node[i];
         const onnx_operator *o = !*r->node->domain || !strcmp(r->node->domain, "ai.onnx") ? find_operator(r->node->op) : NULL;
         if (!r->node->outputs) onnx_fail(r, NIGH_FORMAT, "it has no output");
-        else if (o) o->read(r);
-        else onnx_fail(r, NIGH_UNSUPPORTED, "this operator is not read here");
+        else if (!o) onnx_fail(r, NIGH_UNSUPPORTED, *r->node->domain && strcmp(r->node->domain, "ai.onnx") ? "operators of domain '%.60s' are not read" : "this operator is not read%s", *r->node->domain && strcmp(r->node->domain, "ai.onnx") ? r->node->domain : "");
+        else if (!is_fixed_kind(o) && all_fixed(r)) onnx_fold(r, o);
+        else if (!r->status) o->read(r);
     }
 }
 
@@ -292,16 +349,31 @@ static nigh_dtype dtype_of(const onnx_graph *g)
     return NIGH_F32;
 }
 
+nigh_status onnx_begin(onnx_reader *r, nigh_dtype dtype, int layers)
+{
+    r->room = layers;
+    r->of_layer = nigh_alloc(r->ctx, (size_t)r->room * sizeof *r->of_layer);
+    r->status = r->value && r->of_layer ? nigh_network_new(r->ctx, dtype, &r->net) : NIGH_MEMORY;
+    if (!r->status) r->status = nigh_tape_new(r->ctx, &r->tape);
+    return r->status;
+}
+
+void onnx_end(onnx_reader *r)
+{
+    nigh_tape_free(r->tape);
+    nigh_free(r->ctx, r->of_layer);
+}
+
 static nigh_status build(onnx_reader *r)
 {
     const onnx_graph *g = r->graph;
     size_t values = (size_t)(g->tensors + g->inputs + 1);
+    int64_t left = ONNX_MOST_WORK;
+    for (int i = 0; i < g->tensors; i++) left += 4 * g->tensor[i].count;
+    r->left = &left;
     for (int i = 0; i < g->nodes; i++) values += (size_t)g->node[i].outputs;
-    r->room = g->inputs + 64;
     r->value = nigh_arena_alloc(r->arena, values * sizeof *r->value);
-    r->of_layer = nigh_alloc(r->ctx, (size_t)r->room * sizeof *r->of_layer);
-    r->status = r->value && r->of_layer ? nigh_network_new(r->ctx, dtype_of(g), &r->net) : NIGH_MEMORY;
-    if (!r->status) r->status = nigh_tape_new(r->ctx, &r->tape);
+    onnx_begin(r, dtype_of(g), g->inputs + 64);
     for (int i = 0; i < g->tensors; i++) set_value(r, g->tensor[i].name, &g->tensor[i], -1, -1);
     if (!r->status) read_inputs(r);
     read_nodes(r);
@@ -323,8 +395,7 @@ nigh_status nigh_onnx_parse(nigh_context *ctx, const void *bytes, size_t size, c
     if (!status) status = build(&r);
     if (status) nigh_network_free(r.net);
     else *net = r.net;
-    nigh_tape_free(r.tape);
-    nigh_free(ctx, r.of_layer);
+    onnx_end(&r);
     nigh_buffer_free(&room);
     nigh_arena_free(r.arena);
     return status;

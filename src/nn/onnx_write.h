@@ -1,4 +1,4 @@
-/* Writing ONNX: what onnx_write.c lends to those who write kinds of layers; onnx_write_fields.c: kinds on fields. */
+/* Writing ONNX: what onnx_write.c lends to those who write kinds of layers; onnx_write_fields.c: kinds on fields; onnx_write_more.c: kinds that are composed there. */
 #ifndef NIGH_NN_ONNX_WRITE_H
 #define NIGH_NN_ONNX_WRITE_H
 #include "nn/onnx.h"
@@ -9,6 +9,7 @@ typedef struct onnx_writer {
     nigh_arena *arena;
     nigh_buffer nodes, tensors; /* fields of the graph */
     const nigh_shape *shape;    /* of each layer's result */
+    const nigh_shape *other;    /* with another number of samples: what differs is open */
     const nigh_layer *layer;    /* that is being written */
     int index, serial, type;
     bool open;                  /* the first dimension may be any */
@@ -45,5 +46,5 @@ typedef struct onnx_field_writer {
     const char *kind; /* NULL ends the list */
     void (*write)(onnx_writer *w);
 } onnx_field_writer;
-extern const onnx_field_writer onnx_field_writers[];
+extern const onnx_field_writer onnx_field_writers[], onnx_more_writers[];
 #endif

@@ -1,6 +1,5 @@
 /* Linear bounds of rows and of all arguments. Declared in verify/bounds.h. */
 #include "verify/crown_inside.h"
-#include "verify/relax.h"
 
 /* Intervals are as tight as linear bounds where nothing but one affine map lies before an argument (sparse ones may name a column twice). */
 static nigh_status cut_intervals(bounds *b, bounds_batch *batch, int a)
@@ -24,25 +23,6 @@ static bool by_intervals(const bounds *b, int a)
     return argument->kind == BOUND_INPUT || ((argument->kind == BOUND_DENSE || argument->kind == BOUND_CONVOLUTION) && argument->input[0] == 0);
 }
 
-/* Both ends of every element of the chunk whose function is not one line there. */
-static void list_units(crown_job *job, int a)
-{
-    crown *c = job->c;
-    const bound_node *node = &job->b->graph->node[job->b->graph->activation[a]];
-    job->rows = 0;
-    for (int64_t i = 0; i < job->domains; i++) {
-        const double *low = job->batch->pre_low[a] + (job->first + i) * node->size, *high = job->batch->pre_high[a] + (job->first + i) * node->size;
-        for (int64_t j = 0; j < node->size; j++) {
-            if (low[j] > high[j] || relax_linear(node->function, node->p, low[j], high[j])) continue;
-            for (int sign = 1; sign >= -1; sign -= 2, job->rows++) {
-                c->unit_domain[job->rows] = i;
-                c->unit_element[job->rows] = j;
-                c->unit_sign[job->rows] = (int8_t)sign;
-            }
-        }
-    }
-}
-
 static void cut_units(const crown_job *job, bounds_batch *batch, int a)
 {
     const crown *c = job->c;
@@ -55,23 +35,33 @@ static void cut_units(const crown_job *job, bounds_batch *batch, int a)
     }
 }
 
-static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from)
+/* `options`: with optimised slopes; NULL: plain. */
+static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from, const bounds_optimise_options *options)
 {
     const bound_graph *g = job->b->graph;
     for (int a = 0; a < g->activations; a++) {
         if (a >= from && !by_intervals(job->b, a)) {
             job->start = g->node[g->activation[a]].input[0];
-            list_units(job, a);
+            crown_units(job, a);
             nigh_status status = crown_run(job);
             if (status) return status;
             cut_units(job, batch, a);
+            if (options) {
+                crown_units(job, a);
+                status = crown_tighten_units(job, a, options);
+                if (status) return status;
+                cut_units(job, batch, a);
+                for (int t = 0; t < a; t++) crown_prepare(job, t, false); /* the lines of units have taken their place */
+            }
         }
-        if (a + 1 < g->activations) crown_prepare(job, a, false);
+        if (a + 1 == g->activations) break;
+        if (!job->first) crown_list(job, a, false);
+        crown_prepare(job, a, false);
     }
     return NIGH_OK;
 }
 
-nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from)
+static nigh_status all_arguments(bounds *b, bounds_batch *batch, int from, const bounds_optimise_options *options)
 {
     nigh_status status = crown_ready(b);
     for (int a = from; !status && a < b->graph->activations; a++)
@@ -79,9 +69,26 @@ nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from)
     crown *c = b->crown;
     for (int64_t i = 0; !status && i < batch->domains; i += c->room) {
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room};
-        status = crown_chunk(&job, batch, from);
+        status = crown_chunk(&job, batch, from, options);
     }
     return status;
+}
+
+nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from) { return all_arguments(b, batch, from, NULL); }
+
+nigh_status bounds_tighten(bounds *b, bounds_batch *batch, const bounds_optimise_options *options)
+{
+    static const bounds_optimise_options usual = {0};
+    return all_arguments(b, batch, 0, options ? options : &usual);
+}
+
+void crown_lists(const crown_job *job)
+{
+    const bound_graph *g = job->b->graph;
+    for (int a = 0; a < g->activations; a++) {
+        int k = g->activation[a];
+        crown_list(job, a, job->want->last || k >= job->start || g->node[k].input[0] == job->start);
+    }
 }
 
 nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows *rows)
@@ -92,6 +99,7 @@ nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room, .start = rows->node, .want = rows};
         job.rows = job.domains * rows->rows;
         job.beta = batch->split && batch->beta;
+        if (!i) crown_lists(&job);
         for (int a = 0; a < b->graph->activations && b->graph->activation[a] <= rows->node; a++) crown_prepare(&job, a, true);
         if (job.beta) crown_prepare_beta(&job);
         status = crown_run(&job);

@@ -1,20 +1,8 @@
-/* What linear bounds prepare once, and the sharing of rows among threads. Declared in verify/crown_inside.h. */
+/* What linear bounds prepare once. Declared in verify/crown_inside.h. */
 #include "verify/crown_inside.h"
 #include "verify/round.h"
 
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static int this_thread(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
 
 /* Rows that are alive at once at most: those of earlier nodes that something at or after k reads, for any k; k's own; and one that arrives. */
 static int most_slots(const bound_graph *g, int *last)
@@ -42,16 +30,31 @@ static int64_t widest(const bound_graph *g)
 static nigh_status new_scratch(bounds *b, crown *c)
 {
     const bound_graph *g = b->graph;
+    int64_t wide = widest(g), over = 0, places = 1;
     int *last = nigh_arena_alloc(c->arena, (size_t)g->nodes * sizeof *last);
     if (!last) return NIGH_MEMORY;
+    for (int k = 0; k < g->nodes; k++) {
+        const bound_window *w = &g->node[k].window;
+        if (g->node[k].kind != BOUND_CONVOLUTION) continue;
+        int64_t taps = w->kernel[0] * w->kernel[1] * (w->channels / w->groups);
+        if (taps > places) places = taps;
+        if (w->out_channels > over) over = w->out_channels;
+    }
     int slots = most_slots(g, last);
+    c->slot = wide * CROWN_TILE < CROWN_SLOT ? wide * CROWN_TILE : CROWN_SLOT;
+    if (c->slot < wide * CROWN_LEAST) c->slot = wide * CROWN_LEAST;
+    size_t bytes = (size_t)(c->slot + over * CROWN_PLACES_FEW) * sizeof(double); /* products of convolutions read on beyond the last row */
     for (int t = 0; t < c->threads; t++) {
         crown_scratch *s = &c->scratch[t];
         s->row = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *s->row);
         s->free = nigh_arena_alloc_zero(c->arena, (size_t)slots, sizeof *s->free);
-        if (!s->row || !s->free) return NIGH_MEMORY;
+        s->frame = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *s->frame);
+        s->places = nigh_arena_alloc(c->arena, (size_t)(places * CROWN_PLACES) * sizeof *s->places);
+        if (!s->row || !s->free || !s->frame || !s->places) return NIGH_MEMORY;
         for (int i = 0; i < slots; i++)
-            if (!(s->free[s->frees++] = nigh_arena_alloc(c->arena, (size_t)(c->tile * widest(g)) * sizeof(double)))) return NIGH_MEMORY;
+            if (!(s->free[s->frees++] = nigh_arena_alloc_zero(c->arena, bytes, 1))) return NIGH_MEMORY;
+        for (int i = 0; i < CROWN_COLUMNS; i++)
+            if (!(s->column[i] = nigh_arena_alloc(c->arena, (size_t)wide * sizeof(double)))) return NIGH_MEMORY;
     }
     return NIGH_OK;
 }
@@ -66,7 +69,10 @@ static nigh_status new_lines(bounds *b, crown *c)
         all += n;
         if (n > most) most = n;
     }
-    c->room = (int64_t)CROWN_CHUNK_BYTES * c->threads / (all * 7 * (int64_t)sizeof(double));
+    int64_t bytes = all * 7 * (int64_t)sizeof(double), least = CROWN_MOST_BYTES / bytes;
+    if (least > CROWN_TILE) least = CROWN_TILE;
+    c->room = (int64_t)CROWN_CHUNK_BYTES * c->threads / bytes;
+    if (c->room < least) c->room = least;
     if (c->room < 1) c->room = 1;
     bool fast = b->options.fast;
     for (int a = 0; a < g->activations; a++) {
@@ -74,8 +80,9 @@ static nigh_status new_lines(bounds *b, crown *c)
         double **part[] = {&c->lines[a].slope[0], &c->lines[a].slope[1], &c->lines[a].shift[0], &c->lines[a].shift[1], &c->lines[a].beta, &c->lines[a].rest[0], &c->lines[a].rest[1]};
         for (int i = 0; i < (fast ? 5 : 7); i++)
             if (!(*part[i] = nigh_arena_alloc(c->arena, count * sizeof(double)))) return NIGH_MEMORY;
+        if (!(c->lines[a].list = nigh_arena_alloc(c->arena, (size_t)g->node[g->activation[a]].size * sizeof(int32_t) + 1))) return NIGH_MEMORY;
     }
-    size_t units = (size_t)(2 * c->room * most);
+    size_t units = (size_t)(2 * c->room * most + 1);
     c->beta_constant = nigh_arena_alloc_zero(c->arena, (size_t)c->room, sizeof *c->beta_constant);
     c->beta_rest = nigh_arena_alloc_zero(c->arena, (size_t)c->room, sizeof *c->beta_rest);
     c->unit_domain = nigh_arena_alloc(c->arena, units * sizeof *c->unit_domain);
@@ -98,8 +105,8 @@ static nigh_status new_rests(bounds *b, crown *c)
     for (int k = 0; k < g->nodes; k++) {
         const bound_node *node = &g->node[k];
         if (!b->rest[k]) continue;
-        if (!(c->rest[k] = nigh_arena_alloc(c->arena, (size_t)node->size * sizeof(double) + 1))) return NIGH_MEMORY;
-        for (int64_t i = 0; i < node->size; i++) c->rest[k][i] = b->rest[k][i] + (node->bias ? c->gamma * fabs(node->bias[i]) : 0);
+        if (!(c->node[k].rest = nigh_arena_alloc(c->arena, (size_t)node->size * sizeof(double) + 1))) return NIGH_MEMORY;
+        for (int64_t i = 0; i < node->size; i++) c->node[k].rest[i] = b->rest[k][i] + (node->bias ? c->gamma * fabs(node->bias[i]) : 0);
     }
     return NIGH_OK;
 }
@@ -107,7 +114,6 @@ static nigh_status new_rests(bounds *b, crown *c)
 static nigh_status build(bounds *b, crown *c)
 {
     const bound_graph *g = b->graph;
-    size_t objects = (size_t)g->nodes * (CROWN_TILE + 1);
     nigh_cpu_level level = nigh_cpu();
 #if defined(__x86_64__)
     c->kernels = level == NIGH_CPU_AVX512 ? &crown_avx512 : level == NIGH_CPU_AVX2 ? &crown_avx2 : &crown_scalar;
@@ -116,17 +122,15 @@ static nigh_status build(bounds *b, crown *c)
     c->kernels = &crown_scalar;
 #endif
     c->threads = b->options.threads;
-    c->tile = CROWN_TILE_BYTES / (widest(g) * (int64_t)sizeof(double)) / 4 * 4;
-    c->tile = c->tile > CROWN_TILE ? CROWN_TILE : c->tile < 4 ? 4 : c->tile;
     nigh_status status = nigh_arena_new(b->ctx, &c->arena);
     if (status) return status;
-    c->product = nigh_arena_alloc_zero(c->arena, objects, sizeof *c->product);
-    c->convolution = nigh_arena_alloc_zero(c->arena, objects, sizeof *c->convolution);
-    c->rest = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *c->rest);
+    c->node = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *c->node);
     c->lines = nigh_arena_alloc_zero(c->arena, (size_t)g->activations + 1, sizeof *c->lines);
     c->scratch = nigh_arena_alloc_zero(c->arena, (size_t)c->threads, sizeof *c->scratch);
-    if (!c->product || !c->convolution || !c->rest || !c->lines || !c->scratch) return NIGH_MEMORY;
+    if (!c->node || !c->lines || !c->scratch) return NIGH_MEMORY;
+    crown_fields(g, c);
     status = new_rests(b, c);
+    if (!status) status = crown_weights(b, c);
     if (!status) status = new_lines(b, c);
     return status ? status : new_scratch(b, c);
 }
@@ -144,35 +148,13 @@ void crown_free(bounds *b)
 {
     crown *c = b->crown;
     if (!c) return;
-    int64_t objects = (int64_t)b->graph->nodes * (CROWN_TILE + 1);
-    for (int64_t i = 0; c->product && i < objects; i++) matmul_free(c->product[i]);
-    for (int64_t i = 0; c->convolution && i < objects; i++) convolution_free(c->convolution[i]);
+    for (int k = 0; c->node && k < b->graph->nodes; k++) {
+        for (int i = 0; i <= CROWN_TILE; i++) matmul_free(c->node[k].product[i]), matmul_free(c->node[k].forward[i]);
+        if (c->node[k].weight_room) nigh_free(b->ctx, c->node[k].weight);
+    }
     for (int t = 0; c->scratch && t < c->threads; t++) nigh_free(b->ctx, c->scratch[t].workspace);
+    nigh_free(b->ctx, c->tile);
     nigh_arena_free(c->arena);
     nigh_free(b->ctx, c);
     b->crown = NULL;
-}
-
-/* Rows of a tile: equal parts, as many as threads can share evenly. */
-static int64_t tile_rows(const crown *c, int64_t rows)
-{
-    int64_t parts = (rows + c->tile - 1) / c->tile;
-    parts = (parts + c->threads - 1) / c->threads * c->threads;
-    return (rows + parts - 1) / parts;
-}
-
-nigh_status crown_run(const crown_job *job)
-{
-    crown *c = job->c;
-    if (!job->rows) return NIGH_OK;
-    int64_t tile = tile_rows(c, job->rows), tiles = (job->rows + tile - 1) / tile, rest = job->rows - (tiles - 1) * tile;
-    for (int k = 1; k <= job->start; k++) {
-        nigh_status status = crown_product(job->b, k, tile);
-        if (!status) status = crown_product(job->b, k, rest);
-        if (status) return status;
-    }
-    int threads = tiles < c->threads ? (int)tiles : c->threads;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (int64_t t = 0; t < tiles; t++) crown_walk(job, t * tile, t == tiles - 1 ? rest : tile, &c->scratch[this_thread()]);
-    return NIGH_OK;
 }

@@ -44,11 +44,23 @@ typedef struct work {
     double *a, *b;      /* [BLOCK, widest] */
     double *constant, *rest; /* [BLOCK] */
     int32_t *order;     /* [widest] */
+    int8_t *phase;      /* [neurons] at a point */
     double *slope;      /* [neurons, ld[0]]: the linear lower bounds of unstable neurons */
     double **gap;       /* [layers] each [ld] */
 } work;
 
 static int64_t padded(int64_t n) { return (n + SPLIT_PAD - 1) / SPLIT_PAD * SPLIT_PAD; }
+
+double split_chain_cost(const split_chain *c)
+{
+    double cost = 0, one = 0; /* one: of a row on layer k's results */
+    for (int k = 1; k < c->layers; k++) {
+        cost += 2 * (double)c->size[k] * (one + (double)c->size[k]);
+        one += (double)c->size[k] * (double)c->size[k - 1];
+    }
+    return cost + (double)c->query->rows * one;
+}
+
 int64_t split_chain_neurons(const split_chain *c) { return c->first[c->layers]; }
 
 /* ---- preparing ---- */
@@ -196,7 +208,7 @@ static size_t lay_out(const split_chain *c, char *at, work *w)
     w->lines = take(at, &used, c->layers, sizeof *w->lines), w->live = take(at, &used, c->layers, sizeof *w->live);
     w->lives = take(at, &used, c->layers, sizeof *w->lives), w->gap = take(at, &used, c->layers, sizeof *w->gap);
     w->low = take(at, &used, neurons, real), w->high = take(at, &used, neurons, real);
-    w->order = take(at, &used, c->widest, sizeof *w->order), w->slope = take(at, &used, neurons * c->ld[0], real);
+    w->order = take(at, &used, c->widest, sizeof *w->order), w->phase = take(at, &used, neurons, 1), w->slope = take(at, &used, neurons * c->ld[0], real);
     w->a = take(at, &used, BLOCK * c->widest, real), w->b = take(at, &used, BLOCK * c->widest, real);
     w->constant = take(at, &used, BLOCK, real), w->rest = take(at, &used, BLOCK, real);
     for (int k = 1; k < c->layers; k++) {
@@ -292,19 +304,43 @@ static void find_intervals(const split_chain *c, work *w, int k, const double *l
         if (draw(&w->lines[k], j, phase[j], w->low[first + j], w->high[first + j])) w->live[k][w->lives[k]++] = (int32_t)j;
 }
 
+/* What is <= 0 where the relus that were split are as they are meant to be; how many. */
+static int32_t bound_splits(const split_chain *c, work *w, const int8_t *phase, double *coefficient, double *constant)
+{
+    int32_t done = 0;
+    int64_t n = c->size[0];
+    for (int k = 1; k < c->layers; k++)
+        for (int64_t j = 0; j < c->size[k]; j++) {
+            int8_t side = phase[c->first[k] + j];
+            if (side != 2 && side != -2) continue;
+            int64_t ld = c->ld[k - 1];
+            double sign = side > 0 ? -1 : 1;
+            for (int64_t i = 0; i < ld; i++) w->a[i] = sign * c->weight[k][j * ld + i];
+            w->constant[0] = sign * c->bias[k][j], w->rest[0] = c->rest[k][j];
+            const double *a = take_back(c, w, k - 1, 1, false);
+            memcpy(coefficient + done * n, a, (size_t)n * sizeof(double));
+            constant[done++] = sure(c, a, w->constant[0], w->rest[0]);
+        }
+    return done;
+}
+
 /* How much halving an input may tighten the relus that the rows meet: their gaps shrink with their intervals. */
-static void set_score(const split_chain *c, const work *w, const int8_t *phase, const double *low, const double *high, double *score)
+static void set_score(const split_chain *c, const work *w, const int8_t *phase, split_batch *b, int64_t box)
 {
     int64_t n = c->size[0];
+    double *score = b->score + box * n, most = -1;
     memset(score, 0, (size_t)n * sizeof *score);
+    b->unstable[box] = 0, b->relu[box] = -1;
     for (int k = 1; k < c->layers; k++)
         for (int64_t j = 0; j < c->size[k]; j++) {
             int64_t at = c->first[k] + j;
             if (phase[at] != 0) continue;
-            double weight = w->gap[k][j] / (w->high[at] - w->low[at]);
+            double gap = w->gap[k][j], weight = gap / (w->high[at] - w->low[at]);
+            b->unstable[box]++;
+            if (gap > most) most = gap, b->relu[box] = (int32_t)at;
             for (int64_t i = 0; i < n; i++) score[i] += weight * fabs(w->slope[at * c->ld[0] + i]);
         }
-    for (int64_t i = 0; i < n; i++) score[i] *= high[i] - low[i];
+    for (int64_t i = 0; i < n; i++) score[i] *= b->high[box * n + i] - b->low[box * n + i];
 }
 
 /* Bounds of the rows of[count]. */
@@ -334,33 +370,33 @@ void split_chain_bound(const split_chain *c, split_batch *batch, int64_t i, void
         find_intervals(c, &w, k, low, high, phase + c->first[k]);
         memset(w.gap[k], 0, (size_t)c->ld[k] * sizeof(double));
     }
-    double *coefficient = batch->coefficient + i * q->rows * n, *constant = batch->constant + i * q->rows;
+    double *coefficient = batch->coefficient + i * (q->rows + SPLIT_RELUS) * n, *constant = batch->constant + i * (q->rows + SPLIT_RELUS);
+    batch->splits[i] = bound_splits(c, &w, phase, coefficient + q->rows * n, constant + q->rows);
     for (int g = 0; g < q->groups; g++)
         for (int64_t r = q->group[g]; batch->open[i * q->groups + g] && r < q->group[g + 1]; r++) {
             of[count++] = r;
             if (count == BLOCK) bound_rows(c, &w, count, of, coefficient, constant), count = 0;
         }
     if (count) bound_rows(c, &w, count, of, coefficient, constant);
-    set_score(c, &w, phase, low, high, batch->score + i * n);
-    batch->linear[i] = !memchr(phase, 0, (size_t)neurons);
+    set_score(c, &w, phase, batch, i);
 }
 
-void split_chain_values(const split_chain *c, const double *x, double *value, void *workspace)
+/* The network at a point in plain arithmetic: values of the rows, and what its relus are there. */
+static void evaluate(const split_chain *c, work *w, const double *x, double *value, int8_t *phase)
 {
     const search_query *q = c->query;
-    work w;
-    lay_out(c, workspace, &w);
-    double *a = w.a, *b = w.b;
+    double *a = w->a, *b = w->b;
     memcpy(a, x, (size_t)c->size[0] * sizeof(double));
     for (int k = 1; k <= c->layers; k++) {
-        int32_t *live = w.order;
         int64_t lives = 0;
         for (int64_t i = 0; i < c->size[k - 1]; i++)
-            if (a[i] != 0) live[lives++] = (int32_t)i;
-        c->kernels->back(1, lives, live, a, c->ld[k - 1], c->turned[k], c->ld[k], b);
+            if (a[i] != 0) w->order[lives++] = (int32_t)i;
+        c->kernels->back(1, lives, w->order, a, c->ld[k - 1], c->turned[k], c->ld[k], b);
         for (int64_t j = 0; j < c->size[k]; j++) {
             b[j] += c->bias[k][j];
-            if (k < c->layers && !(b[j] > 0)) b[j] = 0;
+            if (k == c->layers) continue;
+            if (phase) phase[c->first[k] + j] = b[j] > 0 ? 1 : -1;
+            if (!(b[j] > 0)) b[j] = 0;
         }
         double *other = a;
         a = b, b = other;
@@ -369,6 +405,31 @@ void split_chain_values(const split_chain *c, const double *x, double *value, vo
     for (int64_t r = 0; r < q->rows; r++) {
         value[r] = q->level[r];
         for (int64_t o = 0; o < out; o++) value[r] -= q->row[r * out + o] * a[o];
+    }
+}
+
+void split_chain_values(const split_chain *c, const double *x, double *value, void *workspace)
+{
+    work w;
+    lay_out(c, workspace, &w);
+    evaluate(c, &w, x, value, NULL);
+}
+
+void split_chain_local(const split_chain *c, const double *x, int64_t first, int64_t count, double *value, double *coefficient, double *constant, void *workspace)
+{
+    work w;
+    lay_out(c, workspace, &w);
+    evaluate(c, &w, x, value, w.phase);
+    int64_t of[BLOCK];
+    for (int k = 1; k < c->layers; k++) {
+        w.lives[k] = 0;
+        for (int64_t j = 0; j < c->size[k]; j++)
+            if (draw(&w.lines[k], j, w.phase[c->first[k] + j], 0, 0)) w.live[k][w.lives[k]++] = (int32_t)j;
+    }
+    for (int64_t r = first; r < first + count;) {
+        int64_t now = 0;
+        for (; r < first + count && now < BLOCK; r++) of[now++] = r;
+        bound_rows(c, &w, now, of, coefficient, constant);
     }
 }
 
