@@ -27,7 +27,9 @@ struct split_chain {
     int64_t *first;         /* [layers + 1] of a layer's neurons among all of them; [layers]: how many */
     const bound_node **node; /* [layers + 1] */
     double **weight;        /* [layers + 1] each [size[k], ld[k - 1]], */
-    double **turned;        /* and [size[k - 1], ld[k]] */
+    double **turned;        /* and [size[k - 1], ld[k]]; */
+    double **heavy;         /* the same of magnitudes; single only */
+    double **real, *narrow; /* single only: [layers + 1] each [ld[k]], the rest without f32's roundings; those of f32 by sum_i |w_i x_i| + |b| */
     double **bias, **rest;  /* [layers + 1] each [ld[k]] */
     double **most, **reach; /* of |z_k|, and of |x_k| behind the relu; reach[0]: of the input */
     double *row, *row_constant, *row_rest; /* [rows, ld[layers - 1]], [rows] */
@@ -47,6 +49,8 @@ typedef struct work {
     int8_t *phase;      /* [neurons] at a point */
     double *slope;      /* [neurons, ld[0]]: the linear lower bounds of unstable neurons */
     double **gap;       /* [layers] each [ld] */
+    double **of_layer;  /* [layers + 1] each [ld]: the rests of affine maps; single: on this box */
+    double *reach, *sum; /* single only: middles, radii and magnitudes [3, widest] of a layer's results on the box; products with them */
 } work;
 
 static int64_t padded(int64_t n) { return (n + SPLIT_PAD - 1) / SPLIT_PAD * SPLIT_PAD; }
@@ -74,12 +78,25 @@ static void set_rest(split_chain *c, int k)
         for (int64_t i = 0; i < c->size[k - 1]; i++) sum += fabs(c->weight[k][j * c->ld[k - 1] + i]) * c->reach[k - 1][i];
         sum = round_sum_up(sum, 2 * (double)c->size[k - 1] + 2);
         double wrong = node->bias_error ? node->bias_error[j] : 0; /* the real argument, or that of an evaluation in f32, is that much from w x + b */
-        if (c->options.single) wrong += round_gamma(node->roundings, ROUND_UNIT_SINGLE) * 1.001 * sum + ROUND_TINY_SINGLE;
         double stored = round_gamma(node->slack, ROUND_UNIT) * 1.001 * sum; /* and w x + b from w' x + b */
+        if (c->options.single) {
+            c->narrow[k] = round_gamma(node->roundings, ROUND_UNIT_SINGLE) * 1.001;
+            c->real[k][j] = (4 * c->gamma * sum + stored + wrong + ROUND_TINY_SINGLE) * (1 + 0x1p-40);
+            wrong += c->narrow[k] * sum + ROUND_TINY_SINGLE;
+        }
         c->most[k][j] = fmin(c->most[k][j], (sum + wrong + stored) * (1 + 0x1p-40) + ROUND_TINY);
         c->reach[k][j] = fmin(c->reach[k][j], c->most[k][j]);
         c->rest[k][j] = (c->options.fast ? wrong : 4 * c->gamma * sum + stored + wrong) * (1 + 0x1p-40);
     }
+}
+
+static double row_rest(const split_chain *c, const double *of_layer, int64_t r)
+{
+    const search_query *q = c->query;
+    int64_t out = c->size[c->layers];
+    double rest = c->options.fast ? 0 : c->gamma * fabs(q->level[r]);
+    for (int64_t o = 0; o < out; o++) rest += fabs(q->row[r * out + o]) * of_layer[o];
+    return rest * (1 + 0x1p-40);
 }
 
 static void set_rows(split_chain *c)
@@ -88,14 +105,14 @@ static void set_rows(split_chain *c)
     const search_query *q = c->query;
     int64_t in = c->size[last - 1], ld = c->ld[last - 1], out = c->size[last];
     for (int64_t r = 0; r < q->rows; r++) {
-        double constant = q->level[r], rest = c->options.fast ? 0 : c->gamma * fabs(constant), *to = c->row + r * ld;
+        double constant = q->level[r], *to = c->row + r * ld;
         memset(to, 0, (size_t)ld * sizeof *to);
         for (int64_t o = 0; o < out; o++) {
             double factor = q->row[r * out + o];
-            constant -= factor * c->bias[last][o], rest += fabs(factor) * c->rest[last][o];
+            constant -= factor * c->bias[last][o];
             for (int64_t i = 0; i < in && factor != 0; i++) to[i] -= factor * c->weight[last][o * ld + i];
         }
-        c->row_constant[r] = constant, c->row_rest[r] = rest * (1 + 0x1p-40);
+        c->row_constant[r] = constant, c->row_rest[r] = row_rest(c, c->rest[last], r);
     }
 }
 
@@ -115,13 +132,16 @@ static bool take_layer(split_chain *c, int k)
     c->bias[k] = zeros(c->arena, c->ld[k], sizeof(double)), c->rest[k] = zeros(c->arena, c->ld[k], sizeof(double));
     c->most[k] = zeros(c->arena, c->ld[k], sizeof(double)), c->reach[k] = zeros(c->arena, c->ld[k], sizeof(double));
     if (!c->bias[k] || !c->rest[k] || !c->most[k] || !c->reach[k]) return false;
+    if (c->options.single && !(c->real[k] = zeros(c->arena, c->ld[k], sizeof(double)))) return false;
     for (int64_t j = 0; j < node->size; j++) c->most[k][j] = c->reach[k][j] = INFINITY;
     if (k == 0) return true;
     if (!(c->weight[k] = zeros(c->arena, c->size[k] * c->ld[k - 1], sizeof(double)))) return false;
     if (!(c->turned[k] = zeros(c->arena, c->size[k - 1] * c->ld[k], sizeof(double)))) return false;
+    if (c->options.single && !(c->heavy[k] = zeros(c->arena, c->size[k - 1] * c->ld[k], sizeof(double)))) return false;
     for (int64_t j = 0; j < node->size; j++)
         for (int64_t i = 0; i < c->size[k - 1]; i++)
             c->weight[k][j * c->ld[k - 1] + i] = c->turned[k][i * c->ld[k] + j] = node->weight[j * c->size[k - 1] + i];
+    for (int64_t i = 0; c->heavy[k] && i < c->size[k - 1] * c->ld[k]; i++) c->heavy[k][i] = fabs(c->turned[k][i]);
     if (node->bias) memcpy(c->bias[k], node->bias, (size_t)node->size * sizeof(double));
     return true;
 }
@@ -143,10 +163,11 @@ static bool prepare(split_chain *c, const int *dense)
     int64_t count = c->layers + 1;
     c->size = zeros(c->arena, count, sizeof *c->size), c->ld = zeros(c->arena, count, sizeof *c->ld), c->first = zeros(c->arena, count, sizeof *c->first);
     c->node = zeros(c->arena, count, sizeof *c->node), c->weight = zeros(c->arena, count, sizeof *c->weight);
-    c->turned = zeros(c->arena, count, sizeof *c->turned);
+    c->turned = zeros(c->arena, count, sizeof *c->turned), c->heavy = zeros(c->arena, count, sizeof *c->heavy);
+    c->real = zeros(c->arena, count, sizeof *c->real), c->narrow = zeros(c->arena, count, sizeof *c->narrow);
     c->bias = zeros(c->arena, count, sizeof *c->bias), c->rest = zeros(c->arena, count, sizeof *c->rest);
     c->most = zeros(c->arena, count, sizeof *c->most), c->reach = zeros(c->arena, count, sizeof *c->reach);
-    if (!c->size || !c->ld || !c->first || !c->node || !c->weight || !c->turned || !c->bias || !c->rest || !c->most || !c->reach) return false;
+    if (!c->size || !c->ld || !c->first || !c->node || !c->weight || !c->turned || !c->heavy || !c->real || !c->narrow || !c->bias || !c->rest || !c->most || !c->reach) return false;
     for (int k = 0; k < count; k++) {
         c->node[k] = &q->graph->node[k ? dense[k - 1] : 0];
         if (!take_layer(c, k)) return false;
@@ -211,8 +232,14 @@ static size_t lay_out(const split_chain *c, char *at, work *w)
     w->order = take(at, &used, c->widest, sizeof *w->order), w->phase = take(at, &used, neurons, 1), w->slope = take(at, &used, neurons * c->ld[0], real);
     w->a = take(at, &used, BLOCK * c->widest, real), w->b = take(at, &used, BLOCK * c->widest, real);
     w->constant = take(at, &used, BLOCK, real), w->rest = take(at, &used, BLOCK, real);
+    w->of_layer = take(at, &used, c->layers + 1, sizeof *w->of_layer);
+    w->reach = take(at, &used, c->options.single ? 3 * c->widest : 0, real), w->sum = take(at, &used, c->options.single ? 3 * c->widest : 0, real);
+    for (int k = 1; k <= c->layers; k++) {
+        double *rest = c->options.single ? take(at, &used, c->ld[k], real) : c->rest[k];
+        if (at) w->of_layer[k] = rest;
+    }
     for (int k = 1; k < c->layers; k++) {
-        split_lines lines = {.bias = c->bias[k], .rest = c->rest[k]};
+        split_lines lines = {.bias = c->bias[k], .rest = at ? w->of_layer[k] : NULL};
         lines.lower = take(at, &used, c->ld[k], real), lines.upper = take(at, &used, c->ld[k], real);
         lines.shift = take(at, &used, c->ld[k], real);
         lines.below = take(at, &used, c->ld[k], real), lines.above = take(at, &used, c->ld[k], real);
@@ -272,6 +299,51 @@ static bool draw(split_lines *lines, int64_t j, int8_t phase, double low, double
     return phase >= 0;
 }
 
+/* ---- what evaluations in f32 can be off by on a box: magnitudes there are smaller than over the root box ---- */
+
+static void set_reach(const split_chain *c, work *w, int64_t i, double low, double high)
+{
+    double middle = 0.5 * low + 0.5 * high;
+    w->reach[i] = middle;
+    w->reach[c->widest + i] = fmax(high - middle, middle - low) * (1 + 0x1p-50) + ROUND_TINY;
+    w->reach[2 * c->widest + i] = fmax(fabs(low), fabs(high));
+}
+
+static void begin_box(const split_chain *c, work *w, const double *low, const double *high)
+{
+    for (int64_t i = 0; i < c->size[0]; i++) set_reach(c, w, i, low[i], high[i]);
+}
+
+/* Layer k's rests from what goes in. */
+static void enter_layer(const split_chain *c, work *w, int k)
+{
+    int64_t lives = 0, in = c->size[k - 1], ld = c->ld[k];
+    for (int64_t i = 0; i < in; i++)
+        if (w->reach[2 * c->widest + i] != 0) w->order[lives++] = (int32_t)i;
+    c->kernels->back(1, lives, w->order, w->reach, c->widest, c->turned[k], ld, w->sum);
+    c->kernels->back(2, lives, w->order, w->reach + c->widest, c->widest, c->heavy[k], ld, w->sum + ld);
+    for (int64_t j = 0; j < c->size[k]; j++) {
+        double most = round_sum_up(w->sum[2 * ld + j] + fabs(c->bias[k][j]), 2 * (double)in + 2);
+        w->of_layer[k][j] = fmin(c->rest[k][j], (c->real[k][j] + c->narrow[k] * most) * (1 + 0x1p-40));
+    }
+}
+
+/* Layer k's results on the box, when its relus are known as far as they will be. */
+static void leave_layer(const split_chain *c, work *w, int k, const int8_t *phase)
+{
+    int64_t ld = c->ld[k];
+    for (int64_t j = 0; j < c->size[k]; j++) {
+        int64_t at = c->first[k] + j;
+        double middle = w->sum[j] + c->bias[k][j], off = (0x1p-40 + 2 * c->gamma) * (w->sum[2 * ld + j] + fabs(c->bias[k][j])); /* roundings of f64 */
+        double radius = (w->sum[ld + j] + w->of_layer[k][j] + off) * (1 + 0x1p-40);
+        double low = fmax(middle - radius, 0), high = fmin(middle + radius, c->reach[k][j]);
+        if (phase[j] == 0) high = fmin(high, w->high[at]), low = 0;
+        if (phase[j] < 0 || !(high > 0)) low = high = 0;
+        set_reach(c, w, j, fmin(low, high), high);
+        if (high == 0) w->reach[c->widest + j] = 0;
+    }
+}
+
 /* Intervals of layer k's arguments that are not known to be stable, from lines of the layers before. */
 static void find_intervals(const split_chain *c, work *w, int k, const double *low, const double *high, int8_t *phase)
 {
@@ -285,7 +357,7 @@ static void find_intervals(const split_chain *c, work *w, int k, const double *l
             double *up = w->a + 2 * r * ld, *down = up + ld;
             for (int64_t i = 0; i < ld; i++) up[i] = from[i], down[i] = -from[i];
             w->constant[2 * r] = c->bias[k][of[r]], w->constant[2 * r + 1] = -c->bias[k][of[r]];
-            w->rest[2 * r] = w->rest[2 * r + 1] = c->rest[k][of[r]];
+            w->rest[2 * r] = w->rest[2 * r + 1] = w->of_layer[k][of[r]];
         }
         const double *a = take_back(c, w, k - 1, 2 * count, false);
         for (int64_t r = 0; r < count; r++, a += 2 * c->ld[0]) {
@@ -316,7 +388,7 @@ static int32_t bound_splits(const split_chain *c, work *w, const int8_t *phase, 
             int64_t ld = c->ld[k - 1];
             double sign = side > 0 ? -1 : 1;
             for (int64_t i = 0; i < ld; i++) w->a[i] = sign * c->weight[k][j * ld + i];
-            w->constant[0] = sign * c->bias[k][j], w->rest[0] = c->rest[k][j];
+            w->constant[0] = sign * c->bias[k][j], w->rest[0] = w->of_layer[k][j];
             const double *a = take_back(c, w, k - 1, 1, false);
             memcpy(coefficient + done * n, a, (size_t)n * sizeof(double));
             constant[done++] = sure(c, a, w->constant[0], w->rest[0]);
@@ -349,7 +421,7 @@ static void bound_rows(const split_chain *c, work *w, int64_t count, const int64
     int64_t ld = c->ld[c->layers - 1], n = c->size[0];
     for (int64_t r = 0; r < count; r++) {
         memcpy(w->a + r * ld, c->row + of[r] * ld, (size_t)ld * sizeof(double));
-        w->constant[r] = c->row_constant[of[r]], w->rest[r] = c->row_rest[of[r]];
+        w->constant[r] = c->row_constant[of[r]], w->rest[r] = c->options.single ? row_rest(c, w->of_layer[c->layers], of[r]) : c->row_rest[of[r]];
     }
     const double *a = take_back(c, w, c->layers - 1, count, true);
     for (int64_t r = 0; r < count; r++, a += c->ld[0]) {
@@ -366,8 +438,12 @@ void split_chain_bound(const split_chain *c, split_batch *batch, int64_t i, void
     int64_t n = c->size[0], neurons = split_chain_neurons(c), of[BLOCK], count = 0;
     const double *low = batch->low + i * n, *high = batch->high + i * n;
     int8_t *phase = batch->phase + i * neurons;
-    for (int k = 1; k < c->layers; k++) {
+    if (c->options.single) begin_box(c, &w, low, high);
+    for (int k = 1; k <= c->layers; k++) {
+        if (c->options.single) enter_layer(c, &w, k);
+        if (k == c->layers) break;
         find_intervals(c, &w, k, low, high, phase + c->first[k]);
+        if (c->options.single) leave_layer(c, &w, k, phase + c->first[k]);
         memset(w.gap[k], 0, (size_t)c->ld[k] * sizeof(double));
     }
     double *coefficient = batch->coefficient + i * (q->rows + SPLIT_RELUS) * n, *constant = batch->constant + i * (q->rows + SPLIT_RELUS);
@@ -420,6 +496,7 @@ void split_chain_local(const split_chain *c, const double *x, int64_t first, int
     work w;
     lay_out(c, workspace, &w);
     evaluate(c, &w, x, value, w.phase);
+    for (int k = 1; k <= c->layers && c->options.single; k++) memset(w.of_layer[k], 0, (size_t)c->ld[k] * sizeof(double));
     int64_t of[BLOCK];
     for (int k = 1; k < c->layers; k++) {
         w.lives[k] = 0;
