@@ -288,15 +288,16 @@ static double least(int64_t n, const double *a, double constant, const double *l
 /* Lines of a relu on what is known of it; false: its result is 0. */
 static bool draw(split_lines *lines, int64_t j, int8_t phase, double low, double high)
 {
-    bool open = phase == 0;
-    double upper = open ? high / (high - low) * (1 + 0x1p-50) : phase > 0;
+    if (phase != 0) {
+        lines->upper[j] = lines->lower[j] = phase > 0;
+        lines->shift[j] = lines->above[j] = lines->below[j] = 0;
+        return phase > 0;
+    }
+    double upper = high / (high - low) * (1 + 0x1p-50);
     if (!(upper <= 1)) upper = 1;
-    lines->upper[j] = upper;
-    lines->lower[j] = open ? high > -low : phase > 0;
-    lines->shift[j] = open ? -low : 0;
-    lines->above[j] = open ? upper * -low : 0;
-    lines->below[j] = open ? fmin(high, -low) : 0;
-    return phase >= 0;
+    lines->upper[j] = upper, lines->lower[j] = high > -low, lines->shift[j] = -low;
+    lines->above[j] = upper * -low, lines->below[j] = fmin(high, -low);
+    return true;
 }
 
 /* ---- what evaluations in f32 can be off by on a box: magnitudes there are smaller than over the root box ---- */
