@@ -16,10 +16,9 @@ enum {
     BATCH = 512,
     FEW = 12,       /* unstable relus that are split instead of inputs */
     SEEK = 1000,    /* boxes from whose points steps go downhill in any case, */
-    SEEK_EVERY = 4, /* afterwards every fourth with so many unstable relus that bounds cost as much */
-    SEEK_FROM = 16,
+    SEEK_FROM = 16, /* afterwards those with more unstable relus: their bounds cost as much */
     LAYERS = 64,
-    AMONG = 4,          /* boxes of which the one with the least bound is taken */
+    AMONG = 4,      /* boxes of which the one with the least bound is taken */
     DEEP_ONLY = 1 << 17 /* boxes waiting beyond which only the top is taken */
 };
 
@@ -75,7 +74,7 @@ static bool look(const search *s, int64_t i, char *work)
 {
     const split_batch *b = &s->batch;
     double *x = b->point + i * s->query->graph->inputs, *value = (double *)(work + s->bounding);
-    if (s->seeking || (b->unstable[i] > SEEK_FROM && i % SEEK_EVERY == 1)) return split_point_seek(s->chain, s->query, x, value, work);
+    if (s->seeking || b->unstable[i] > SEEK_FROM) return split_point_seek(s->chain, s->query, x, value, work);
     split_chain_values(s->chain, x, value, work);
     return split_values_unsafe(s->query, value);
 }
