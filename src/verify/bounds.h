@@ -21,7 +21,10 @@ typedef struct bounds_options {
 
 typedef struct bounds bounds;
 
-/* Prepares a graph for boxes within the root box low, high [inputs]. The graph must stay. NIGH_MEMORY; NIGH_INVALID: an empty or infinite root box. */
+/*
+ * Prepares a graph for boxes within the root box low, high [inputs]. The graph must stay. One call at a time works with one of these. NIGH_MEMORY; NIGH_INVALID: an empty or
+ * infinite root box; NIGH_UNDECIDED names the layer whose values may reach 1e300 (`single`: 1e38).
+ */
 nigh_status bounds_new(nigh_context *ctx, const bound_graph *graph, const bounds_options *options, const double *low, const double *high, bounds **out);
 void bounds_free(bounds *b); /* NULL is fine */
 

@@ -5,7 +5,8 @@
  *
  * Meaning. Node k stands for the real-valued function of the real input that the network's real arithmetic gives. A stored coefficient w' of a node stands
  * for a real w with |w' - w| <= slack 2^-53 |w'|, a stored bias b' for b with |b' - b| <= bias_error. `roundings` bounds the number of f32 roundings through
- * which any evaluation of this node in f32 takes each of its terms, in whatever order it adds (for --semantics f32).
+ * which any evaluation of this node in f32 takes each of its terms, in whatever order it adds, with scales taken into weights before or not (for --semantics f32). Sums
+ * of products are meant; convolutions by transforms (Winograd, Fourier) round otherwise. Maxima are exact. The parts of a linear resampling are those of exact places.
  */
 #ifndef NIGH_VERIFY_GRAPH_H
 #define NIGH_VERIFY_GRAPH_H
@@ -80,7 +81,7 @@ typedef struct bound_graph {
  * The graph of a network for one sample: inputs of these shapes [nigh_network_inputs], whose first dimension is taken as given (-1 becomes 1), flattened in the order
  * of the file and concatenated. `with_inputs` appends the inputs to the output vector, for properties that speak of both.
  * NIGH_UNSUPPORTED names the layer whose kind is neither affine nor element-wise (a product of two results, recurrences, tokens); NIGH_INVALID: shapes
- * that do not fit, a weight that is not finite.
+ * that do not fit, a weight that is not finite. Layers are taken together where that is exact or the rounding is known; products of factors below 2^-900 are refused.
  */
 nigh_status bound_graph_new(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bool with_inputs, bound_graph **graph);
 void bound_graph_free(bound_graph *graph); /* NULL is fine */

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { FUNCTION_ROUNDINGS = 20 }; /* 8 ulp of a function as a whole, and its constants */
+
 /* Whether the form is the whole of one node, moved about: then the function is of that node. */
 static int moved_node(lowering *l, const graph_form *f)
 {
@@ -45,7 +47,7 @@ static void wrapped(lowering *l, graph_form *x, double factor, bound_function f,
     apply(l, &in, f, p, q, &y);
     if (l->status) return;
     if (scale == 1 && shift == 0) lower_set(l, &y);
-    else if (form_affine(l, &y, number + n, scale_error != 0 ? number + 2 * n : NULL, number + 3 * n, NULL, 2, &z)) lower_set(l, &z);
+    else if (form_affine(l, &y, number + n, scale_error != 0 ? number + 2 * n : NULL, number + 3 * n, NULL, FUNCTION_ROUNDINGS, &z)) lower_set(l, &z);
 }
 
 static const struct {
@@ -167,6 +169,7 @@ static bool spread(lowering *l, const graph_form *f, const nigh_shape *shape, gr
     return map && form_gather(l, f, n, map, 0, to);
 }
 
+/* Both numbers may be rounded to f32 first. */
 static void affine(lowering *l)
 {
     double scale = nigh_layer_number(l->layer, "scale", 1), shift = nigh_layer_number(l->layer, "shift", 0);
@@ -174,7 +177,7 @@ static void affine(lowering *l)
     int64_t n = lower_in(l, 0)->count;
     double *s = lower_alloc(l, 2 * n, sizeof *s);
     for (int64_t i = 0; s && i < n; i++) s[i] = scale, s[n + i] = shift;
-    if (s && form_affine(l, lower_in(l, 0), s, NULL, s + n, NULL, (scale != 1) + (shift != 0), &y)) lower_set(l, &y);
+    if (s && form_affine(l, lower_in(l, 0), s, NULL, s + n, NULL, 2 * (scale != 1) + 2 * (shift != 0), &y)) lower_set(l, &y);
 }
 
 static void neg(lowering *l)
@@ -257,7 +260,7 @@ static void channel_affine(lowering *l)
 
 static double weight_at(const double *w, int64_t count, int64_t i, double otherwise) { return w ? w[count == 1 ? 0 : i] : otherwise; }
 
-/* In use: (x - mean) gamma / sqrt(variance + eps) + beta. Eight roundings cover every order in which it may be done. */
+/* In use: (x - mean) gamma / sqrt(variance + eps) + beta. Twelve roundings cover every order in which it may be done, eps rounded and the root within 2 ulp. */
 static void batch_norm(lowering *l)
 {
     const nigh_shape *shape = lower_shape(l, 0);
@@ -278,7 +281,7 @@ static void batch_norm(lowering *l)
         number[i] = -weight_at(w[0], count[0], c, 0), number[n + i] = s, number[2 * n + i] = fabs(s) * 0x1p-51 + (s != 0 ? 0x1p-1060 : 0), number[3 * n + i] = weight_at(w[3], count[3], c, 0);
     }
     if (l->status || !form_affine(l, lower_in(l, 0), NULL, NULL, number, NULL, 1, &y)) return;
-    if (form_affine(l, &y, number + n, number + 2 * n, number + 3 * n, NULL, 7, &z)) lower_set(l, &z);
+    if (form_affine(l, &y, number + n, number + 2 * n, number + 3 * n, NULL, 11, &z)) lower_set(l, &z);
 }
 
 /* By a fixed condition: each element from one side. */

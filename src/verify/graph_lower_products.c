@@ -138,7 +138,7 @@ static void head(lowering *l)
     if (l->status || scale == 1) return;
     double *s = lower_alloc(l, rows * out, sizeof *s);
     for (int64_t i = 0; s && i < rows * out; i++) s[i] = scale;
-    if (s && form_affine(l, &l->value[l->at], s, NULL, NULL, NULL, 1, &y)) lower_set(l, &y);
+    if (s && form_affine(l, &l->value[l->at], s, NULL, NULL, NULL, 2, &y)) lower_set(l, &y);
 }
 
 /* The matrix s of a stack of them that is broadcast to the result's. */

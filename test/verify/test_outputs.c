@@ -51,6 +51,43 @@ static void test_kinds(void **state)
     test_context_free(ctx);
 }
 
+/* Outputs that are inputs, constants, results of activations; two inputs and three outputs. */
+static void test_plain(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net;
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    int a = nigh_network_input(net, "a", 2, (int64_t[]){-1, 2}), b = nigh_network_input(net, "b", 1, (int64_t[]){1});
+    int w = nigh_network_weight(net, "w", 1, (int64_t[]){2}, nigh_init_he_normal(1)), c = nigh_network_add(net, "constant", "c", 0, NULL, 1, &w, 0, NULL);
+    nigh_array value = {nigh_parameters_at(nigh_network_parameters(net), w)->shape, nigh_parameters_data(nigh_network_parameters(net), w)};
+    nigh_array_set(&value, 0, 3), nigh_array_set(&value, 1, -4);
+    nigh_network_output(net, b);
+    nigh_network_output(net, c);
+    nigh_network_output(net, nigh_network_layer(net, "abs", "bent", 1, &a));
+    assert_ok(ctx, nigh_network_status(net));
+    for (int kind = 0; kind < 3; kind++) {
+        const double low[3] = {-1, 2, 5}, high[3] = {2, 3, 6}, want_low[5] = {5, 3, -4, 0, 2}, want_high[5] = {6, 3, -4, 2, 3};
+        double y_low[5], y_high[5];
+        assert_ok(ctx, nigh_bound_outputs(ctx, net, (nigh_bound_kind)kind, NULL, low, high, y_low, y_high));
+        for (int i = 0; i < 5; i++) {
+            assert_near(y_low[i], want_low[i], 1e-9, 0);
+            assert_near(y_high[i], want_high[i], 1e-9, 0);
+            assert_true(y_low[i] <= want_low[i] && y_high[i] >= want_high[i]);
+        }
+    }
+    nigh_network_free(net);
+    assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+    a = nigh_network_input(net, "a", 2, (int64_t[]){-1, 2});
+    nigh_network_output(net, nigh_network_layer(net, "flatten", "same", 1, &a));
+    for (int kind = 0; kind < 3; kind++) {
+        double y_low[2], y_high[2];
+        assert_ok(ctx, nigh_bound_outputs(ctx, net, (nigh_bound_kind)kind, NULL, (double[]){1, 2}, (double[]){3, 2}, y_low, y_high));
+        assert_true(y_low[0] == 1 && y_high[0] == 3 && y_low[1] == 2 && y_high[1] == 2);
+    }
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
 static void test_misuse(void **state)
 {
     nigh_context *ctx = test_context_new();
@@ -91,6 +128,6 @@ static void test_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_misuse), cmocka_unit_test(test_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain), cmocka_unit_test(test_misuse), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

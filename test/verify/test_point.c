@@ -170,6 +170,7 @@ static void test_composed(void **state)
     static const char *const names[] = {"a", "b", "c", "mean", "variance", "gamma", "beta", "gates"};
     nigh_context *ctx = test_context_new();
     nigh_rng rng = nigh_rng_new(5, 0);
+    int noticed = 0;
     for (uint64_t seed = 0; seed < 400; seed++) {
         nigh_network *net;
         bound_graph *g;
@@ -194,9 +195,13 @@ static void test_composed(void **state)
             if (!(y[k] >= low[k] && y[k] <= high[k])) fail_msg("seed %d: %.17g not in [%.17g, %.17g]", (int)seed, (double)y[k], low[k], high[k]);
             assert_true(high[k] - low[k] < 1e-9);
         }
+        for (int k = 0; k < g->nodes; k++) g->node[k].slack = 0, g->node[k].bias_error = NULL; /* without the account it is noticed */
+        assert_ok(ctx, bounds_point(g, x, x, false, low, high));
+        for (int k = 0; k < OUT; k++) noticed += !(y[k] >= low[k] && y[k] <= high[k]);
         bound_graph_free(g);
         nigh_network_free(net);
     }
+    assert_true(noticed > 0);
     test_context_free(ctx);
 }
 
