@@ -28,6 +28,8 @@ enum {
 
 typedef struct crown_ascent crown_ascent;
 
+#define CROWN_SMALL 1e-9 /* rests of rounding up to this are left as the root box has them */
+
 /* A node as a field [height, width, channels]; [1, 1, size] where no convolution says otherwise. */
 typedef struct crown_field {
     int64_t height, width, channels;
@@ -122,6 +124,8 @@ typedef struct crown {
     size_t workspace;            /* bytes */
     bool ascends;                /* forward products are wanted */
     double gamma, tiny;          /* of the constants' additions; of all underflow */
+    bool blown;                  /* rests over the root box are no longer small: they are made anew from what a batch's intervals say */
+    double **low, **high, **magnitude, **raw; /* [nodes] for that; NULL else */
     crown_scratch *scratch;      /* [threads] */
     /* Of the chunk at hand. */
     crown_lines *lines;          /* [activations] */
@@ -169,6 +173,9 @@ static inline int64_t crown_domain(const crown_job *job, int64_t place) { return
 
 /* b->crown with all that does not depend on rows. */
 nigh_status crown_ready(bounds *b);
+
+/* Where rests are not small: rests from the hull of all boxes and intervals of the batch. */
+void crown_refresh(const crown_job *job);
 
 /* Lines of activation a for all domains of the chunk; `slopes`: the batch's are used where it has some. */
 void crown_prepare(const crown_job *job, int a, bool slopes);
