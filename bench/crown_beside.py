@@ -5,7 +5,7 @@
 The same networks (f32 weights) and boxes on both sides. Timed: on auto_LiRPA's side one call of compute_bounds(method='CROWN'), float32, the module made and warmed up before, without
 gradients: intermediate bounds of every layer by CROWN, lower and upper bounds of all outputs; on nigh's the same work in f64 with its account of rounding, prepared object and batch as
 given by crown_time.c. "optimised": compute_bounds(method='CROWN-Optimized') with that many iterations (intermediate bounds stay those of CROWN; slopes of each output and side its own,
-rate 0.5, early stopping off), beside bounds_crown and bounds_optimise with as many steps and slopes of each output and side its own. The best of the repeats of either side.
+rate 0.5, early stopping off; --steps 0: left out), beside bounds_crown and bounds_optimise with as many steps and slopes of each output and side its own. The best of the repeats of either side.
 """
 import argparse, gzip, json, os, re, subprocess, sys, tempfile, time, warnings
 
@@ -138,11 +138,12 @@ def main():
         np.concatenate([to(low), to(high)]).tofile(folder + "/box")
         repeats = 3 if "64" in name or "residual" in name else a.repeats
         best = {}
-        for method in ("CROWN", "CROWN-Optimized"):
+        methods = (("crown", "CROWN"), ("optimised", "CROWN-Optimized"))[: 2 if a.steps else 1]
+        for _, method in methods:
             peer(module, bounded, method)
         for r in range(repeats):
             ours = json.loads(subprocess.check_output([a.program, folder + "/net", folder + "/box", "--count", str(a.threads), "--repeats", "3" if "64" in name else "5", "--steps", str(a.steps)]))
-            for key, method in (("crown", "CROWN"), ("optimised", "CROWN-Optimized")):
+            for key, method in methods:
                 if r > 1 and key == "optimised":
                     continue
                 seconds, l, h = peer(module, bounded, method)
@@ -151,7 +152,7 @@ def main():
                 worst = max(np.max(l - ours[key]["low"]), np.max(ours[key]["high"] - h))
                 was = best.get(key, (1e9, 1e9, 0, 0))
                 best[key] = (min(was[0], seconds * 1e3), min(was[1], ours[key]["best_ms"]), wider, worst)
-        c, o = best["crown"], best["optimised"]
+        c, o = best["crown"], best.get("optimised", (0, 1, 0, 0))
         print("%-28s %28s %9.2f %9.3f %6.1fx %9.1e | %9.1f %9.2f %6.1fx %9.1e" % (name[:28], ours["uncertain"], c[0], c[1], c[0] / c[1], c[3], o[0], o[1], o[0] / o[1], o[2]), flush=True)
 
 

@@ -34,6 +34,8 @@ static double *take(graph_build *build, const double **at, int64_t n)
     return x;
 }
 
+static const double ones[2] = {1, 1};
+
 /* Records: kind, numbers, arrays. 0 size; 1 from size, W, b; 2 from h w c out kernel stride pad, W, b [out]; 3 from; 4 from from. */
 static int read_node(graph_build *build, const double **at)
 {
@@ -56,7 +58,7 @@ static int read_node(graph_build *build, const double **at)
         *at += w.out_channels;
         node.bias = bias;
     } else if (kind == 3) node.kind = BOUND_ACTIVATION, node.size = build->graph->node[from[0]].size;
-    else node.kind = BOUND_SUM, node.inputs = 2, node.scale = (const double[]){1, 1}, node.size = build->graph->node[from[0]].size, node.roundings = 1;
+    else node.kind = BOUND_SUM, node.inputs = 2, node.scale = ones, node.size = build->graph->node[from[0]].size, node.roundings = 1;
     return graph_build_add(build, &node);
 }
 

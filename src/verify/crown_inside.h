@@ -56,6 +56,11 @@ typedef struct crown_kernels {
     void (*corner)(int64_t rows, int64_t n, const double *a, const double *low, const double *high, double *least, double *size);
     void (*add)(int64_t n, double scale, const double *a, double *to); /* to += scale a */
     /*
+     * One line of an activation whose argument is z = (W x + bias): the shift becomes slope bias + shift (bias NULL: 0), and `rest` (NULL: not wanted) what |a| is to be multiplied
+     * with: the argument's own rest r (NULL: 0), the rounding `step` of a slope and of adding it to what is there, the additions (gamma) of a shift to the constant.
+     */
+    void (*fuse)(int64_t n, const double *slope, double *shift, const double *bias, const double *r, const double *low, const double *high, double step, double gamma, double *rest);
+    /*
      * Places [first, first + count) of rows of frame `in` of a convolution's result: what each gives to its window, a[count][kernel, channels of a group], is added to rows of
      * frame `to` of its input; `out` points at the group's first channel.
      */
@@ -118,7 +123,7 @@ typedef struct crown_node {
 typedef struct crown {
     const crown_kernels *kernels;
     nigh_arena *arena;
-    int threads;
+    int threads, team;           /* at most; of the job at hand */
     int64_t slot;                /* numbers */
     crown_node *node;            /* [nodes] */
     size_t workspace;            /* bytes */
