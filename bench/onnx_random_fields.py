@@ -33,7 +33,7 @@ def norms(g, x):
         return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], **eps)
     if op == 'GroupNormalization':
         groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
-        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, **eps)
+        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, known=s, **eps)
     if op == 'LRN':
         return g.add(op, [x], size=g.whole(1, 5), alpha=0.3, beta=0.6, bias=1.2)
     return g.add(op, [x])
