@@ -37,6 +37,9 @@ typedef struct nigh_attack nigh_attack;
 NIGH_API nigh_status nigh_attack_new(nigh_context *ctx, const nigh_attack_spec *spec, nigh_attack **attack);
 NIGH_API void nigh_attack_free(nigh_attack *attack); /* NULL is fine */
 
+/* Another radius (0 or more, finite; not looked at) for the next runs, steps in proportion: `steps` of 2.5 radius / steps, or radius when there is one. */
+NIGH_API void nigh_attack_set_radius(nigh_attack *attack, double radius);
+
 /*
  * For each sample of x the point of the box with the largest (targeted: smallest) loss of all that were visited, x itself among them unless random_start, into out (which may be
  * x), and its loss into losses [n] (NULL: not wanted). y NULL when there are no labels. restarts (steps + 1) forward and backward passes; no allocation. A function

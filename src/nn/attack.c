@@ -96,7 +96,7 @@ nigh_status nigh_attack_new(nigh_context *ctx, const nigh_attack_spec *spec, nig
     a->ctx = ctx;
     a->spec = *spec;
     if (!a->spec.parameters) a->spec.parameters = nigh_network_parameters(spec->network);
-    if (a->spec.step == 0) a->spec.step = spec->steps == 1 ? spec->radius : 2.5 * spec->radius / spec->steps;
+    if (a->spec.step == 0) nigh_attack_set_radius(a, spec->radius);
     if (spec->restarts < 1) a->spec.restarts = 1;
     a->samples = spec->x.dim[0];
     a->each = nigh_shape_count(&spec->x) / a->samples;
@@ -122,6 +122,12 @@ void nigh_attack_free(nigh_attack *a)
     nigh_free(a->ctx, a->best);
     nigh_free(a->ctx, a->best_loss);
     nigh_free(a->ctx, a);
+}
+
+void nigh_attack_set_radius(nigh_attack *a, double radius)
+{
+    a->spec.radius = radius;
+    a->spec.step = a->spec.steps == 1 ? radius : 2.5 * radius / a->spec.steps;
 }
 
 /* ---- running -------------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "nigh/expr.h"
 #include "nigh/random.h"
+#include "regress/certify.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,6 +68,14 @@ static void expression_free(nigh_context *ctx, nigh_problem *problem)
 }
 
 static const nigh_problem_ops expression_ops = {.draw = draw, .exact = exact, .free = expression_free};
+
+bool expression_take(const nigh_problem *problem, expression_parts *parts)
+{
+    if (problem->ops != &expression_ops) return false;
+    const expression_problem *self = problem->self;
+    *parts = (expression_parts){self->d, self->m, self->part, self->low, self->high};
+    return true;
+}
 
 /* Where an answer is not finite among points all over the box: the first such point is named. */
 static nigh_status check_finite(nigh_context *ctx, const expression_problem *self)

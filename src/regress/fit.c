@@ -1,6 +1,8 @@
 /* The shell of one-shot map fits, and the operations of their plans; see fit.h. */
 #include "regress/fit.h"
 
+#include "regress/certify.h"
+
 #include "tensor/linalg.h"
 
 #include <math.h>
@@ -159,7 +161,7 @@ static nigh_status plan_export(nigh_context *ctx, const nigh_plan *plan, const c
 }
 
 static const nigh_plan_ops plan_ops = {
-    .workspace = plan_workspace, .apply = plan_apply, .outside = plan_outside, .save = plan_save, .export_c = plan_export};
+    .workspace = plan_workspace, .apply = plan_apply, .outside = plan_outside, .certify = map_certify, .save = plan_save, .export_c = plan_export};
 
 static void set_work(nigh_plan *plan, const map_model *model)
 {

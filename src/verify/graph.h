@@ -55,6 +55,7 @@ typedef struct bound_node {
     const double *weight;       /* DENSE, CONVOLUTION; SPARSE: [entries] */
     const double *bias;         /* [size]; NULL: none */
     const double *bias_error;   /* [size]; NULL: exact */
+    const double *bias_size;    /* [size]: absolute values of what a bias is the sum of, for roundings in f32; NULL: |bias| */
     const int64_t *row;         /* SPARSE: [size + 1] */
     const int32_t *column;      /* SPARSE: [entries] */
     bound_window window;        /* CONVOLUTION */

@@ -1,0 +1,72 @@
+/* What walks of a chunk of domains share: lines with their shifts and rests. Declared in verify/crown_inside.h. */
+#include "verify/crown_inside.h"
+#include "verify/relax.h"
+#include "verify/round.h"
+
+/*
+ * slope and shift of one line, for an argument z = (W x + b) with bias b (0: none): the shift becomes slope b + shift, and `rest` what |a| is to be multiplied with:
+ * the argument's own rest, the rounding of a slope (and of adding it to what is there), the additions of a shift to the constant.
+ */
+static void fuse(int64_t n, const double *slope, double *shift, const double *bias, const double *r, const double *low, const double *high, double step, double gamma,
+                 double *rest)
+{
+    for (int64_t j = 0; j < n; j++) {
+        double s = fabs(slope[j]), sb = bias ? slope[j] * bias[j] : 0, z = fmax(fabs(low[j]), fabs(high[j]));
+        if (rest) rest[j] = s * (r ? r[j] : 0) + s * step * z + gamma * (fabs(sb) + fabs(shift[j]));
+        shift[j] += sb;
+    }
+}
+
+static void prepare_domain(const crown_job *job, int a, int64_t i, bool slopes)
+{
+    const bounds *b = job->b;
+    const crown *c = job->c;
+    const bound_node *node = &b->graph->node[b->graph->activation[a]];
+    const crown_lines *l = &c->lines[a];
+    int m = node->input[0];
+    int64_t n = node->size, at = i * n, from = crown_domain(job, i) * n;
+    const double *low = job->batch->pre_low[a] + from, *high = job->batch->pre_high[a] + from, *slope = slopes && job->batch->slope ? job->batch->slope[a] + from : NULL;
+    if (job->ascent) slope = job->ascent->slope ? job->ascent->slope[a] + crown_item(job, i) * n : slope;
+    relax_lines(node->function, node->p, n, low, high, slope, b->options.single, l->slope[1] + at, l->shift[1] + at, l->slope[0] + at, l->shift[0] + at);
+    for (int side = 0; side < 2; side++)
+        fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->node[m].rest, low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
+             l->rest[side] ? l->rest[side] + at : NULL);
+}
+
+void crown_prepare(const crown_job *job, int a, bool slopes)
+{
+    int threads = job->c->threads;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && job->domains > 1)
+    for (int64_t i = 0; i < job->domains; i++) prepare_domain(job, a, i, slopes);
+}
+
+/* a z >= a (line) - sign beta z on the side sign z >= 0 for beta >= 0: the term joins the argument's row. */
+static void prepare_split(const crown_job *job, int a, int64_t i)
+{
+    const bounds *b = job->b;
+    crown *c = job->c;
+    int m = b->graph->node[b->graph->activation[a]].input[0];
+    int64_t n = b->graph->node[m].size, from = crown_domain(job, i) * n;
+    const int8_t *split = job->batch->split[a] + from;
+    const double *beta = job->ascent ? job->ascent->beta[a] + crown_item(job, i) * n : job->batch->beta[a] + from, *bias = b->graph->node[m].bias, *rest = c->node[m].rest;
+    double *out = c->lines[a].beta + i * n, constant = 0, off = 0;
+    for (int64_t j = 0; j < n; j++) {
+        out[j] = -split[j] * fmax(beta[j], 0);
+        if (out[j] == 0) continue;
+        double z = fmax(fabs(job->batch->pre_low[a][from + j]), fabs(job->batch->pre_high[a][from + j])), term = bias ? out[j] * bias[j] : 0;
+        constant += term;
+        off += fabs(out[j]) * ((rest ? rest[j] : 0) + round_gamma(3 + b->readers[m], ROUND_UNIT) * z) + c->gamma * fabs(term);
+    }
+    c->beta_constant[i] += constant;
+    c->beta_rest[i] += off;
+}
+
+void crown_prepare_beta(const crown_job *job)
+{
+    const bounds *b = job->b;
+    for (int64_t i = 0; i < job->domains; i++) {
+        job->c->beta_constant[i] = job->c->beta_rest[i] = 0;
+        for (int a = 0; a < b->graph->activations; a++)
+            if (b->graph->activation[a] <= job->start) prepare_split(job, a, i);
+    }
+}
