@@ -3,7 +3,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_random_fields import SINCE, Skip, conv, conv_transpose, norms, pool, resize
+from onnx_random_fields import SINCE, Skip, conv, conv_transpose, inner, norms, pool, resize
 
 OPSETS = [9, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 21, 21]
 
@@ -116,11 +116,6 @@ def unary(g, x):
     if op == 'ThresholdedRelu' or (op == 'Shrink' and more['bias'] != 0.4):
         x = inner(g)
     return g.add(op, [x], **more)
-
-
-def inner(g):
-    """A value straight from an input: jumps in it do not see roundings."""
-    return g.pick(g.inputs)
 
 
 def jump(g, x):

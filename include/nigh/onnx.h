@@ -25,7 +25,7 @@ extern "C" {
  * ones are not followed. f32 files give f32 networks, double ones f64; i64 and i32 inputs become i32.
  *
  * Files may be hostile: the format is read without recursion (messages in one another to a fixed depth, others skipped), all sizes and counts are checked against the bytes that are there
- * and against 16384 nodes and tensors before memory is asked for, and at most 2^26 numbers more than four times those of the file are made of fixed ones. A path that
+ * and against 16384 nodes and tensors before memory is asked for, and at most 2^25 numbers more than four times those of the file are made of fixed ones. A path that
  * ends in ".gz" or a gzip file is unpacked (at most 4 GiB). Cost: the file's size, and nodes times names.
  * NIGH_FORMAT: not such a file, or shapes that do not fit; NIGH_UNSUPPORTED: what is not read. Both name the node and its operator. Weights in other files are not read.
  */
