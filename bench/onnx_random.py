@@ -3,16 +3,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from onnx_random_fields import SINCE, Skip, conv, conv_transpose, norms, pool, resize
+from onnx_random_fields import SINCE, Skip, conv, conv_transpose, inner, norms, pool, resize
 
-OPSETS = [9, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21]
+OPSETS = [9, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21, 21, 21]
 
 
 class Graph:
     def __init__(self, rng):
         self.rng, self.opset = rng, int(rng.choice(OPSETS))
         self.nodes, self.tensors, self.inputs, self.shape, self.serial, self.ops = [], [], [], {}, 0, []
-        self.smooth = {}  # names whose values are no jumps away from others
+        self.known = {}
 
     def name(self, what='v'):
         self.serial += 1
@@ -53,10 +53,11 @@ class Graph:
     def model(self, outputs, typed=False):
         def info(name, typ=TensorProto.FLOAT):
             return helper.make_tensor_value_info(name, typ, self.shape.get(name))
-        graph = helper.make_graph(self.nodes, 'g', [info(i) for i in self.inputs], [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) if typed else onnx.ValueInfoProto(name=o) for o in outputs], self.tensors)
+        graph = helper.make_graph(self.nodes, 'g', [info(i) for i in self.inputs], [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) if typed else onnx.ValueInfoProto(name=o) for o in outputs], self.tensors,
+                                  value_info=[v for n, v in self.known.items() if n not in outputs])
         return helper.make_model(graph, opset_imports=[helper.make_opsetid('', self.opset)], ir_version=8 if self.opset < 19 else 10)
 
-    def add(self, op, inputs, outputs=1, **attributes):
+    def add(self, op, inputs, outputs=1, known=None, **attributes):  # known: the shape, where inference finds none
         names = [self.name() for _ in range(outputs)]
         keep = len(self.nodes)
         try:
@@ -69,10 +70,15 @@ class Graph:
             t = value.type.tensor_type
             if value.name in names:
                 dims = [d.dim_value for d in t.shape.dim] if t.HasField('shape') else None
+                if known is not None and (dims is None or 0 in dims):
+                    dims = list(known)
                 if dims is None or any(d < 1 for d in dims) or np.prod(dims) > 200000:
                     del self.nodes[keep:]
                     raise Skip('shape')
                 self.shape[value.name] = dims
+        if known is not None:
+            self.shape.setdefault(names[0], list(known))
+            self.known[names[0]] = helper.make_tensor_value_info(names[0], TensorProto.INT64 if op == 'Range' else TensorProto.FLOAT, known)
         if any(n not in self.shape for n in names):
             del self.nodes[keep:]
             raise Skip('unknown shape')
@@ -110,11 +116,6 @@ def unary(g, x):
     if op == 'ThresholdedRelu' or (op == 'Shrink' and more['bias'] != 0.4):
         x = inner(g)
     return g.add(op, [x], **more)
-
-
-def inner(g):
-    """A value straight from an input: jumps in it do not see roundings."""
-    return g.pick(g.inputs)
 
 
 def jump(g, x):
@@ -475,7 +476,7 @@ def joined(g, x):
         raise Skip('number')
     if kind == 0 and g.opset >= 11:
         n = g.add('Gather', [g.add('Shape', [x]), g.tensor(np.int64(-1))], axis=0)
-        steps = g.add('Cast', [g.add('Range', [g.tensor(np.int64(0)), n, g.tensor(np.int64(1))])], to=TensorProto.FLOAT)
+        steps = g.add('Cast', [g.add('Range', [g.tensor(np.int64(0)), n, g.tensor(np.int64(1))], known=[s[-1]])], to=TensorProto.FLOAT)
         return g.add('Add', [x, g.add('Mul', [steps, g.tensor(np.float32(0.1))])])
     if kind == 1:
         size = g.add('Cast', [g.add('Size', [x])], to=TensorProto.FLOAT)
@@ -490,7 +491,7 @@ def joined(g, x):
         c = s[1]
         groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
         if np.prod(s[1:]) / groups >= 4:
-            return g.add('GroupNormalization', [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups)
+            return g.add('GroupNormalization', [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, known=s)
     return g.add('Dropout', [x])
 
 

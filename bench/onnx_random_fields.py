@@ -9,6 +9,11 @@ class Skip(Exception):
     """This operator does not go with that value."""
 
 
+def inner(g):
+    """A value straight from an input: jumps in it do not see roundings."""
+    return g.pick(g.inputs)
+
+
 def norms(g, x):
     s = g.shape[x]
     op = g.pick(['LayerNormalization', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization', 'LpNormalization', 'MeanVarianceNormalization', 'LRN'])
@@ -27,16 +32,18 @@ def norms(g, x):
     if op == 'LpNormalization':
         x = g.add('Add', [g.add('Abs', [x]), g.tensor(np.float32(0.1))])
         return g.add(op, [x], p=g.whole(1, 2), axis=g.whole(-len(s), len(s) - 1))
+    if op == 'MeanVarianceNormalization' and len(g.shape[g.inputs[0]]) != 4:
+        raise Skip(op)
     if len(s) < 3 or (op in ('LRN', 'MeanVarianceNormalization') and len(s) != 4) or np.prod(s[2:]) < 4:
         raise Skip(op)
     if op == 'InstanceNormalization':
         return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], **eps)
     if op == 'GroupNormalization':
         groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
-        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, **eps)
+        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, known=s, **eps)
     if op == 'LRN':
         return g.add(op, [x], size=g.whole(1, 5), alpha=0.3, beta=0.6, bias=1.2)
-    return g.add(op, [x])
+    return g.add(op, [inner(g)])  # of what does not vary only roundings would be left
 
 
 def windows(g, s, dims, most=3):

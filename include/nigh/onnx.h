@@ -1,5 +1,5 @@
 /*
- * nigh/onnx.h: networks from and to ONNX files (Open Neural Network Exchange, opset 7 to 21).
+ * nigh/onnx.h: networks from and to ONNX files (Open Neural Network Exchange, opset 7 to 25).
  */
 #ifndef NIGH_ONNX_H
 #define NIGH_ONNX_H
@@ -10,15 +10,24 @@ extern "C" {
 #endif
 
 /*
- * Reads: Abs Add AveragePool BatchNormalization Cast (between floats) Clip Concat Constant Conv ConvTranspose Cos Div Dropout Elu Equal Erf Exp Expand Flatten Floor Gather (rows of
- * a fixed table, or one fixed place) Gelu Gemm GlobalAveragePool Greater Identity LayerNormalization LeakyRelu Less Log LogSoftmax MatMul Max MaxPool Min Mul Neg Not Pad Pow
- * Reciprocal ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize (linear by half_pixel or align_corners, nearest by asymmetric and floor or align_corners and round_prefer_ceil) Round Sigmoid Sign Sin Slice Softmax Softplus Sqrt Squeeze Sub Tanh Transpose Unsqueeze
- * Where. Inputs and outputs keep the file's order of dimensions; images are turned to channels-last where convolutions begin and back where they end. A sum after
- * a product with a fixed matrix becomes the bias of a linear layer. Open dimensions of inputs become -1. f32 files give f32 networks, double ones f64; i64 and
- * i32 inputs become i32.
+ * Reads these operators. Elements: Abs Add And Cast Ceil Celu Clip Cos Div Dropout Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual
+ * Log Max Mean Min Mish Mod Mul Neg Not Or Pow (by one fixed number) PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Tan Tanh ThresholdedRelu Where Xor.
+ * Products: Einsum (of two terms, each letter once a term) Gemm MatMul. Places: Concat CumSum DepthToSpace Expand Flatten Gather (fixed places along any axis; rows of a fixed table)
+ * Pad (constant, reflect, edge, wrap; below 0 too) Reshape Resize and Upsample (nearest, linear, cubic; all ways to place but tf_crop_and_resize; not antialias) Slice SpaceToDepth Split Squeeze
+ * Tile Transpose Trilu Unsqueeze. Rows: GroupNormalization InstanceNormalization LayerNormalization LogSoftmax LpNormalization LRN MeanVarianceNormalization ReduceL1 .. ReduceSumSquare (all ten)
+ * Softmax. Images of 1 to 3 dimensions: AveragePool BatchNormalization Conv ConvTranspose GlobalAveragePool GlobalMaxPool MaxPool (auto_pad, ceil_mode, dilations, groups, output_padding,
+ * output_shape, count_include_pad). Fixed: Constant ConstantOfShape Range Shape Size, and any of the above on fixed tensors, which is worked out in f64 when the file is read.
  *
- * Files may be hostile: all sizes are checked against the bytes that are there. A path that ends in ".gz" or a gzip file is unpacked (at most 4 GiB).
- * NIGH_FORMAT: not such a file; NIGH_UNSUPPORTED names the operator, and what of it is not read. Weights in other files are not read.
+ * Attention is what it is made of. Weights of convolutions and norms, axes, sizes and places must be fixed once all that is fixed has been worked out. Operators without a
+ * layer of their kind become several. Truth values and whole numbers that are computed are 0, 1 .. of the network's type; infinities of fixed tensors (masks) become the largest number of
+ * the type. Inputs and outputs keep the file's order of dimensions; images are turned to channels-last where convolutions begin and back where they end. A sum after a
+ * product with a fixed matrix becomes the bias of a linear layer. Open dimensions of inputs become -1; sizes that files compute from an open first dimension stay open, other open
+ * ones are not followed. f32 files give f32 networks, double ones f64; i64 and i32 inputs become i32.
+ *
+ * Files may be hostile: the format is read without recursion (messages in one another to a fixed depth, others skipped), all sizes and counts are checked against the bytes that are there
+ * and against 16384 nodes and tensors before memory is asked for, and at most 2^25 numbers more than four times those of the file are made of fixed ones. A path that
+ * ends in ".gz" or a gzip file is unpacked (at most 4 GiB). Cost: the file's size, and nodes times names.
+ * NIGH_FORMAT: not such a file, or shapes that do not fit; NIGH_UNSUPPORTED: what is not read. Both name the node and its operator. Weights in other files are not read.
  */
 NIGH_API nigh_status nigh_onnx_read(nigh_context *ctx, const char *path, nigh_network **net);
 NIGH_API nigh_status nigh_onnx_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_network **net);

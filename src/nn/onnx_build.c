@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { MOST_RUNS = 32, MOST_JOINED = 64 };
-static const double MOST_MATRIX = 1 << 24;
+static const double MOST_MATRIX = 1 << 22;
 
 bool onnx_spend(onnx_reader *r, int64_t count)
 {

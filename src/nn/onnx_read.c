@@ -188,11 +188,14 @@ int onnx_weight(onnx_reader *r, const char *name, int ndim, const int64_t *dim, 
     int index = nigh_network_weight(r->net, free_name, ndim, dim, (nigh_init){NIGH_INIT_ZERO, 0});
     if (index < 0) return r->status = nigh_within(r->ctx, nigh_network_status(r->net) == NIGH_MEMORY ? NIGH_MEMORY : NIGH_FORMAT, "'%s'", r->file), -1;
     const nigh_shape *shape = &nigh_parameters_at(set, index)->shape;
-    nigh_array array = {.shape = *shape, .data = nigh_parameters_data(set, index)};
-    double most = shape->dtype == NIGH_F32 ? FLT_MAX : DBL_MAX;
-    for (int64_t i = 0; i < nigh_shape_count(shape); i++) {
+    bool single = shape->dtype == NIGH_F32;
+    void *to = nigh_parameters_data(set, index);
+    double most = single ? FLT_MAX : DBL_MAX;
+    for (int64_t i = 0, n = nigh_shape_count(shape); i < n; i++) {
         if (isnan(data[i])) return onnx_fail(r, NIGH_FORMAT, "number %lld of tensor '%.100s' is not a number", (long long)i, name), -1;
-        nigh_array_set(&array, i, data[i] > most ? most : data[i] < -most ? -most : data[i]); /* masks hold infinities */
+        double v = data[i] > most ? most : data[i] < -most ? -most : data[i]; /* masks hold infinities */
+        if (single) ((float *)to)[i] = (float)v;
+        else ((double *)to)[i] = v;
     }
     return index;
 }

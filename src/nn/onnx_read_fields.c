@@ -110,15 +110,17 @@ static void conv(onnx_reader *r)
     onnx_set(r, -1, onnx_add(r, transposed ? "conv-transpose" : "conv", 1, &x, shift ? 2 : 1, weight, f.n, f.attribute));
 }
 
-/* With ceil_mode a last window may hang over the end, as long as it begins within the image or its padding in front. */
-static void hang_over(onnx_reader *r, int x, int dims, const int64_t *window, form *f)
+/* With ceil_mode a last window may hang over the end, as long as it begins within the image or its padding in front: by how much, it is to be padded more. */
+static void hang_over(onnx_reader *r, int x, int dims, const int64_t *window, const form *f, int64_t over[3])
 {
     for (int i = 0; i < dims; i++) {
         int64_t size = onnx_shape(r, x)->dim[i + 1], reach = f->dilation[i] * (window[i] - 1) + 1, room = size + f->pad[i] + f->pad[dims + i] - reach;
         if (room < 0) continue;
         int64_t last = (room + f->stride[i] - 1) / f->stride[i];
         if (last * f->stride[i] >= size + f->pad[i]) last--;
-        if (last * f->stride[i] > room) f->pad[dims + i] += last * f->stride[i] - room;
+        over[i] = last * f->stride[i] - room; /* below 0: windows that would begin in the padding behind are none */
+        if (over[i] <= -f->stride[i] || over[i] > 0) continue;
+        over[i] = 0;
     }
 }
 
@@ -162,8 +164,11 @@ static void pool(onnx_reader *r)
     if (gap && !most) onnx_fail(r, NIGH_UNSUPPORTED, "dilations");
     for (int i = 0; i < dims; i++) /* runtimes disagree on what lies between such windows */
         if (strncmp(onnx_text(r, "auto_pad", ""), "SAME", 4) == 0 && (onnx_shape(r, x)->dim[i + 1] - 1) % f.stride[i] >= window[i]) onnx_fail(r, NIGH_UNSUPPORTED, "auto_pad with strides beyond windows");
+    int64_t over[3] = {0};
+    if (ceiling) hang_over(r, x, dims, window, &f, over);
+    for (int i = 0; i < dims; i++) f.pad[dims + i] = over[i] >= 0 ? f.pad[dims + i] : f.pad[dims + i] + over[i] > 0 ? f.pad[dims + i] + over[i] : 0;
     if (!most && onnx_int(r, "count_include_pad", 0)) x = padded(r, x, dims, f.pad, 0); /* what hangs over does not count */
-    if (ceiling && !r->status) hang_over(r, x, dims, window, &f);
+    for (int i = 0; i < dims; i++) f.pad[dims + i] += over[i] > 0 ? over[i] : 0;
     if (gap && !r->status) {
         onnx_set(r, -1, gaps(r, x, dims, window, &f));
         return;

@@ -33,7 +33,7 @@ static void read_sizes(onnx_reader *r, const nigh_shape *s, resizing *z)
         double to = number[i];
         if (by == 3 && to >= ONNX_OPEN) to = (double)s->dim[axis];
         z->scale[axis] = by == 3 ? (float)(to / (double)s->dim[axis]) : (float)number[i];
-        if (by != 3) to = floor((double)s->dim[axis] * (double)(float)number[i]);
+        if (by != 3) to = floor((double)((float)s->dim[axis] * (float)number[i])); /* in f32, as runtimes have it */
         if (!(to >= 1 && to <= 1 << 20)) onnx_fail(r, NIGH_FORMAT, "a size of %g", to);
         else z->to[axis] = (int64_t)to;
     }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_SUMMED = 2048 };
+enum { MOST_SUMMED = 2048, MOST_JOINED = 32 };
 
 /* ---- sizes ---------------------------------------------------------------------------------------------- */
 
@@ -232,6 +232,27 @@ static void gather(onnx_reader *r)
     onnx_set(r, t->ndim == 1 ? x : axis == 0 && !t->ndim ? onnx_without_front(r, x, made, dim) : onnx_reshape(r, x, made, dim), -1);
 }
 
+static int tile_joined(onnx_reader *r, int x, int axis, int64_t times)
+{
+    int part[MOST_JOINED];
+    for (int i = 0; i < times; i++) part[i] = x;
+    return onnx_join(r, axis, (int)times, part);
+}
+
+/* A dimension of 1 in front of the axis is repeated, and both become one. */
+static int tile_expanded(onnx_reader *r, int x, int axis, int64_t times)
+{
+    nigh_shape s = *onnx_shape(r, x);
+    int64_t apart[4] = {axis ? s.dim[0] : 1, 1, 1, 1};
+    for (int i = 0; i < s.ndim; i++) *(i >= axis ? &apart[3] : i ? &apart[1] : &apart[0]) *= i || !axis ? s.dim[i] : 1;
+    x = onnx_reshape(r, x, 4, apart);
+    int64_t full[4] = {0, 0, times, 0};
+    const char *text = r->status ? NULL : onnx_list_text(r, 4, full);
+    x = text ? onnx_add(r, "expand", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"shape", 0, text}}) : -1;
+    s.dim[axis] *= times;
+    return onnx_reshape(r, x, s.ndim, s.dim);
+}
+
 static void tile(onnx_reader *r)
 {
     const onnx_tensor *t = onnx_fixed(r, 1);
@@ -243,9 +264,7 @@ static void tile(onnx_reader *r)
         double times = t->data[axis];
         if (!(times >= 1 && times * (double)size <= 1 << 20)) onnx_fail(r, NIGH_UNSUPPORTED, "%g repeats of %lld elements", times, (long long)size);
         if (times == 1 || r->status) continue;
-        int64_t n = (int64_t)times * size, *place = onnx_places(r, n);
-        for (int64_t i = 0; place && i < n; i++) place[i] = i % size;
-        x = r->status ? -1 : onnx_pick(r, x, axis, n, place);
+        x = times <= MOST_JOINED ? tile_joined(r, x, axis, (int64_t)times) : tile_expanded(r, x, axis, (int64_t)times);
     }
     onnx_set(r, x, -1);
 }

@@ -231,7 +231,7 @@ static void gives_values(void **state)
     nigh_context *ctx = test_context_new();
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         nigh_buffer model = {.ctx = ctx}, back = {.ctx = ctx};
-        nigh_network *net, *again;
+        nigh_network *net, *again = NULL;
         double dim[8], value[32], to[8], want[32];
         nigh_array x = {.shape = {.dtype = NIGH_F32, .ndim = numbers(cases[c].dims, dim)}};
         int count = numbers(cases[c].x, value), rank = *cases[c].to == '-' ? 0 : numbers(cases[c].to, to), wanted = numbers(cases[c].y, want);
@@ -262,7 +262,7 @@ static void keeps_samples_open(void **state)
     nigh_context *ctx = test_context_new();
     for (int g = 0; g < 3; g++) {
         nigh_buffer model = {.ctx = ctx}, back = {.ctx = ctx};
-        nigh_network *net, *again;
+        nigh_network *net, *again = NULL;
         const double value[] = {1, 2, 3, 4, 5, 6}, to[] = {3, 2};
         nigh_array x = {.shape = {.dtype = NIGH_F32, .ndim = 2, .dim = {3, 2}}};
         assert_ok(ctx, nigh_array_new(ctx, &x.shape, &x));
