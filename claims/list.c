@@ -5,9 +5,12 @@ extern const nigh_claim claim_adaptive_data_analysis;
 extern const nigh_claim claim_autocoreset;
 extern const nigh_claim claim_autonumerics_zero;
 extern const nigh_claim claim_bandlimited_random_features;
+extern const nigh_claim claim_certified_training_ibp;
 extern const nigh_claim claim_dynamic_submodular;
 extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
+extern const nigh_claim claim_local_lipschitz;
+extern const nigh_claim claim_lipsdp_activations;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
@@ -22,9 +25,12 @@ const nigh_claim *const claims_all[] = {
     &claim_autocoreset,
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,
+    &claim_certified_training_ibp,
     &claim_dynamic_submodular,
     &claim_latent_spectral_models,
     &claim_linf_regression_sketch,
+    &claim_local_lipschitz,
+    &claim_lipsdp_activations,
     &claim_log_bessel,
     &claim_lp_sensitivity_sampling,
     &claim_mgno,

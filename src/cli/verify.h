@@ -11,10 +11,12 @@ typedef struct verify_verb {
     verify_run *run;
 } verify_verb;
 
+verify_run verify_bounds; /* NETWORK */
 verify_run verify_lipschitz;
 verify_run verify_files; /* NETWORK.onnx PROPERTY.vnnlib, --instances FILE.csv */
 verify_run verify_tightness; /* NETWORK DATA */
 verify_run verify_train; /* DATA */
+verify_run verify_local_lipschitz; /* NETWORK --at FILE --radius E */
 
 /* A network from a file: ONNX, or what nigh_network_save wrote (told by what is inside). A file that is not there but has a twin with ".gz" is read from that. */
 nigh_status verify_load_network(nigh_context *ctx, const char *path, nigh_network **net);

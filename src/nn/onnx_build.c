@@ -7,13 +7,26 @@
 enum { MOST_RUNS = 32, MOST_JOINED = 64 };
 static const double MOST_MATRIX = 1 << 24;
 
+bool onnx_spend(onnx_reader *r, int64_t count)
+{
+    if (r->status) return false;
+    if (count < 0 || count > *r->left) return onnx_fail(r, NIGH_UNSUPPORTED, "too many numbers are made of fixed ones, or a size is open"), false;
+    *r->left -= count;
+    return true;
+}
+
 double *onnx_room(onnx_reader *r, int64_t count)
 {
-    if (r->status) return NULL;
-    if (count < 0 || count > ONNX_MOST_NUMBERS) return onnx_fail(r, NIGH_UNSUPPORTED, "%lld fixed numbers; at most %d are read", (long long)count, ONNX_MOST_NUMBERS), NULL;
-    double *data = nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *data);
-    if (!data) r->status = NIGH_MEMORY;
+    double *data = onnx_spend(r, count) ? nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *data) : NULL;
+    if (!data && !r->status) r->status = NIGH_MEMORY;
     return data;
+}
+
+int64_t *onnx_places(onnx_reader *r, int64_t count)
+{
+    int64_t *place = onnx_spend(r, count) ? nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *place) : NULL;
+    if (!place && !r->status) r->status = NIGH_MEMORY;
+    return place;
 }
 
 bool onnx_is_whole(int type) { return type != ONNX_FLOAT && type != ONNX_DOUBLE && type != 10 && type != 16; }
@@ -45,7 +58,24 @@ int onnx_reshape(onnx_reader *r, int x, int n, const int64_t *dim)
     if (r->status) return -1;
     if (n > NIGH_MAX_DIMS) return onnx_fail(r, NIGH_UNSUPPORTED, "more than %d dimensions", NIGH_MAX_DIMS), -1;
     const nigh_shape *from = onnx_shape(r, x);
-    for (int i = 0; i < n; i++) list[i] = i == 0 && from->ndim && from->dim[0] == dim[0] ? 0 : dim[i];
+    bool rest = !r->open; /* an open dimension counts as 1 here; where there is more than one 1, what is left is the open one or 1 */
+    for (int i = 0; i < n; i++) {
+        list[i] = i == 0 && from->ndim && from->dim[0] == dim[0] ? 0 : dim[i];
+        if (!rest && list[i] == 1) list[i] = -1, rest = true;
+    }
+    const char *text = onnx_list_text(r, n, list);
+    return text ? onnx_add(r, "reshape", 1, &x, 0, NULL, 1, (const nigh_attribute[]){{"shape", 0, text}}) : -1;
+}
+
+int onnx_without_front(onnx_reader *r, int x, int n, const int64_t *dim)
+{
+    int64_t list[NIGH_MAX_DIMS];
+    bool rest = !r->open;
+    if (r->status || n > NIGH_MAX_DIMS) return -1;
+    for (int i = 0; i < n; i++) {
+        list[i] = !rest && dim[i] == 1 ? -1 : dim[i];
+        rest = rest || list[i] < 0;
+    }
     const char *text = onnx_list_text(r, n, list);
     return text ? onnx_add(r, "reshape", 1, &x, 0, NULL, 1, (const nigh_attribute[]){{"shape", 0, text}}) : -1;
 }

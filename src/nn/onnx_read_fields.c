@@ -79,7 +79,8 @@ static void cut_form(onnx_reader *r, int x, int dims, const int64_t *window, int
     for (int i = 0; i < dims && !r->status; i++) {
         int64_t from = onnx_shape(r, x)->dim[i + 1], to = n > 0 ? size[n - dims + i] : from * f->stride[i];
         int64_t all = (from - 1) * f->stride[i] + f->dilation[i] * (window[i] - 1) + 1 + more[i] - to;
-        if (all < 0) more[i] -= all, all = 0;
+        if (all < 0 && n > 0) more[i] -= all; /* to larger sizes only where they are written */
+        if (all < 0) all = 0;
         f->pad[i] = upper ? all / 2 : all - all / 2;
         f->pad[dims + i] = all - f->pad[i];
     }
@@ -159,6 +160,8 @@ static void pool(onnx_reader *r)
     if (r->status) return;
     for (int i = 0; i < dims; i++) gap = gap || f.dilation[i] != 1;
     if (gap && !most) onnx_fail(r, NIGH_UNSUPPORTED, "dilations");
+    for (int i = 0; i < dims; i++) /* runtimes disagree on what lies between such windows */
+        if (strncmp(onnx_text(r, "auto_pad", ""), "SAME", 4) == 0 && (onnx_shape(r, x)->dim[i + 1] - 1) % f.stride[i] >= window[i]) onnx_fail(r, NIGH_UNSUPPORTED, "auto_pad with strides beyond windows");
     if (!most && onnx_int(r, "count_include_pad", 0)) x = padded(r, x, dims, f.pad, 0); /* what hangs over does not count */
     if (ceiling && !r->status) hang_over(r, x, dims, window, &f);
     if (gap && !r->status) {

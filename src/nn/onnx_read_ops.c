@@ -153,6 +153,7 @@ static int read_inputs(onnx_reader *r, int input[64], bool *last)
         if (v->last < 0 || (rank >= 0 && onnx_shape(r, v->last)->ndim != rank)) *last = false;
         else rank = onnx_shape(r, v->last)->ndim;
     }
+    *last = *last && rank >= 0;
     for (int i = 0; i < n && !r->status; i++) {
         const onnx_value *v = onnx_in(r, i);
         if (v && v->tensor && v->tensor->count != 1 && v->tensor->ndim != rank) *last = false;

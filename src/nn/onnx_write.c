@@ -227,12 +227,17 @@ static void write_clamp(onnx_writer *w)
 
 static void write_constant(onnx_writer *w) { onnx_put_one(w, "Identity", onnx_weight_name(w, 0), onnx_result(w)); }
 
-/* To the recorded shape, with the samples open when the first dimension is kept. */
+/* To the recorded shape; the samples stay open: kept in front, else what is left. */
 static void write_reshape(onnx_writer *w)
 {
     const nigh_shape *to = &w->shape[w->index], *from = onnx_source_shape(w, 0);
     int64_t dim[NIGH_MAX_DIMS];
-    for (int i = 0; i < to->ndim; i++) dim[i] = w->open && i == 0 && from->ndim && to->dim[0] == from->dim[0] ? 0 : to->dim[i];
+    bool rest = false;
+    for (int i = 0; i < to->ndim; i++) {
+        bool open = w->open && to->dim[i] != w->other[w->index].dim[i];
+        dim[i] = open && i == 0 && from->ndim && to->dim[0] == from->dim[0] && w->other[w->layer->input[0]].dim[0] != from->dim[0] ? 0 : open && !rest ? -1 : to->dim[i];
+        rest = rest || dim[i] < 0;
+    }
     onnx_put_two(w, "Reshape", onnx_source(w, 0), onnx_integers(w, to->ndim, dim), onnx_result(w));
 }
 
@@ -409,7 +414,7 @@ static nigh_node note_shape(void *user, nigh_tape *tape, int layer, nigh_node va
 }
 
 /* The shapes of all results, by a recording. */
-static nigh_status find_shapes(nigh_network *net, const nigh_shape *shapes, nigh_shape *of_layer)
+static nigh_status find_shapes(nigh_network *net, const nigh_shape *shapes, int64_t samples, nigh_shape *of_layer)
 {
     nigh_context *ctx = nigh_network_context(net);
     nigh_parameters *set = nigh_network_parameters(net);
@@ -419,7 +424,7 @@ static nigh_status find_shapes(nigh_network *net, const nigh_shape *shapes, nigh
     nigh_status status = node ? nigh_tape_new(ctx, &tape) : NIGH_MEMORY;
     for (int i = 0; i < nigh_network_inputs(net) && !status; i++) {
         nigh_shape shape = shapes[i];
-        if (shape.ndim && shape.dim[0] < 0) shape.dim[0] = 2;
+        if (shape.ndim && shape.dim[0] < 0) shape.dim[0] = samples;
         node[i] = nigh_tape_input(tape, "x", shape.dtype, shape.ndim, shape.dim);
         status = nigh_tape_status(tape);
     }
@@ -435,7 +440,8 @@ nigh_status nigh_onnx_format(nigh_network *net, const nigh_shape *shapes, nigh_b
 {
     nigh_context *ctx = nigh_network_context(net);
     if (nigh_network_status(net)) return nigh_network_status(net);
-    nigh_shape *shape = nigh_alloc_zero(ctx, (size_t)nigh_network_layers(net) + 1, sizeof *shape);
+    int layers = nigh_network_layers(net);
+    nigh_shape *shape = nigh_alloc_zero(ctx, 2 * ((size_t)layers + 1), sizeof *shape);
     bool *flags = nigh_alloc_zero(ctx, 2 * (size_t)nigh_parameters_count(nigh_network_parameters(net)) + 1, sizeof *flags);
     onnx_writer w = {.ctx = ctx, .net = net, .nodes = {.ctx = ctx}, .tensors = {.ctx = ctx}, .shape = shape, .plain = flags,
                      .type = nigh_parameters_dtype(nigh_network_parameters(net)) == NIGH_F32 ? ONNX_FLOAT : ONNX_DOUBLE};
@@ -443,7 +449,9 @@ nigh_status nigh_onnx_format(nigh_network *net, const nigh_shape *shapes, nigh_b
     if (flags) w.turned = flags + nigh_parameters_count(nigh_network_parameters(net));
     w.status = shape && flags ? nigh_arena_new(ctx, &w.arena) : NIGH_MEMORY;
     for (int i = 0; i < nigh_network_inputs(net); i++) w.open = w.open || (shapes[i].ndim && shapes[i].dim[0] < 0);
-    if (!w.status) w.status = find_shapes(net, shapes, shape);
+    if (shape) w.other = shape + layers + 1;
+    if (!w.status) w.status = find_shapes(net, shapes, 2, shape);
+    if (!w.status) w.status = find_shapes(net, shapes, 3, shape + layers + 1);
     for (w.index = 0; w.index < nigh_network_layers(net) && !w.status; w.index++) {
         w.layer = nigh_network_at(net, w.index);
         if (strcmp(w.layer->kind, "input")) write_layer(&w);

@@ -9,6 +9,7 @@ typedef struct onnx_writer {
     nigh_arena *arena;
     nigh_buffer nodes, tensors; /* fields of the graph */
     const nigh_shape *shape;    /* of each layer's result */
+    const nigh_shape *other;    /* with another number of samples: what differs is open */
     const nigh_layer *layer;    /* that is being written */
     int index, serial, type;
     bool open;                  /* the first dimension may be any */
