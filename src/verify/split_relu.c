@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 6, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
+enum { CHILD_STEPS = 12, TRIALS = 8, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
