@@ -162,7 +162,7 @@ nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first)
         if (!status) status = look(s, alive, &left);
     }
     double *low = s->reach, *high = s->reach + s->outputs;
-    if (!status && left && !s->found) {
+    if (!status && left && !s->found && !relu_late(s)) {
         bounds_interval_of(s->bounds, &s->root, s->graph->output, low, high);
         for (int64_t k = 0; k < s->outputs; k++) s->reach[k] = fmax(fabs(low[k]), fabs(high[k]));
         status = finals(s, alive, first);
