@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 6, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
+enum { CHILD_STEPS = 12, TRIALS = 8, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
@@ -435,7 +435,11 @@ static nigh_status plant(relu_run *r, const bool *alive, relu_domain **first)
     nigh_status status = NIGH_OK;
     for (int g = 0; g < s->query->groups && !status && !s->found; g++) {
         if (!alive[g]) r->queue.done += 1;
-        if (alive[g] && !first[g]) r->stuck++;
+        if (alive[g] && !first[g]) { /* no rows, or no time for them */
+            r->stuck++;
+            s->result->bound = -INFINITY;
+            if (relu_late(s)) s->result->why = "time";
+        }
         if (!alive[g] || !first[g]) continue;
         if (relu_late(s)) { /* it waits as it is: nothing is branched any more */
             status = push(r, g, first[g]);
@@ -475,7 +479,7 @@ static nigh_status search(relu_run *r)
         }
         nigh_progress(s->ctx, "splitting phases", r->queue.done, s->query->groups);
     }
-    if (!s->found && r->stuck) s->result->why = "stuck";
+    if (!s->found && r->stuck && !s->result->why) s->result->why = "stuck";
     return NIGH_OK;
 }
 

@@ -1,4 +1,7 @@
-/* Points that may be unsafe: starts in the box that climb the margins of a group by signs of gradients ("Towards deep learning models resistant to adversarial attacks", Madry et al. 2018). */
+/*
+ * Points that may be unsafe: starts in the box that climb the margins of a group by signs of gradients ("Towards deep learning models resistant to adversarial attacks",
+ * Madry et al. 2018).
+ */
 #include <math.h>
 #include <string.h>
 

@@ -153,7 +153,7 @@ nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first)
     if (!status) bounds_batch_copy(s->graph, &plain, 0, &s->root, 0);
     if (!status) status = find_units(s);
     if (!status) status = look(s, alive, &left);
-    if (!status && left && s->points) status = relu_points_attack(s->points, alive, 8 + 2 * (int)fmin((double)left, 50), 0.1 * s->options->seconds);
+    if (!status && left && s->points) status = relu_points_attack(s->points, alive, 4 + (int)fmin((double)left, 50), 0.1 * s->options->seconds);
     if (!status && left && !s->found && tighten_steps(s, once) > 0 && !relu_late(s)) {
         bounds_optimise_options how = {.steps = tighten_steps(s, once), .rate = 0.25, .beta_rate = 0.05, .decay = 0.98};
         status = bounds_tighten(s->bounds, &plain, &how);
@@ -162,7 +162,7 @@ nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first)
         if (!status) status = look(s, alive, &left);
     }
     double *low = s->reach, *high = s->reach + s->outputs;
-    if (!status && left && !s->found) {
+    if (!status && left && !s->found && !relu_late(s)) {
         bounds_interval_of(s->bounds, &s->root, s->graph->output, low, high);
         for (int64_t k = 0; k < s->outputs; k++) s->reach[k] = fmax(fabs(low[k]), fabs(high[k]));
         status = finals(s, alive, first);
