@@ -58,7 +58,7 @@ typedef struct nigh_lipschitz_options {
 } nigh_lipschitz_options;
 
 typedef struct nigh_lipschitz_result {
-    double bound;              /* proved: L is at most this. 0 for constants */
+    double bound;              /* proved: L is at most this. Below 1e-250 for constants */
     double *each;              /* [count] of rows (or outputs) when they have bounds of their own, else one */
     int64_t count;
     double naive;              /* product of the norms of layers (sums where paths join), proved too; of the row with the largest bound */

@@ -12,7 +12,7 @@
 #include "grad/tape.h"
 #include "nigh/onnx.h"
 
-enum { ONNX_MOST_NODES = 16384, ONNX_MOST_NUMBERS = 1 << 26, ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9, ONNX_DOUBLE = 11 };
+enum { ONNX_MOST_NODES = 16384, ONNX_MOST_NUMBERS = 1 << 24, ONNX_MOST_WORK = 1 << 26, ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9, ONNX_DOUBLE = 11 };
 
 typedef struct onnx_tensor {
     const char *name;
@@ -82,6 +82,7 @@ typedef struct onnx_reader {
     onnx_value *value;       /* [as many as names that nodes, tensors and inputs can have] */
     const onnx_node *node;   /* that is being read */
     int serial;              /* of names made up */
+    int64_t *left;           /* numbers that may still be made beside those of the file, so that a small file asks for little memory and time */
     int skip;                /* node whose work is done already; -1 */
     bool open;               /* the first dimension of an input may be any */
     bool open_inside;        /* another one */
@@ -159,8 +160,12 @@ int onnx_reduce(onnx_reader *r, const char *kind, int x, int n, const int64_t *a
 /* The attribute or input as an axis from 0 of `rank` dimensions; -1 and a failure otherwise. */
 int onnx_axis(onnx_reader *r, int64_t axis, int rank);
 
-/* Numbers in the arena; NULL (and a failure) out of memory or for more than 2^26. */
+/* False (and a failure) when that many more numbers are too many. */
+bool onnx_spend(onnx_reader *r, int64_t count);
+
+/* Numbers in the arena; NULL (and a failure) out of memory or when they are too many. */
 double *onnx_room(onnx_reader *r, int64_t count);
+int64_t *onnx_places(onnx_reader *r, int64_t count);
 
 /* ---- operators ------------------------------------------------------------------------------------------ */
 

@@ -7,13 +7,26 @@
 enum { MOST_RUNS = 32, MOST_JOINED = 64 };
 static const double MOST_MATRIX = 1 << 24;
 
+bool onnx_spend(onnx_reader *r, int64_t count)
+{
+    if (r->status) return false;
+    if (count < 0 || count > *r->left) return onnx_fail(r, NIGH_UNSUPPORTED, "too many numbers are made of fixed ones, or a size is open"), false;
+    *r->left -= count;
+    return true;
+}
+
 double *onnx_room(onnx_reader *r, int64_t count)
 {
-    if (r->status) return NULL;
-    if (count < 0 || count > ONNX_MOST_NUMBERS) return onnx_fail(r, NIGH_UNSUPPORTED, "%lld fixed numbers; at most %d are read", (long long)count, ONNX_MOST_NUMBERS), NULL;
-    double *data = nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *data);
-    if (!data) r->status = NIGH_MEMORY;
+    double *data = onnx_spend(r, count) ? nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *data) : NULL;
+    if (!data && !r->status) r->status = NIGH_MEMORY;
     return data;
+}
+
+int64_t *onnx_places(onnx_reader *r, int64_t count)
+{
+    int64_t *place = onnx_spend(r, count) ? nigh_arena_alloc(r->arena, (size_t)(count + 1) * sizeof *place) : NULL;
+    if (!place && !r->status) r->status = NIGH_MEMORY;
+    return place;
 }
 
 bool onnx_is_whole(int type) { return type != ONNX_FLOAT && type != ONNX_DOUBLE && type != 10 && type != 16; }

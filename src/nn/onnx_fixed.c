@@ -12,7 +12,7 @@ static onnx_tensor *make(onnx_reader *r, int type, int ndim, const int64_t *dim)
     t->name = r->node->output[0], t->type = type, t->ndim = ndim, t->count = 1;
     for (int i = 0; i < ndim; i++) {
         t->dim[i] = dim[i];
-        if (dim[i] < 0 || (dim[i] && t->count > ONNX_MOST_NUMBERS / dim[i])) return onnx_fail(r, NIGH_UNSUPPORTED, "a tensor of too many numbers, or of an open size"), NULL;
+        if (dim[i] < 0 || (dim[i] && t->count > ONNX_MOST_WORK / dim[i])) return onnx_fail(r, NIGH_UNSUPPORTED, "a tensor of too many numbers, or of an open size"), NULL;
         t->count *= dim[i];
     }
     return (t->data = onnx_room(r, t->count)) ? t : NULL;
@@ -200,7 +200,7 @@ static void take_results(onnx_reader *r, onnx_reader *in)
 
 void onnx_fold(onnx_reader *r, const onnx_operator *op)
 {
-    onnx_reader in = {.ctx = r->ctx, .arena = r->arena, .file = r->file, .graph = r->graph, .node = r->node, .skip = -1, .folding = true};
+    onnx_reader in = {.ctx = r->ctx, .arena = r->arena, .file = r->file, .graph = r->graph, .node = r->node, .skip = -1, .folding = true, .left = r->left};
     in.value = nigh_arena_alloc(r->arena, (size_t)(r->node->inputs + r->node->outputs + 1) * sizeof *in.value);
     onnx_begin(&in, NIGH_F64, 16);
     for (int i = 0; i < r->node->inputs && !in.status; i++) {
@@ -208,7 +208,6 @@ void onnx_fold(onnx_reader *r, const onnx_operator *op)
         for (int k = 0; k < in.values; k++) there = there || !strcmp(in.value[k].name, r->node->input[i]);
         const onnx_value *v = there ? NULL : onnx_in(r, i);
         if (v) in.value[in.values++] = (onnx_value){v->name, v->hash, v->tensor, -1, -1};
-        if (v && !v->tensor->count) onnx_fail(&in, NIGH_UNSUPPORTED, "input %d is a fixed tensor without numbers", i);
     }
     if (!in.status) op->read(&in);
     take_results(r, &in);

@@ -106,6 +106,18 @@ const char *onnx_list_text(onnx_reader *r, int n, const int64_t *list)
 
 const nigh_shape *onnx_shape(const onnx_reader *r, int layer) { return nigh_tape_shape(r->tape, r->of_layer[layer]); }
 
+/* Of evaluating a layer with `count` results, in numbers made: windows and products take that many steps each. */
+static int64_t work_of(const onnx_reader *r, const nigh_layer *l, int64_t count)
+{
+    static const char *const keys[] = {"window_0", "window_1", "window_2"};
+    double each = 1;
+    bool product = !strcmp(l->kind, "linear") || !strcmp(l->kind, "matmul") || !strncmp(l->kind, "conv", 4);
+    if (l->parameters && product) each = (double)nigh_shape_count(&nigh_parameters_at(nigh_network_parameters(r->net), l->parameter[0])->shape) / 64;
+    else if (product) each = (double)nigh_shape_count(onnx_shape(r, l->input[0])) / 64;
+    for (int i = 0; i < 3; i++) each *= nigh_layer_number(l, keys[i], 1);
+    return (double)count * fmax(each, 1) > ONNX_MOST_WORK ? INT64_MAX : (int64_t)((double)count * fmax(each, 1));
+}
+
 /* The shape of a layer comes from recording it; open dimensions count as 1 there. */
 static void record(onnx_reader *r, int layer)
 {
@@ -125,7 +137,8 @@ static void record(onnx_reader *r, int layer)
     nigh_layer_call call = {.tape = r->tape, .layer = l, .input = input, .parameter = weight, .how = &how};
     r->of_layer[layer] = nigh_layer_kind_find(l->kind)->record(&call);
     const nigh_shape *made = nigh_tape_status(r->tape) ? NULL : nigh_tape_shape(r->tape, r->of_layer[layer]);
-    if (made && (nigh_shape_count(made) < 0 || (r->folding && nigh_shape_count(made) > ONNX_MOST_NUMBERS))) onnx_fail(r, NIGH_UNSUPPORTED, "a result of too many numbers, or of an open size");
+    if (made && nigh_shape_count(made) < 0) onnx_fail(r, NIGH_UNSUPPORTED, "a result of too many numbers");
+    else if (made && r->folding) onnx_spend(r, work_of(r, l, nigh_shape_count(made)));
     if (nigh_tape_status(r->tape)) {
         char message[400];
         snprintf(message, sizeof message, "%s", nigh_message(r->ctx));
@@ -200,7 +213,8 @@ int onnx_layer(onnx_reader *r, int i)
     const onnx_value *found = onnx_in(r, i);
     if (!found) return -1;
     onnx_value *v = &r->value[found - r->value];
-    if (v->layer < 0 && v->tensor) {
+    if (v->layer < 0 && v->tensor && !v->tensor->count) onnx_fail(r, NIGH_UNSUPPORTED, "input %d is a fixed tensor without numbers", i);
+    else if (v->layer < 0 && v->tensor) {
         int weight = onnx_weight(r, v->name, v->tensor->ndim, v->tensor->dim, v->tensor->data);
         v->layer = onnx_add(r, "constant", 0, NULL, 1, &weight, 0, NULL);
         if (v->layer >= 0 && weight >= 0) nigh_parameters_at(nigh_network_parameters(r->net), weight)->frozen = true;
@@ -355,6 +369,9 @@ static nigh_status build(onnx_reader *r)
 {
     const onnx_graph *g = r->graph;
     size_t values = (size_t)(g->tensors + g->inputs + 1);
+    int64_t left = ONNX_MOST_WORK;
+    for (int i = 0; i < g->tensors; i++) left += 4 * g->tensor[i].count;
+    r->left = &left;
     for (int i = 0; i < g->nodes; i++) values += (size_t)g->node[i].outputs;
     r->value = nigh_arena_alloc(r->arena, values * sizeof *r->value);
     onnx_begin(r, dtype_of(g), g->inputs + 64);

@@ -97,8 +97,8 @@ static int resize_axis(onnx_reader *r, int x, int axis, const resizing *z)
 {
     int64_t from = z->from[axis], to = z->to[axis];
     if (*z->mode == 'n') {
-        int64_t *place = nigh_arena_alloc(r->arena, (size_t)to * sizeof *place);
-        if (!place) return r->status = NIGH_MEMORY, -1;
+        int64_t *place = onnx_places(r, to);
+        if (!place) return -1;
         for (int64_t i = 0; i < to; i++) place[i] = within((double)nearest(z, position(z, axis, i)), from);
         return onnx_pick(r, x, axis, to, place);
     }

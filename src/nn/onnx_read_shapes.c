@@ -134,15 +134,20 @@ static void blocks(onnx_reader *r)
 
 static void concat(onnx_reader *r)
 {
-    int input[1024], n = r->node->inputs, rank = -1;
+    int input[1024], count = r->node->inputs, n = 0, rank = -1;
     int64_t axis = onnx_int(r, "axis", 0);
     bool last = true;
-    if (n < 1 || n > 1024) onnx_fail(r, NIGH_UNSUPPORTED, "%d inputs; 1 to 1024 are read", n);
-    for (int i = 0; i < n && !r->status; i++) {
+    if (count < 1 || count > 1024) onnx_fail(r, NIGH_UNSUPPORTED, "%d inputs; 1 to 1024 are read", count);
+    for (int i = 0; i < count && !r->status; i++) {
         const onnx_value *v = onnx_in(r, i);
         last = last && v && !v->tensor && v->last >= 0;
     }
-    for (int i = 0; i < n && !r->status; i++) input[i] = last ? onnx_in(r, i)->last : onnx_layer(r, i);
+    for (int i = 0; i < count && !r->status; i++) {
+        const onnx_value *v = onnx_in(r, i);
+        if (!v || (v->tensor && !v->tensor->count)) continue; /* empty lists of sizes */
+        input[n++] = last ? v->last : onnx_layer(r, i);
+    }
+    if (!n) onnx_fail(r, NIGH_UNSUPPORTED, "nothing but empty tensors");
     if (r->status) return;
     rank = onnx_shape(r, input[0])->ndim;
     axis = onnx_axis(r, axis, rank);
@@ -212,11 +217,8 @@ static void gather(onnx_reader *r)
     if (r->status) return;
     const nigh_shape s = *onnx_shape(r, x);
     axis = onnx_axis(r, axis, s.ndim);
-    int64_t *place = r->status ? NULL : nigh_arena_alloc(r->arena, (size_t)(t->count + 1) * sizeof *place);
-    if (!place) {
-        r->status = r->status ? r->status : NIGH_MEMORY;
-        return;
-    }
+    int64_t *place = onnx_places(r, t->count);
+    if (!place) return;
     for (int64_t i = 0; i < t->count; i++) {
         double p = t->data[i] < 0 ? t->data[i] + (double)s.dim[axis] : t->data[i];
         place[i] = p >= 0 && p < (double)s.dim[axis] ? (int64_t)p : -1;
@@ -241,8 +243,7 @@ static void tile(onnx_reader *r)
         double times = t->data[axis];
         if (!(times >= 1 && times * (double)size <= 1 << 20)) onnx_fail(r, NIGH_UNSUPPORTED, "%g repeats of %lld elements", times, (long long)size);
         if (times == 1 || r->status) continue;
-        int64_t n = (int64_t)times * size, *place = nigh_arena_alloc(r->arena, (size_t)n * sizeof *place);
-        if (!place) r->status = NIGH_MEMORY;
+        int64_t n = (int64_t)times * size, *place = onnx_places(r, n);
         for (int64_t i = 0; place && i < n; i++) place[i] = i % size;
         x = r->status ? -1 : onnx_pick(r, x, axis, n, place);
     }
@@ -264,8 +265,9 @@ static int pad_from(onnx_reader *r, int x, int axis, char mode, int64_t low, int
 {
     int64_t size = onnx_shape(r, x)->dim[axis], n = size + low + high;
     if (mode == 'r' && (low >= size || high >= size)) return onnx_fail(r, NIGH_FORMAT, "%lld and %lld mirrored of %lld elements", (long long)low, (long long)high, (long long)size), -1;
-    int64_t *place = n < 1 || n > 1 << 20 ? NULL : nigh_arena_alloc(r->arena, (size_t)n * sizeof *place);
-    if (!place) return onnx_fail(r, n < 1 || n > 1 << 20 ? NIGH_UNSUPPORTED : NIGH_MEMORY, "a padded dimension of %lld elements", (long long)n), -1;
+    if (n < 1) return onnx_fail(r, NIGH_FORMAT, "nothing is left of dimension %d", axis), -1;
+    int64_t *place = onnx_places(r, n);
+    if (!place) return -1;
     for (int64_t i = 0; i < n; i++) place[i] = from_outside(mode, i - low, size);
     return onnx_pick(r, x, axis, n, place);
 }
@@ -324,7 +326,7 @@ static void triangle(onnx_reader *r)
     const nigh_shape s = *onnx_shape(r, x);
     if (s.ndim < 2) onnx_fail(r, NIGH_FORMAT, "a triangle of %d dimensions", s.ndim);
     int64_t rows = s.ndim < 2 ? 0 : s.dim[s.ndim - 2], columns = s.ndim < 2 ? 0 : s.dim[s.ndim - 1];
-    double *mask = rows > ONNX_MOST_NUMBERS || columns > ONNX_MOST_NUMBERS ? onnx_room(r, -1) : onnx_room(r, rows * columns);
+    double *mask = onnx_room(r, rows > ONNX_MOST_NUMBERS || columns > ONNX_MOST_NUMBERS ? -1 : rows * columns);
     for (int64_t i = 0; mask && i < rows; i++)
         for (int64_t j = 0; j < columns; j++) mask[i * columns + j] = upper ? (double)(j - i) >= k : (double)(j - i) <= k;
     if (mask) onnx_set(r, onnx_two(r, "mul", x, onnx_numbers(r, "mask", 2, (int64_t[]){rows, columns}, mask)), -1);

@@ -48,6 +48,7 @@ void bounds_interval_of(bounds *b, const bounds_batch *batch, int node, double *
 
 /*
  * All pre intervals by linear bounds, activation after activation, cut with what is there; elements whose function is one line on the interval they have are skipped.
+ * The lines are those without parameters, whatever slopes and multipliers the batch has: these are tuned for other rows.
  * `from`: the first activation to be done (0: all).
  */
 nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from);
@@ -67,6 +68,9 @@ typedef struct bounds_rows {
 
 /* Lower bounds of rows with the batch's intervals, slopes and multipliers. */
 nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows *rows);
+
+/* Where slopes begin, for domains from `first` on: what relax_lines takes without a parameter for lines through 0, the middle for tangents. */
+void bounds_slopes(const bound_graph *graph, bounds_batch *batch, int64_t first);
 
 /*
  * Moves the slopes (and multipliers where there are splits) of the batch to make bounds larger by `steps` of Adam, rate falling by `decay` each step; keeps, domain by

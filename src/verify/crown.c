@@ -35,7 +35,8 @@ static void cut_units(const crown_job *job, bounds_batch *batch, int a)
     }
 }
 
-static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from)
+/* `options`: with optimised slopes; NULL: plain. */
+static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from, const bounds_optimise_options *options)
 {
     const bound_graph *g = job->b->graph;
     for (int a = 0; a < g->activations; a++) {
@@ -45,6 +46,13 @@ static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from)
             nigh_status status = crown_run(job);
             if (status) return status;
             cut_units(job, batch, a);
+            if (options) {
+                crown_units(job, a);
+                status = crown_tighten_units(job, a, options);
+                if (status) return status;
+                cut_units(job, batch, a);
+                for (int t = 0; t < a; t++) crown_prepare(job, t, false); /* the lines of units have taken their place */
+            }
         }
         if (a + 1 == g->activations) break;
         if (!job->first) crown_list(job, a, false);
@@ -53,7 +61,7 @@ static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from)
     return NIGH_OK;
 }
 
-nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from)
+static nigh_status all_arguments(bounds *b, bounds_batch *batch, int from, const bounds_optimise_options *options)
 {
     nigh_status status = crown_ready(b);
     for (int a = from; !status && a < b->graph->activations; a++)
@@ -61,9 +69,26 @@ nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from)
     crown *c = b->crown;
     for (int64_t i = 0; !status && i < batch->domains; i += c->room) {
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room};
-        status = crown_chunk(&job, batch, from);
+        status = crown_chunk(&job, batch, from, options);
     }
     return status;
+}
+
+nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from) { return all_arguments(b, batch, from, NULL); }
+
+nigh_status bounds_tighten(bounds *b, bounds_batch *batch, const bounds_optimise_options *options)
+{
+    static const bounds_optimise_options usual = {0};
+    return all_arguments(b, batch, 0, options ? options : &usual);
+}
+
+void crown_lists(const crown_job *job)
+{
+    const bound_graph *g = job->b->graph;
+    for (int a = 0; a < g->activations; a++) {
+        int k = g->activation[a];
+        crown_list(job, a, job->want->last || k >= job->start || g->node[k].input[0] == job->start);
+    }
 }
 
 nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows *rows)
@@ -74,11 +99,8 @@ nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room, .start = rows->node, .want = rows};
         job.rows = job.domains * rows->rows;
         job.beta = batch->split && batch->beta;
-        for (int a = 0; a < b->graph->activations; a++) {
-            int k = b->graph->activation[a];
-            if (!i) crown_list(&job, a, rows->last || k >= rows->node || b->graph->node[k].input[0] == rows->node);
-            if (k <= rows->node) crown_prepare(&job, a, true);
-        }
+        if (!i) crown_lists(&job);
+        for (int a = 0; a < b->graph->activations && b->graph->activation[a] <= rows->node; a++) crown_prepare(&job, a, true);
         if (job.beta) crown_prepare_beta(&job);
         status = crown_run(&job);
     }

@@ -31,7 +31,10 @@ static nigh_status pack(bounds *b, crown *c, int k)
     int64_t n = b->graph->node[node->input[0]].size, inner = at->list ? at->listed : node->size, outer = in->list ? in->listed : n;
     at->stale = false;
     if (inner != at->inner || outer != at->outer)
-        for (int i = 0; i <= CROWN_TILE; i++) matmul_free(at->product[i]), at->product[i] = NULL;
+        for (int i = 0; i <= CROWN_TILE; i++) {
+            matmul_free(at->product[i]), at->product[i] = NULL;
+            matmul_free(at->forward[i]), at->forward[i] = NULL;
+        }
     at->inner = inner, at->outer = outer;
     if (!at->list && !in->list) return NIGH_OK;
     if (inner * outer > at->weight_room) {
@@ -62,27 +65,38 @@ static nigh_status need(bounds *b, crown *c, size_t bytes)
     return NIGH_OK;
 }
 
-static nigh_status product(bounds *b, crown *c, int k, int64_t rows, int64_t step, int64_t inner, int64_t outer)
+/* a [rows, inner] times b [inner, outer], both of these strides. */
+static nigh_status product(bounds *b, crown *c, matmul **at, int64_t rows, int64_t a_row, int64_t inner, int64_t outer, int64_t b_row, int64_t b_column, int64_t c_row)
 {
-    matmul **at = &c->node[k].product[rows];
-    matmul_spec spec = {.dtype = NIGH_F64, .b_dtype = NIGH_F64, .m = rows, .n = outer, .k = inner, .a_row = step, .a_column = 1, .b_row = outer, .b_column = 1,
-                        .c_row = outer, .c_column = 1, .alpha = 1};
+    matmul_spec spec = {.dtype = NIGH_F64, .b_dtype = NIGH_F64, .m = rows, .n = outer, .k = inner, .a_row = a_row, .a_column = 1, .b_row = b_row, .b_column = b_column,
+                        .c_row = c_row, .c_column = 1, .alpha = 1};
     nigh_status status = *at ? NIGH_OK : matmul_new(b->ctx, &spec, 1, at);
     return status ? status : need(b, c, matmul_workspace(*at));
+}
+
+static nigh_status field_product(bounds *b, crown *c, int k, int64_t rows)
+{
+    const bound_window *w = &b->graph->node[k].window;
+    crown_node *at = &c->node[k];
+    int64_t out = w->out_channels / w->groups, tap = taps(w);
+    nigh_status status = product(b, c, &at->product[rows], rows, w->out_channels, out, tap, tap, 1, tap);
+    if (!status && c->ascends) status = product(b, c, &at->forward[rows], rows, tap, tap, out, 1, tap, w->out_channels);
+    return status;
 }
 
 nigh_status crown_product(bounds *b, crown *c, int k, int64_t rows)
 {
     const bound_node *node = &b->graph->node[k];
-    const bound_window *w = &node->window;
     if (node->kind == BOUND_CONVOLUTION) {
-        nigh_status status = product(b, c, k, CROWN_PLACES, w->out_channels, w->out_channels / w->groups, taps(w));
-        return status ? status : product(b, c, k, CROWN_PLACES_FEW, w->out_channels, w->out_channels / w->groups, taps(w));
+        nigh_status status = field_product(b, c, k, CROWN_PLACES);
+        return status ? status : field_product(b, c, k, CROWN_PLACES_FEW);
     }
     if (node->kind != BOUND_DENSE) return NIGH_OK;
     crown_node *at = &c->node[k];
     nigh_status status = at->stale || !at->inner ? pack(b, c, k) : NIGH_OK;
-    return status ? status : product(b, c, k, rows, at->inner, at->inner, at->outer);
+    if (!status) status = product(b, c, &at->product[rows], rows, at->inner, at->inner, at->outer, at->outer, 1, at->outer);
+    if (!status && c->ascends) status = product(b, c, &at->forward[rows], rows, at->outer, at->outer, at->inner, 1, at->outer, at->inner);
+    return status;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
@@ -128,6 +142,42 @@ void crown_affine(const crown *c, const bound_graph *g, int k, const double *a, 
         crown_frame in = window_frame(c, k, &s->frame[k], w->out_height, w->out_width), target = window_frame(c, m, to, w->height, w->width);
         fields(c, w, &c->node[k], a, &in, &target, out, s);
     } else sparse(node, g->node[m].size, s->rows, a, out);
+}
+
+/* ---- forwards ------------------------------------------------------------------------------------------ */
+
+/* Products of the last places run on beyond the rows; the slot has room for them. */
+static void fields_forward(const crown *c, const bound_window *w, const crown_node *node, const double *x, const crown_frame *in, const crown_frame *to, double *out, crown_scratch *s)
+{
+    int64_t count = s->rows * (in->y1 - in->y0) * (in->x1 - in->x0), of_group = w->out_channels / w->groups;
+    for (int64_t group = 0; group < w->groups; group++)
+        for (int64_t i = 0, step; i < count; i += step) {
+            step = count - i >= CROWN_PLACES ? CROWN_PLACES : CROWN_PLACES_FEW;
+            c->kernels->gather(w, i, step < count - i ? step : count - i, in, s->places, to, x + group * (w->channels / w->groups));
+            matmul_run(node->forward[step], s->places, node->weight + group * of_group * taps(w), NULL, out + i * w->out_channels + group * of_group, s->workspace);
+        }
+}
+
+void crown_forward(const crown *c, const bound_graph *g, int k, const double *x, double *out, crown_scratch *s)
+{
+    const bound_node *node = &g->node[k];
+    const bound_window *w = &node->window;
+    int m = node->input[0];
+    int64_t n = crown_width(c, k, &s->frame[k]);
+    if (node->kind == BOUND_DENSE) {
+        matmul_run(c->node[k].forward[s->rows], x, c->node[k].list || c->node[m].list ? c->node[k].weight : node->weight, NULL, out, s->workspace);
+    } else if (node->kind == BOUND_CONVOLUTION) {
+        crown_frame in = window_frame(c, k, &s->frame[k], w->out_height, w->out_width), target = window_frame(c, m, &s->frame[m], w->height, w->width);
+        fields_forward(c, w, &c->node[k], x, &in, &target, out, s);
+    } else
+        for (int64_t i = 0; i < s->rows; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double sum = 0;
+                for (int64_t e = node->row[j]; e < node->row[j + 1]; e++) sum += node->weight[e] * x[i * g->node[m].size + node->column[e]];
+                out[i * n + j] = sum;
+            }
+    const double *bias = node->bias ? crown_collect(c, k, &s->frame[k], node->bias, s->column[0]) : NULL;
+    for (int64_t i = 0; bias && i < s->rows; i++) c->kernels->add(n, 1, bias, out + i * n);
 }
 
 void crown_unit(const crown *c, const bound_graph *g, int k, int64_t element, double sign, const crown_frame *to, double *out)

@@ -20,9 +20,13 @@ enum {
     CROWN_SLOT = 1 << 18,        /* numbers of one node's rows in a tile, when CROWN_LEAST rows fit */
     CROWN_PLACES = 64,           /* rows of products of convolutions, */
     CROWN_PLACES_FEW = 8,        /* and of the last ones */
-    CROWN_CHUNK_BYTES = 1 << 20, /* of lines prepared at once for each thread */
-    CROWN_COLUMNS = 7            /* vectors of a line */
+    CROWN_CHUNK_BYTES = 1 << 20, /* of lines prepared at once for each thread, */
+    CROWN_MOST_BYTES = 1 << 26,  /* or for CROWN_TILE domains within so many */
+    CROWN_COLUMNS = 7,           /* vectors of a line */
+    CROWN_MORE = 16              /* and of derivatives */
 };
+
+typedef struct crown_ascent crown_ascent;
 
 /* A node as a field [height, width, channels]; [1, 1, size] where no convolution says otherwise. */
 typedef struct crown_field {
@@ -53,6 +57,12 @@ typedef struct crown_kernels {
      * Places [first, first + count) of rows of frame `in` of a convolution's result: what each gives to its window, a[count][kernel, channels of a group], is added to rows of
      * frame `to` of its input; `out` points at the group's first channel.
      */
+    void (*gather)(const bound_window *w, int64_t first, int64_t count, const crown_frame *in, double *a, const crown_frame *to, const double *out); /* its transpose: a is set */
+    /*
+     * Forwards through the lines that the signs of a chose: out = slope (z - bias) + shift (bias NULL: 0). up += sum over rows of weight max(a, 0) z (NULL: not wanted),
+     * at += sum over rows of weight z (NULL: not wanted).
+     */
+    void (*ahead)(int64_t rows, int64_t n, const double *a, const double *z, const double *bias, const crown_line *line, const double *weight, double *out, double *up, double *at);
     void (*scatter)(const bound_window *w, int64_t first, int64_t count, const crown_frame *in, const double *a, const crown_frame *to, double *out);
 } crown_kernels;
 extern const crown_kernels crown_scalar, crown_avx2, crown_avx512;
@@ -71,6 +81,10 @@ typedef struct crown_scratch {
     crown_frame *frame;         /* [nodes] */
     double *column[CROWN_COLUMNS]; /* [widest] parts of vectors */
     double *places;             /* products of convolutions before they are added up */
+    double **kept, **value;     /* for ascents: [nodes] rows that came to activations and the input; values of nodes from the least corner forwards */
+    double *spare;              /* a slot for them */
+    double *more[CROWN_MORE];   /* [widest] */
+    double weight[CROWN_TILE];
     void *workspace;
     double constant[CROWN_TILE], rest[CROWN_TILE], least[CROWN_TILE], size[CROWN_TILE];
     int64_t domain[CROWN_TILE]; /* of each row, within the chunk */
@@ -94,6 +108,7 @@ typedef struct crown_node {
     bool stale;                 /* lists around it have changed */
     double *weight;             /* CONVOLUTION: [groups][channels out of a group][kernel, channels of a group]; DENSE: what lists leave of its matrix, NULL: all */
     int64_t weight_room;
+    matmul *forward[CROWN_TILE + 1]; /* as the next one, forwards */
     matmul *product[CROWN_TILE + 1]; /* DENSE: of so many rows; CONVOLUTION: of CROWN_PLACES and CROWN_PLACES_FEW; made when first needed */
     int64_t inner, outer;       /* DENSE: for these sizes */
 } crown_node;
@@ -105,6 +120,7 @@ typedef struct crown {
     int64_t slot;                /* numbers */
     crown_node *node;            /* [nodes] */
     size_t workspace;            /* bytes */
+    bool ascends;                /* forward products are wanted */
     double gamma, tiny;          /* of the constants' additions; of all underflow */
     crown_scratch *scratch;      /* [threads] */
     /* Of the chunk at hand. */
@@ -119,18 +135,37 @@ typedef struct crown {
     double *unit_bound;
 } crown;
 
-/* Rows of one start: those of `want`, or units. */
+/*
+ * Rows of one start. They belong to items, each with lines of its own: domains [first, first + items) of the batch, or, when `id` is there, those that are still at work among items
+ * that an optimisation numbers.
+ */
 typedef struct crown_job {
     bounds *b;
     crown *c;
     const bounds_batch *batch;
-    int64_t first, domains; /* the chunk */
+    int64_t first, domains;  /* the chunk: how many items */
     int start;
-    int64_t rows;           /* of the chunk */
+    int64_t rows;            /* of all items */
     const bounds_rows *want; /* NULL: units */
-    bool beta;              /* multipliers count */
-    int64_t side;           /* of the blocks of places whose units follow each other */
+    bool beta;               /* multipliers count */
+    int64_t side;            /* of the blocks of places whose units follow each other */
+    const crown_ascent *ascent; /* NULL: plain bounds */
 } crown_job;
+
+/* What an optimisation keeps for its items; numbers of item i at [i]. */
+struct crown_ascent {
+    const int64_t *id;       /* [job's domains] the item at each place */
+    const int64_t *domain;   /* [items] in the batch */
+    double **slope, **beta;  /* [activations] each [items, size]; NULL: not moved */
+    double **slope_up, **beta_up; /* derivatives by them */
+    double *bound;           /* [items, rows of each] */
+    int64_t each;
+    const double *level;     /* [each]; NULL: none */
+    int64_t unit;            /* units: item 0 is this one of the chunk's */
+};
+
+static inline int64_t crown_item(const crown_job *job, int64_t place) { return job->ascent ? job->ascent->id[place] : place; }
+static inline int64_t crown_domain(const crown_job *job, int64_t place) { return job->ascent ? job->ascent->domain[job->ascent->id[place]] : job->first + place; }
 
 /* b->crown with all that does not depend on rows. */
 nigh_status crown_ready(bounds *b);
@@ -156,6 +191,12 @@ nigh_status crown_product(bounds *b, crown *c, int k, int64_t rows);
 void crown_affine(const crown *c, const bound_graph *g, int k, const double *a, const crown_frame *to, double *out, crown_scratch *s);
 void crown_unit(const crown *c, const bound_graph *g, int k, int64_t element, double sign, const crown_frame *to, double *out); /* sign times row `element` of W */
 
+void crown_forward(const crown *c, const bound_graph *g, int k, const double *x, double *out, crown_scratch *s); /* x W^T + b, frames of the node and its input */
+
+/* Ascents: crown_ascent.c. After a walk that kept its rows: derivatives of the tile's bounds. */
+nigh_status crown_ascent_ready(bounds *b); /* memory for them */
+void crown_climb(const crown_job *job, const crown_tile *tile, crown_scratch *s);
+
 /* Fields, frames and lists: crown_frames.c. */
 void crown_fields(const bound_graph *g, crown *c); /* once */
 crown_frame crown_full(const crown *c, int k);
@@ -164,6 +205,11 @@ int64_t crown_width(const crown *c, int k, const crown_frame *f);               
 void crown_spread(const crown_job *job, const crown_frame *start, crown_frame *frame); /* frames of all nodes */
 const double *crown_collect(const crown *c, int k, const crown_frame *f, const double *all, double *part); /* of a vector [size]; `all` itself where nothing is left out */
 void crown_embed(const crown *c, const crown_kernels *kernels, int k, int64_t rows, const crown_frame *from, const double *a, const crown_frame *to, double *sum); /* sum += a */
+void crown_lists(const crown_job *job); /* all that a job of wanted rows can use */
+
+/* Optimised bounds of units of activation a, into unit_bound. */
+nigh_status crown_tighten_units(const crown_job *units, int a, const bounds_optimise_options *options);
+
 /* Sets the list of activation a from the batch's intervals; `all`: none. */
 void crown_list(const crown_job *job, int a, bool all);
 #endif

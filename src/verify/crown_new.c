@@ -69,7 +69,10 @@ static nigh_status new_lines(bounds *b, crown *c)
         all += n;
         if (n > most) most = n;
     }
-    c->room = (int64_t)CROWN_CHUNK_BYTES * c->threads / (all * 7 * (int64_t)sizeof(double));
+    int64_t bytes = all * 7 * (int64_t)sizeof(double), least = CROWN_MOST_BYTES / bytes;
+    if (least > CROWN_TILE) least = CROWN_TILE;
+    c->room = (int64_t)CROWN_CHUNK_BYTES * c->threads / bytes;
+    if (c->room < least) c->room = least;
     if (c->room < 1) c->room = 1;
     bool fast = b->options.fast;
     for (int a = 0; a < g->activations; a++) {
@@ -79,7 +82,7 @@ static nigh_status new_lines(bounds *b, crown *c)
             if (!(*part[i] = nigh_arena_alloc(c->arena, count * sizeof(double)))) return NIGH_MEMORY;
         if (!(c->lines[a].list = nigh_arena_alloc(c->arena, (size_t)g->node[g->activation[a]].size * sizeof(int32_t) + 1))) return NIGH_MEMORY;
     }
-    size_t units = (size_t)(2 * c->room * most);
+    size_t units = (size_t)(2 * c->room * most + 1);
     c->beta_constant = nigh_arena_alloc_zero(c->arena, (size_t)c->room, sizeof *c->beta_constant);
     c->beta_rest = nigh_arena_alloc_zero(c->arena, (size_t)c->room, sizeof *c->beta_rest);
     c->unit_domain = nigh_arena_alloc(c->arena, units * sizeof *c->unit_domain);
@@ -146,7 +149,7 @@ void crown_free(bounds *b)
     crown *c = b->crown;
     if (!c) return;
     for (int k = 0; c->node && k < b->graph->nodes; k++) {
-        for (int i = 0; i <= CROWN_TILE; i++) matmul_free(c->node[k].product[i]);
+        for (int i = 0; i <= CROWN_TILE; i++) matmul_free(c->node[k].product[i]), matmul_free(c->node[k].forward[i]);
         if (c->node[k].weight_room) nigh_free(b->ctx, c->node[k].weight);
     }
     for (int t = 0; c->scratch && t < c->threads; t++) nigh_free(b->ctx, c->scratch[t].workspace);

@@ -24,8 +24,9 @@ static void prepare_domain(const crown_job *job, int a, int64_t i, bool slopes)
     const bound_node *node = &b->graph->node[b->graph->activation[a]];
     const crown_lines *l = &c->lines[a];
     int m = node->input[0];
-    int64_t n = node->size, at = i * n, from = (job->first + i) * n;
+    int64_t n = node->size, at = i * n, from = crown_domain(job, i) * n;
     const double *low = job->batch->pre_low[a] + from, *high = job->batch->pre_high[a] + from, *slope = slopes && job->batch->slope ? job->batch->slope[a] + from : NULL;
+    if (job->ascent) slope = job->ascent->slope ? job->ascent->slope[a] + crown_item(job, i) * n : slope;
     relax_lines(node->function, node->p, n, low, high, slope, b->options.single, l->slope[1] + at, l->shift[1] + at, l->slope[0] + at, l->shift[0] + at);
     for (int side = 0; side < 2; side++)
         fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->node[m].rest, low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
@@ -45,9 +46,9 @@ static void prepare_split(const crown_job *job, int a, int64_t i)
     const bounds *b = job->b;
     crown *c = job->c;
     int m = b->graph->node[b->graph->activation[a]].input[0];
-    int64_t n = b->graph->node[m].size, from = (job->first + i) * n;
+    int64_t n = b->graph->node[m].size, from = crown_domain(job, i) * n;
     const int8_t *split = job->batch->split[a] + from;
-    const double *beta = job->batch->beta[a] + from, *bias = b->graph->node[m].bias, *rest = c->node[m].rest;
+    const double *beta = job->ascent ? job->ascent->beta[a] + crown_item(job, i) * n : job->batch->beta[a] + from, *bias = b->graph->node[m].bias, *rest = c->node[m].rest;
     double *out = c->lines[a].beta + i * n, constant = 0, off = 0;
     for (int64_t j = 0; j < n; j++) {
         out[j] = -split[j] * fmax(beta[j], 0);
@@ -66,6 +67,6 @@ void crown_prepare_beta(const crown_job *job)
     for (int64_t i = 0; i < job->domains; i++) {
         job->c->beta_constant[i] = job->c->beta_rest[i] = 0;
         for (int a = 0; a < b->graph->activations; a++)
-            if (b->graph->activation[a] <= job->start && b->graph->node[b->graph->activation[a]].size) prepare_split(job, a, i);
+            if (b->graph->activation[a] <= job->start) prepare_split(job, a, i);
     }
 }

@@ -98,7 +98,9 @@ static nigh_status cut(const crown_job *job, int64_t first, int64_t rows, const 
 {
     int64_t most = most_rows(job, frame), parts = (rows + most - 1) / most, threads = job->c->threads;
     if (even) parts = (parts + threads - 1) / threads * threads;
-    int64_t tile = (rows + parts - 1) / parts;
+    int64_t tile = (rows + parts - 1) / parts, each = job->ascent ? job->ascent->each : 1;
+    if (each <= most) tile = (tile + each - 1) / each * each; /* an item's rows stay together */
+    if (tile > most && each <= most) tile -= each;
     nigh_status status = NIGH_OK;
     for (int64_t i = 0; i < rows && !status; i += tile) status = add_tile(job, first + i, rows - i < tile ? rows - i : tile, frame);
     return status;
@@ -114,7 +116,7 @@ static nigh_status cut_blocks(const crown_job *job)
         crown_frame frame = {0};
         int64_t by = -1, bx = -1;
         for (end = i; end < job->rows; end++) {
-            int64_t place = c->unit_element[end] / f->channels, y = place / f->width, x = place % f->width;
+            int64_t place = c->unit_element[(job->ascent ? job->ascent->unit : 0) + crown_item(job, end)] / f->channels, y = place / f->width, x = place % f->width;
             if (end == i) by = y / job->side, bx = x / job->side, frame = (crown_frame){y, y + 1, x, x + 1};
             if (y / job->side != by || x / job->side != bx) break;
             if (y < frame.y0) frame.y0 = y;
@@ -143,6 +145,7 @@ nigh_status crown_run(const crown_job *job)
     }
     if (status) return status;
     int threads = c->tiles < c->threads ? (int)c->tiles : c->threads;
+    if (job->ascent && job->ascent->each > c->tile[0].rows) threads = 1; /* derivatives of an item come from several tiles */
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
     for (int64_t t = 0; t < c->tiles; t++) crown_walk(job, &c->tile[t], &c->scratch[this_thread()]);
     return NIGH_OK;

@@ -50,8 +50,9 @@ static void activation(const crown_job *job, int k, int64_t first, crown_scratch
     double *row = s->row[k], *out = s->row[m] ? fresh(s) : row;
     const crown_lines *lines = &c->lines[a];
     bool fast = job->b->options.fast;
-    if (job->want && job->want->last && job->want->last[a])
+    if (job->want && !job->ascent && job->want->last && job->want->last[a])
         memcpy(job->want->last[a] + (job->first * job->want->rows + first) * n, row, (size_t)(s->rows * n) * sizeof *row);
+    if (job->ascent) memcpy(s->kept[k], row, (size_t)(s->rows * n) * sizeof *row);
     for (int64_t i = 0, end; i < s->rows; i = end) {
         end = same_domain(s, i);
         int64_t at = s->domain[i] * all;
@@ -108,9 +109,9 @@ static void start_units(const crown_job *job, int64_t first, crown_scratch *s)
     int64_t n = crown_width(c, k, &f);
     double *row = fresh(s);
     for (int64_t i = 0; i < s->rows; i++) {
-        int64_t j = c->unit_element[first + i];
-        double sign = c->unit_sign[first + i], *out = row + i * n;
-        s->domain[i] = c->unit_domain[first + i];
+        int64_t unit = (job->ascent ? job->ascent->unit : 0) + crown_item(job, first + i), j = c->unit_element[unit];
+        double sign = c->unit_sign[unit], *out = row + i * n;
+        s->domain[i] = job->ascent ? first + i : c->unit_domain[unit];
         s->constant[i] = affine_start && node->bias ? sign * node->bias[j] : 0;
         s->rest[i] = affine_start && c->node[start].rest ? c->node[start].rest[j] : 0;
         if (affine_start) crown_unit(c, g, start, j, sign, &f, out);
@@ -130,8 +131,8 @@ static void start_rows(const crown_job *job, int64_t first, crown_scratch *s)
     int64_t n = job->b->graph->node[want->node].size;
     double *row = s->row[job->start] = fresh(s);
     for (int64_t i = 0; i < s->rows; i++) {
-        int64_t r = first + i, domain = r / want->rows, from = want->shared ? r % want->rows : job->first * want->rows + r;
-        s->domain[i] = domain;
+        int64_t r = first + i, place = r / want->rows, from = (want->shared ? 0 : crown_domain(job, place) * want->rows) + r % want->rows;
+        s->domain[i] = place;
         s->constant[i] = s->rest[i] = 0;
         memcpy(row + i * n, want->coefficient + from * n, (size_t)n * sizeof *row);
     }
@@ -141,7 +142,6 @@ static void start_rows(const crown_job *job, int64_t first, crown_scratch *s)
 /* The row at the input and the constants become bounds. */
 static void finish(const crown_job *job, int64_t first, crown_scratch *s)
 {
-    const bounds_rows *want = job->want;
     const crown *c = job->c;
     const crown_frame *f = &s->frame[0];
     int64_t all = job->b->graph->inputs, n = crown_width(c, 0, f);
@@ -149,25 +149,29 @@ static void finish(const crown_job *job, int64_t first, crown_scratch *s)
     const double *row = s->row[0];
     for (int64_t i = 0, end; i < s->rows; i = end) {
         end = same_domain(s, i);
-        int64_t at = (job->first + s->domain[i]) * all;
+        int64_t at = crown_domain(job, s->domain[i]) * all;
         const double *low = crown_collect(c, 0, f, job->batch->low + at, s->column[0]), *high = crown_collect(c, 0, f, job->batch->high + at, s->column[1]);
         c->kernels->corner(end - i, n, row + i * n, low, high, s->least + i, s->size + i);
     }
     for (int64_t i = 0; i < s->rows; i++) {
-        double constant = s->constant[i], rest = s->rest[i], least = s->least[i];
-        int64_t at = want ? job->first * want->rows + first + i : first + i;
-        if (job->beta) constant += c->beta_constant[s->domain[i]], rest += c->beta_rest[s->domain[i]];
+        double *constant = &s->constant[i], rest = s->rest[i], least = s->least[i];
+        if (job->beta) *constant += c->beta_constant[s->domain[i]], rest += c->beta_rest[s->domain[i]];
         if (!fast) {
-            constant = round_down(constant - (rest * (1 + 1e-8) + c->tiny + c->gamma * fabs(constant)));
+            *constant = round_down(*constant - (rest * (1 + 1e-8) + c->tiny + c->gamma * fabs(*constant)));
             least = round_down(least - round_gamma((double)n + 4, ROUND_UNIT) * s->size[i]);
         }
-        double bound = fast ? constant + least : round_down(constant + least);
-        if (!(bound > -INFINITY && bound < INFINITY)) bound = -INFINITY;
-        if (!want) c->unit_bound[at] = bound;
-        if (want && want->bound) want->bound[at] = bound;
-        if (want && want->constant) want->constant[at] = constant == constant ? constant : -INFINITY;
-        if (want && want->input) memcpy(want->input + at * all, row + i * all, (size_t)all * sizeof *row);
+        double bound = fast ? *constant + least : round_down(*constant + least);
+        s->least[i] = bound > -INFINITY && bound < INFINITY ? bound : -INFINITY;
     }
+    if (job->ascent) memcpy(s->kept[0], row, (size_t)(s->rows * n) * sizeof *row);
+    else if (!job->want) memcpy(c->unit_bound + first, s->least, (size_t)s->rows * sizeof *s->least);
+    else
+        for (int64_t i = 0; i < s->rows; i++) {
+            int64_t at = job->first * job->want->rows + first + i;
+            if (job->want->bound) job->want->bound[at] = s->least[i];
+            if (job->want->constant) job->want->constant[at] = s->constant[i] == s->constant[i] ? s->constant[i] : -INFINITY;
+            if (job->want->input) memcpy(job->want->input + at * all, row + i * all, (size_t)all * sizeof *row);
+        }
     done(s, s->row[0]);
 }
 
@@ -191,4 +195,5 @@ void crown_walk(const crown_job *job, const crown_tile *tile, crown_scratch *s)
         memset(s->row[0] = fresh(s), 0, (size_t)(s->rows * g->inputs) * sizeof(double));
     }
     finish(job, tile->first, s);
+    if (job->ascent) crown_climb(job, tile, s);
 }

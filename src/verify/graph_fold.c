@@ -9,7 +9,7 @@
 typedef struct fold {
     graph_build *build;
     const bound_node *inner, *outer;
-    bool inexact;
+    bool inexact, tiny; /* tiny: a product that f64 cannot hold to all digits; then both stay as they are */
 } fold;
 
 static bool single_terms(const bound_node *node)
@@ -42,6 +42,7 @@ static bool by_channel(const bound_node *inner, const bound_node *outer)
 static double scaled(fold *f, double w, double s)
 {
     double p = w * s;
+    f->tiny = f->tiny || (w != 0 && s != 0 && !(fabs(p) > 0x1p-900 && isfinite(p)));
     f->inexact = f->inexact || form_product_error(w, s, p) != 0;
     return p;
 }
@@ -98,12 +99,13 @@ static nigh_status fold_node(graph_build *build, int k)
 {
     bound_node *outer = &build->graph->node[k];
     const bound_node *inner = &build->graph->node[outer->input[0]];
-    fold f = {build, inner, outer, false};
+    fold f = {build, inner, outer, false, false};
     bound_node made = *inner;
     made.name = inner->name;
     made.size = outer->size;
     bool done = fold_bias(&f, &made) && (inner->kind == BOUND_DENSE ? fold_dense(&f, &made) : fold_convolution(&f, &made));
     if (!done) return NIGH_MEMORY;
+    if (f.tiny) return NIGH_OK;
     made.slack = inner->slack + outer->slack + (f.inexact || (inner->slack && outer->slack));
     made.roundings = inner->roundings + outer->roundings;
     *outer = made;

@@ -91,6 +91,14 @@ bool form_gather(lowering *l, const graph_form *from, int64_t count, const int64
 
 double form_product_error(double a, double b, double p) { return fabs(fma(a, b, -p)) + (p != 0 && fabs(p) > 0x1p-900 ? 0 : a != 0 && b != 0 ? 0x1p-1000 : 0); }
 
+double form_product(lowering *l, double a, double b, bool *inexact)
+{
+    double p = a * b;
+    if (a != 0 && b != 0 && !(fabs(p) > 0x1p-900 && isfinite(p))) lower_fail(l, NIGH_UNSUPPORTED, "a product of the factors %g and %g", a, b);
+    *inexact = *inexact || form_product_error(a, b, p) != 0;
+    return p;
+}
+
 double form_sum_error(double a, double b, double s)
 {
     double c = s - a;
@@ -121,8 +129,7 @@ bool form_affine(lowering *l, const graph_form *from, const double *scale, const
         if (more < 0) return lower_fail(l, NIGH_UNSUPPORTED, "a factor of %g is known to +-%g only", s, se), false;
         slack = more > slack ? more : slack;
         for (int64_t e = form_first(&in, i); e < form_end(&in, i); e++) {
-            to->coefficient[e] = in.coefficient[e] * s;
-            inexact = inexact || form_product_error(in.coefficient[e], s, to->coefficient[e]) != 0;
+            to->coefficient[e] = form_product(l, in.coefficient[e], s, &inexact);
         }
         double p = in.shift[i] * s, sum = p + t;
         to->shift[i] = sum;
@@ -132,7 +139,7 @@ bool form_affine(lowering *l, const graph_form *from, const double *scale, const
     to->slack = in.slack + slack + (inexact || (slack && in.slack));
     to->roundings = in.roundings + roundings;
     settle(l, to);
-    return true;
+    return !l->status;
 }
 
 static int64_t entries_of(const graph_form *f) { return f->plain >= 0 || !f->row ? f->count : f->row[f->count]; }
@@ -185,9 +192,7 @@ bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row,
                 if (in.node[e] < 0) continue;
                 to->node[at] = in.node[e];
                 to->index[at] = in.index[e];
-                to->coefficient[at] = in.coefficient[e] * w;
-                inexact = inexact || form_product_error(in.coefficient[e], w, to->coefficient[at]) != 0;
-                at++;
+                to->coefficient[at++] = form_product(l, in.coefficient[e], w, &inexact);
             }
         }
         to->row[i + 1] = at;
@@ -199,7 +204,7 @@ bool form_rows(lowering *l, graph_form *from, int64_t count, const int64_t *row,
     to->slack = in.slack + slack + (inexact || (slack && in.slack));
     to->roundings = in.roundings + roundings;
     settle(l, to);
-    return true;
+    return !l->status;
 }
 
 /* The one node that all terms are of; -1: none or several. */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const lower_rule *const lists[] = {lower_elements, lower_products, lower_shapes, lower_fields, lower_maxima};
+static const lower_rule *const lists[] = {lower_elements, lower_products, lower_shapes, lower_fields, lower_grids, lower_maxima};
 
 /* ---- what rules see ------------------------------------------------------------------------------------ */
 
@@ -120,6 +120,7 @@ static const lower_rule *find_rule(const char *kind)
 static const char *suggestion(const char *kind)
 {
     if (!strcmp(kind, "softmax") || !strcmp(kind, "log-softmax")) return "it keeps the order of its inputs: take it off and ask about what goes into it";
+    if (!strcmp(kind, "embedding") || !strcmp(kind, "rows") || !strcmp(kind, "segment")) return "places that come in are whole numbers, boxes are not: begin behind it";
     if (strstr(kind, "norm")) return "bounds know batch norms with fixed statistics";
     return "bounds know affine layers, maxima and elementwise functions";
 }

@@ -38,7 +38,7 @@ typedef struct lower_rule {
     lower_run *run;
 } lower_rule;
 
-extern const lower_rule lower_elements[], lower_products[], lower_shapes[], lower_fields[], lower_maxima[];
+extern const lower_rule lower_elements[], lower_products[], lower_shapes[], lower_fields[], lower_grids[], lower_maxima[];
 
 /* ---- what rules see ------------------------------------------------------------------------------------ */
 
@@ -98,6 +98,9 @@ bool form_weights(lowering *l, int i, graph_form *to);
 
 /* What p = a b and s = a + b, computed in f64, are off by. */
 double form_product_error(double a, double b, double p);
+
+/* a b for coefficients; *inexact when it is rounded. Fails where it comes so near to zero that f64 loses digits. */
+double form_product(lowering *l, double a, double b, bool *inexact);
 double form_sum_error(double a, double b, double s);
 
 /* a + scale b, scale +1 or -1. */

@@ -62,9 +62,7 @@ static int dense_part(lowering *l, const graph_form *f, int source, int64_t out,
     for (int64_t i = 0; i < f->count; i++) {
         if (f->node[i] != source) continue;
         for (int64_t o = 0; o < out; o++) {
-            double p = w[i * out + o] * f->coefficient[i];
-            weight[o * in + f->index[i]] = p;
-            inexact = inexact || fma(w[i * out + o], f->coefficient[i], -p) != 0;
+            weight[o * in + f->index[i]] = form_product(l, w[i * out + o], f->coefficient[i], &inexact);
         }
     }
     bound_node node = *like;

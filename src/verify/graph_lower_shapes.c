@@ -152,36 +152,6 @@ static void concat(lowering *l)
     if (form_concat(l, n, part, &all) && form_gather(l, &all, count, map, 0, &y)) lower_set(l, &y);
 }
 
-/* Rows of a table, or of another result, whose numbers are fixed; numbers outside read zeros. */
-static bool fixed_rows(lowering *l, const graph_form *index, int64_t rows, int64_t width, const graph_form *table, graph_form *to)
-{
-    if (!form_constant(index)) return lower_fail(l, NIGH_UNSUPPORTED, "the places it reads are computed; only fixed ones have bounds"), false;
-    int64_t *map = lower_alloc(l, index->count * width, sizeof *map);
-    for (int64_t i = 0; map && i < index->count * width; i++) {
-        double row = index->shift[i / width];
-        map[i] = row >= 0 && row < (double)rows ? (int64_t)row * width + i % width : -1;
-    }
-    return map && form_gather(l, table, index->count * width, map, 0, to);
-}
-
-static void embedding(lowering *l)
-{
-    graph_form table, y, scaled;
-    const nigh_shape *shape = lower_parameter_shape(l, 0);
-    double scale = nigh_layer_number(l->layer, "scale", 1);
-    if (!form_weights(l, 0, &table) || !fixed_rows(l, lower_in(l, 0), shape->dim[0], shape->dim[1], &table, &y)) return;
-    double *s = lower_alloc(l, y.count, sizeof *s);
-    for (int64_t i = 0; s && i < y.count; i++) s[i] = scale;
-    if (s && form_affine(l, &y, s, NULL, NULL, NULL, 1, &scaled)) lower_set(l, &scaled);
-}
-
-static void rows(lowering *l)
-{
-    const nigh_shape *x = lower_shape(l, 0);
-    graph_form y;
-    if (fixed_rows(l, lower_in(l, 1), x->dim[0], nigh_shape_count(x) / x->dim[0], lower_in(l, 0), &y)) lower_set(l, &y);
-}
-
 static void positions(lowering *l)
 {
     const nigh_shape *s = lower_shape(l, 0);
@@ -261,4 +231,4 @@ static void cumulative_sum(lowering *l)
 
 const lower_rule lower_shapes[] = {{"reshape", same}, {"flatten", same}, {"join-heads", same}, {"permute", permute}, {"slice", slice}, {"pad", pad}, {"expand", expand},
     {"concat", concat}, {"stack", concat}, {"roll", roll}, {"flip", flip}, {"space-to-depth", space_to_depth}, {"depth-to-space", depth_to_space}, {"crop", resize},
-    {"pad-multiple", resize}, {"embedding", embedding}, {"rows", rows}, {"positions", positions}, {"sum", sum}, {"mean", sum}, {"cumulative-sum", cumulative_sum}, {NULL, NULL}};
+    {"pad-multiple", resize}, {"positions", positions}, {"sum", sum}, {"mean", sum}, {"cumulative-sum", cumulative_sum}, {NULL, NULL}};

@@ -20,28 +20,34 @@ typedef struct search {
     nigh_lipschitz_result *result;
 } search;
 
-static bool all_zero(int64_t n, const double *a)
+/* Outputs that do not depend on the input: the product of norms, 0 up to the smallest numbers, says it all. */
+static bool constant(const sdp_problem *p)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (a[i] != 0) return false;
+    for (int64_t i = 0; i < p->outputs * p->n; i++)
+        if (p->c[i] != 0) return false;
     return true;
 }
 
 /* Solves and proves one program. */
-static nigh_status solve(search *s, const sdp_problem *p, part_bound *out)
+static nigh_status solve(search *s, sdp_problem *p, part_bound *out)
 {
     nigh_lipschitz_result *r = s->result;
-    if (all_zero(p->outputs * p->n, p->c) && all_zero(p->blocks, p->c_error)) {
-        out->bound = out->lower = 0;
+    if (constant(p)) {
+        out->bound = INFINITY, out->lower = 0;
         return NIGH_OK;
     }
-    double gap = s->options.gap > 0 ? s->options.gap : 1e-3, left = s->options.seconds - r->solve_seconds, value = 0;
+    double gap = s->options.gap > 0 ? s->options.gap : 1e-3, left = s->options.seconds - r->solve_seconds, value = 0, unit = 1;
     void *workspace = nigh_alloc(s->ctx, sdp_workspace(p));
     double *y = nigh_alloc(s->ctx, (size_t)(2 * p->variables) * sizeof *y), *start = y ? y + p->variables : NULL;
     sdp_result solved = {0};
     sdp_options options = {.gap = gap, .seconds = s->options.seconds > 0 ? fmax(left, 1e-9) : 0};
     nigh_status status = workspace && y ? sdp_start(s->ctx, p, y, workspace) : NIGH_MEMORY;
+    if (!status) { /* once more in balanced units, in which the start weighs blocks better */
+        unit = sdp_balance(p, y);
+        status = sdp_start(s->ctx, p, y, workspace);
+    }
     if (!status) {
+        unit *= sdp_balance(p, y);
         memcpy(start, y, (size_t)p->variables * sizeof *y);
         status = sdp_solve(s->ctx, p, &options, y, &solved, workspace);
     }
@@ -49,7 +55,7 @@ static nigh_status solve(search *s, const sdp_problem *p, part_bound *out)
     nigh_free(s->ctx, workspace);
     nigh_free(s->ctx, y);
     if (status) return status;
-    out->bound = round_up(sqrt(value)), out->lower = sqrt(fmax(solved.lower, 0));
+    out->bound = round_up(sqrt(unit) * round_up(sqrt(value))), out->lower = sqrt(unit * fmax(solved.lower, 0));
     r->steps += solved.steps, r->solve_seconds += solved.seconds;
     r->early = r->early || strcmp(solved.stopped, "gap") != 0;
     if (p->n > r->order) r->order = p->n, r->multipliers = p->variables;

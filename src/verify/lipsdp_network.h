@@ -7,6 +7,7 @@ typedef struct lip_sorted {
     nigh_context *ctx;
     nigh_network *net;   /* of its own, or the one that was given */
     bool own;
+    nigh_status status;  /* while it is made */
     int count;
     struct lip_sorted_layer {
         const char *name;

@@ -58,6 +58,7 @@ static nigh_status copy_weights(nigh_network *from, nigh_network *to)
 static int stand_in(lip_sorted *s, const nigh_layer *layer, int input, int64_t width)
 {
     char *name = nigh_format(s->ctx, "%s (in order)", layer->name);
+    if (!name) s->status = NIGH_MEMORY;
     int weight = name ? nigh_network_weight(s->net, name, 2, (int64_t[]){width, width}, nigh_init_he_normal(1)) : -1, at = -1;
     if (weight >= 0) {
         const nigh_parameter *p = nigh_parameters_at(nigh_network_parameters(s->net), weight);
@@ -81,7 +82,7 @@ static int copy_layer(lip_sorted *s, nigh_network *net, int k, const int64_t *wi
     }
     if (!sorts) return nigh_network_add(s->net, layer->kind, layer->name, layer->inputs, input, layer->parameters, layer->parameter, layer->attributes, layer->attribute);
     if (sorts < 2 || width[k] % sorts) {
-        nigh_fail(s->ctx, NIGH_INVALID, "layer '%s': groups of %lld do not divide its width %lld", layer->name, (long long)sorts, (long long)width[k]);
+        s->status = nigh_fail(s->ctx, NIGH_INVALID, "layer '%s': groups of %lld do not divide its width %lld", layer->name, (long long)sorts, (long long)width[k]);
         return -1;
     }
     int at = stand_in(s, layer, input[0], width[k]);
@@ -100,7 +101,7 @@ static nigh_status rewrite(lip_sorted *s, nigh_network *net, const nigh_shape *s
     s->own = s->net != NULL;
     if (!status) status = copy_weights(net, s->net);
     for (int k = 0; k < layers && !status; k++)
-        if ((map[k] = copy_layer(s, net, k, width, group, map, map + layers)) < 0) status = nigh_network_status(s->net) ? nigh_network_status(s->net) : NIGH_INVALID;
+        if ((map[k] = copy_layer(s, net, k, width, group, map, map + layers)) < 0) status = s->status ? s->status : nigh_network_status(s->net);
     for (int i = 0; i < nigh_network_outputs(net) && !status; i++)
         if (nigh_network_output(s->net, map[nigh_network_output_layer(net, i)]) < 0) status = nigh_network_status(s->net);
     nigh_free(s->ctx, width);

@@ -187,7 +187,7 @@ static nigh_status functionals(lip_system *s, int64_t rows, const double *row, d
 }
 
 /* Units that were shared leave the width larger than what is used: rows of n numbers. */
-static const double *narrow(lip_system *s, int64_t rows, const double *a, int64_t n, nigh_status *status)
+static double *narrow(lip_system *s, int64_t rows, const double *a, int64_t n, nigh_status *status)
 {
     double *out = nigh_arena_alloc_zero(s->arena, (size_t)(rows * n + 1), sizeof *out);
     if (!out) *status = NIGH_MEMORY;
@@ -202,7 +202,7 @@ nigh_status lip_system_problem(lip_system *s, int64_t rows, const double *row, n
     double *cost = nigh_arena_alloc_zero(s->arena, (size_t)(free_inputs + s->multipliers), sizeof *cost), *errors = nigh_arena_alloc_zero(s->arena, (size_t)(s->blocks * s->blocks), sizeof *errors);
     double *c_error = nigh_arena_alloc_zero(s->arena, (size_t)s->blocks, sizeof *c_error), *c = NULL;
     nigh_status status = variable && cost && errors && c_error ? NIGH_OK : NIGH_MEMORY;
-    const double *a = status ? NULL : narrow(s, n - s->inputs, s->a, n, &status), *whole = NULL;
+    double *a = status ? NULL : narrow(s, n - s->inputs, s->a, n, &status), *whole = NULL;
     if (!status && rows && !(c = nigh_arena_alloc_zero(s->arena, (size_t)(rows * n), sizeof *c))) status = NIGH_MEMORY;
     if (!status && rows) status = functionals(s, rows, row, c, c_error);
     if (!status && !rows) {

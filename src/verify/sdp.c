@@ -82,7 +82,7 @@ static double take_out(const sdp_problem *p, int k, double *v, double *factored,
     double all = 0;
     for (int64_t i = 0; i < from; i++) all += v[i * p->n + i];
     double lambda = 1.05 * top + (rows > 0 ? fmax(sqrt(cross / rows), 1e-3 * all / rows) : 0);
-    lambda = factor_above(corner, p->n, count, fmax(lambda, 1e-12 * (all + top) + DBL_MIN), factored);
+    lambda = factor_above(corner, p->n, count, fmax(lambda, 1e-12 * (rows > 0 ? all / rows : top) + DBL_MIN), factored);
     for (int64_t i = 0; i < count; i++) memcpy(side + i * p->n, v + (from + i) * p->n, (size_t)from * sizeof *side);
     /* side = L^-1 v of (block, earlier): row-major symmetric storage makes the factor upper for row-major eyes, U^T U. */
     cblas_dtrsm(CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, (int)count, (int)from, 1, factored, (int)count, side, n);
@@ -111,6 +111,32 @@ nigh_status sdp_start(nigh_context *ctx, const sdp_problem *p, double *y, void *
     for (int64_t i = 0; i < p->variables; i++)
         if (!(y[i] > 0 && y[i] < INFINITY)) return nigh_fail(ctx, NIGH_UNSUPPORTED, "weights so large or small that no bound can be computed (multiplier %lld is %g)", (long long)i, y[i]);
     return NIGH_OK;
+}
+
+static void scale_columns(const sdp_problem *p, int block, double by, int64_t rows, double *a)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = p->start[block]; j < p->start[block + 1]; j++) a[i * p->n + j] *= by;
+}
+
+double sdp_balance(sdp_problem *p, double *y)
+{
+    double first = 1;
+    for (int k = 0; k < p->blocks; k++) {
+        int64_t from = p->start[k], count = p->start[k + 1] - from;
+        if (!count) continue;
+        double scale = ldexp(1, (int)lrint(0.5 * log2(y[p->variable[from]])));
+        scale_columns(p, k, 1 / scale, p->units, p->a);
+        scale_columns(p, k, 1 / scale, p->outputs, p->c);
+        p->c_error[k] /= scale;
+        for (int l = 0; l < p->blocks; l++) p->a_error[l * p->blocks + k] /= scale;
+        if (k == 0) first = scale;
+        for (int l = 0; k && l < p->blocks; l++) p->a_error[k * p->blocks + l] *= scale;
+        for (int64_t i = from; k && i < from + count; i++)
+            for (int64_t j = 0; j < p->n; j++) p->a[(i - p->start[1]) * p->n + j] *= scale;
+        for (int64_t i = p->variable[from]; i <= p->variable[from + count - 1]; i++) y[i] /= scale * scale;
+    }
+    return first * first;
 }
 
 /* ---- primal and dual steps ------------------------------------------------------------------------------ */

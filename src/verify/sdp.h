@@ -22,12 +22,12 @@ typedef struct sdp_problem {
     int64_t variables;
     const int64_t *variable;   /* [n]; a variable's coordinates lie side by side and in one block */
     const double *cost;        /* [variables] >= 0 */
-    const double *a;           /* [units, n] */
-    const double *c;           /* [outputs, n] */
+    double *a;                 /* [units, n] */
+    double *c;                 /* [outputs, n] */
     int blocks;
     const int64_t *start;      /* [blocks + 1] first coordinates; block 0: inputs */
-    const double *a_error;     /* [blocks, blocks] how far (2-norm) the rows of block k can be from the meant ones in the columns of block l; row 0 is not looked at */
-    const double *c_error;     /* [blocks] */
+    double *a_error;           /* [blocks, blocks] how far (2-norm) the rows of block k can be from the meant ones in the columns of block l; row 0 is not looked at */
+    double *c_error;           /* [blocks] */
 } sdp_problem;
 
 typedef struct sdp_options {
@@ -48,6 +48,12 @@ size_t sdp_workspace(const sdp_problem *p);
 
 /* y [variables] with M(y) positive definite, one value a block. Blocks are gone through from the last to the first, each multiplier weighed between what it leaves and what it costs. */
 nigh_status sdp_start(nigh_context *ctx, const sdp_problem *p, double *y, void *workspace);
+
+/*
+ * Changes the units of inputs, of each block, and of y by powers of two, in place, so that a start y is about 1 everywhere: nothing changes but what rounding could do.
+ * Gives what values of the program are to be multiplied with.
+ */
+double sdp_balance(sdp_problem *p, double *y);
 
 /* Lowers cost . y from a start. NIGH_INTERRUPTED when cancelled; y is a point with M(y) positive definite in any case (in floating point). */
 nigh_status sdp_solve(nigh_context *ctx, const sdp_problem *p, const sdp_options *options, double *y, sdp_result *result, void *workspace);

@@ -211,8 +211,9 @@ nigh_status sdp_norm(nigh_context *ctx, int64_t m, int64_t n, const double *w, d
     gram(m, n, w, g, &square);
     memcpy(x, g, (size_t)(k * k) * sizeof *x);
     int before = dense_enter(ctx, 2.0 * (double)k * (double)k * (double)k);
-    bool found = !dense_eigen(ctx, NIGH_F64, k, false, x, value);
+    nigh_status status = dense_eigen(ctx, NIGH_F64, k, false, x, value);
     dense_leave(before);
+    const bool found = !status;
     double error = round_gamma((double)(m > n ? m : n) + 4, ROUND_UNIT) * square, top = found ? value[k - 1] : 0, best = plain;
     for (double by = 1e-9; found && by < 1e-2; by *= 30) {
         double level = top * (1 + by) + error;
@@ -223,6 +224,7 @@ nigh_status sdp_norm(nigh_context *ctx, int64_t m, int64_t n, const double *w, d
         break;
     }
     nigh_free(ctx, g);
+    if (status == NIGH_MEMORY) return status;
     *norm = best;
     return NIGH_OK;
 }

@@ -94,16 +94,17 @@ static bool may_hold(int64_t n, const cuts *c)
     return true;
 }
 
-/* The input whose halving is worth most among those that can be halved; SPLIT_STUCK: none. */
-static int32_t choose(int64_t n, const double *score, const double *width, const double *low, const double *high)
+/* The input whose halving is worth most, or the widest one, among those that can be halved; SPLIT_STUCK: none. */
+static int32_t choose(const search_query *q, const double *score, const double *width, const double *low, const double *high)
 {
     int32_t best = SPLIT_STUCK;
-    double most = -1;
-    for (int64_t i = 0; i < n; i++) {
+    double most = -1, most_share = -1;
+    for (int64_t i = 0; i < q->graph->inputs; i++) {
         double middle = 0.5 * low[i] + 0.5 * high[i];
         if (!(low[i] < middle && middle < high[i])) continue;
-        double worth = width[i] > 0 ? score[i] * ((high[i] - low[i]) / width[i]) : 0;
-        if (worth > most) most = worth, best = (int32_t)i;
+        double worth = score[i] * ((high[i] - low[i]) / width[i]); /* the score is of the box before it was cut */
+        double share = (high[i] - low[i]) / (q->high[i] - q->low[i]);
+        if (worth > most || (!(worth < most) && share > most_share)) most = worth, most_share = share, best = (int32_t)i;
     }
     return best;
 }
@@ -157,5 +158,5 @@ void split_box_conclude(const search_query *q, split_batch *b, int64_t i, int fe
     memcpy(low, to_low, bytes), memcpy(high, to_high, bytes);
     if (tight) b->cut[i] = SPLIT_STUCK;
     else if (b->unstable[i] > 0 && b->unstable[i] <= few && b->splits[i] < SPLIT_RELUS && b->relu[i] >= 0) b->cut[i] = SPLIT_RELU;
-    else b->cut[i] = choose(n, b->score + i * n, width, low, high);
+    else b->cut[i] = choose(q, b->score + i * n, width, low, high);
 }

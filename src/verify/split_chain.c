@@ -50,6 +50,17 @@ typedef struct work {
 } work;
 
 static int64_t padded(int64_t n) { return (n + SPLIT_PAD - 1) / SPLIT_PAD * SPLIT_PAD; }
+
+double split_chain_cost(const split_chain *c)
+{
+    double cost = 0, one = 0; /* one: of a row on layer k's results */
+    for (int k = 1; k < c->layers; k++) {
+        cost += 2 * (double)c->size[k] * (one + (double)c->size[k]);
+        one += (double)c->size[k] * (double)c->size[k - 1];
+    }
+    return cost + (double)c->query->rows * one;
+}
+
 int64_t split_chain_neurons(const split_chain *c) { return c->first[c->layers]; }
 
 /* ---- preparing ---- */

@@ -1,18 +1,27 @@
 /*
- * Search over boxes of inputs: a stack of boxes that bounds have left open, worked off in batches from its top (depth first, so that little waits), one box
- * to a thread at a time. What a batch gives does not depend on the threads.
+ * Search over boxes of inputs. Boxes that bounds leave open wait on a stack and are worked off in batches: half of a batch from the top, so that few wait, half from
+ * anywhere, the least bounds preferred, so that unsafe points are met wherever they are. What a batch gives does not depend on the threads.
  */
 #include "verify/split_input.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 
-enum { BATCH = 512, SEEK = 1000 };
+enum {
+    BATCH = 512,
+    FEW = 12,       /* unstable relus that are split instead of inputs */
+    SEEK = 1000,    /* boxes from whose points steps go downhill in any case, */
+    SEEK_EVERY = 4, /* afterwards every fourth with so many unstable relus that bounds cost as much */
+    SEEK_FROM = 16,
+    LAYERS = 64,
+    AMONG = 4,          /* boxes of which the one with the least bound is taken */
+    DEEP_ONLY = 1 << 17 /* boxes waiting beyond which only the top is taken */
+};
 
 static int thread_number(void)
 {
@@ -23,247 +32,224 @@ static int thread_number(void)
 #endif
 }
 
-/* Boxes waiting, the last first. */
-typedef struct stack {
-    int64_t count, room;
-    double *low, *high;
-    int8_t *phase;
-    uint8_t *open;
-    int32_t *depth;
-} stack;
-
 typedef struct search {
     nigh_context *ctx;
     const search_query *query;
     const search_options *options;
     int threads;
-    int64_t neurons, most;
-    int few; /* unstable relus at most for splitting them */
-    split_chain *chain;
+    split_chain *chain;     /* or */
+    split_general *general;
     split_batch batch;
-    stack stack;
-    size_t workspace;  /* of a thread */
-    char *work;        /* [threads, workspace] */
-    size_t bounding;   /* of it for bounds */
-    int64_t sought;    /* points gone downhill from */
+    split_stack stack;
+    int64_t most;           /* boxes waiting */
+    size_t bounding, workspace; /* bytes of a thread: for bounds, in all */
+    char *work;             /* [threads, workspace] */
+    int64_t sought, stuck;
     bool seeking;
-    double began;
+    uint64_t random;
+    double began, closed;   /* closed: share of the box, a split counting as halves */
     search_result result;
-    int64_t stuck;
 } search;
 
-/* ---- memory ---- */
+/* ---- one batch ---- */
 
-static void *resized(nigh_context *ctx, void *block, int64_t count, int64_t size, bool *fine)
-{
-    void *to = nigh_resize(ctx, block, (size_t)(count * size > 0 ? count * size : 1));
-    if (!to) *fine = false;
-    return to ? to : block;
-}
-
-static nigh_status grow(search *s, int64_t room)
-{
-    stack *k = &s->stack;
-    int64_t n = s->query->graph->inputs, real = sizeof(double);
-    bool fine = true;
-    k->low = resized(s->ctx, k->low, room, n * real, &fine), k->high = resized(s->ctx, k->high, room, n * real, &fine);
-    k->phase = resized(s->ctx, k->phase, room, s->neurons, &fine), k->open = resized(s->ctx, k->open, room, s->query->groups, &fine);
-    k->depth = resized(s->ctx, k->depth, room, sizeof *k->depth, &fine);
-    if (!fine) return NIGH_MEMORY;
-    k->room = room;
-    return NIGH_OK;
-}
-
-static int64_t bytes_of_box(const search *s) { return 2 * s->query->graph->inputs * 8 + s->neurons + s->query->groups + 4; }
-
-static nigh_status take_batch(search *s)
+static void pick(search *s)
 {
     split_batch *b = &s->batch;
-    int64_t n = s->query->graph->inputs, rows = s->query->rows, real = sizeof(double);
-    bool fine = true;
-#define TAKE(field, size) b->field = resized(s->ctx, NULL, b->room, size, &fine)
-    TAKE(low, n * real), TAKE(high, n * real), TAKE(phase, s->neurons), TAKE(open, s->query->groups), TAKE(depth, 4);
-    TAKE(coefficient, (rows + SPLIT_RELUS) * n * real), TAKE(constant, (rows + SPLIT_RELUS) * real), TAKE(splits, 4);
-    TAKE(score, n * real), TAKE(unstable, 4), TAKE(relu, 4);
-    TAKE(cut, 4), TAKE(value, real), TAKE(point, n * real), TAKE(hit, 1);
-#undef TAKE
-    s->work = resized(s->ctx, NULL, s->threads, (int64_t)s->workspace, &fine);
-    return fine ? NIGH_OK : NIGH_MEMORY;
-}
-
-static void release(search *s)
-{
-    split_batch *b = &s->batch;
-    void *block[] = {b->low, b->high, b->phase, b->open, b->depth, b->coefficient, b->constant, b->splits, b->score, b->unstable, b->relu, b->cut, b->value, b->point, b->hit, s->work, s->stack.low, s->stack.high, s->stack.phase, s->stack.open, s->stack.depth};
-    for (size_t i = 0; i < sizeof block / sizeof *block; i++) nigh_free(s->ctx, block[i]);
-    split_chain_free(s->chain);
-}
-
-/* ---- boxes in and out ---- */
-
-static void move_box(const search *s, double *low, double *high, int8_t *phase, uint8_t *open, const double *from_low, const double *from_high, const int8_t *from_phase,
-                     const uint8_t *from_open)
-{
-    size_t bytes = (size_t)s->query->graph->inputs * sizeof(double);
-    memcpy(low, from_low, bytes), memcpy(high, from_high, bytes);
-    memcpy(phase, from_phase, (size_t)s->neurons), memcpy(open, from_open, (size_t)s->query->groups);
-}
-
-/* The halves of box i of the batch. */
-static nigh_status push_halves(search *s, int64_t i)
-{
-    split_batch *b = &s->batch;
-    stack *k = &s->stack;
-    int64_t n = s->query->graph->inputs, groups = s->query->groups;
-    if (k->count + 2 > k->room && grow(s, 2 * k->room)) return NIGH_MEMORY;
-    double *low = b->low + i * n, *high = b->high + i * n;
-    int8_t *phase = b->phase + i * s->neurons;
-    int32_t cut = b->cut[i];
-    double from = cut >= 0 ? low[cut] : 0, to = cut >= 0 ? high[cut] : 0, middle = 0.5 * from + 0.5 * to;
-    for (int half = 0; half < 2; half++, k->count++) {
-        int64_t at = k->count;
-        if (cut >= 0) low[cut] = half ? middle : from, high[cut] = half ? to : middle;
-        else phase[b->relu[i]] = half ? 2 : -2;
-        move_box(s, k->low + at * n, k->high + at * n, k->phase + at * s->neurons, k->open + at * groups, low, high, phase, b->open + i * groups);
-        k->depth[at] = b->depth[i] + 1;
-    }
-    return NIGH_OK;
-}
-
-static void pop_batch(search *s)
-{
-    split_batch *b = &s->batch;
-    stack *k = &s->stack;
-    int64_t n = s->query->graph->inputs, groups = s->query->groups;
+    split_stack *k = &s->stack;
     for (b->count = 0; b->count < b->room && k->count > 0; b->count++) {
-        int64_t at = --k->count, i = b->count;
-        move_box(s, b->low + i * n, b->high + i * n, b->phase + i * s->neurons, b->open + i * groups, k->low + at * n, k->high + at * n, k->phase + at * s->neurons,
-                 k->open + at * groups);
-        b->depth[i] = k->depth[at];
+        bool anywhere = b->count % 2 && k->count > BATCH && k->count < DEEP_ONLY && k->count < s->most / 2;
+        int64_t best = k->count - 1;
+        for (int t = 0; anywhere && t < AMONG; t++) {
+            s->random = s->random * 6364136223846793005u + 1442695040888963407u;
+            int64_t at = (int64_t)((s->random >> 33) % (uint64_t)k->count);
+            if (t == 0 || k->value[at] < k->value[best]) best = at;
+        }
+        split_stack_lift(k, best, b);
+        split_stack_pop(k, b, b->count);
     }
 }
 
-/* ---- one box, one batch ---- */
-
-static bool unsafe(const search_query *q, const double *value)
+/* Looks at the point that a box's bounds leave. */
+static bool look(const search *s, int64_t i, char *work)
 {
-    for (int g = 0; g < q->groups; g++) {
-        bool all = true;
-        for (int64_t r = q->group[g]; r < q->group[g + 1]; r++) all = all && value[r] <= 0;
-        if (all) return true;
-    }
-    return false;
+    const split_batch *b = &s->batch;
+    double *x = b->point + i * s->query->graph->inputs, *value = (double *)(work + s->bounding);
+    if (s->seeking || (b->unstable[i] > SEEK_FROM && i % SEEK_EVERY == 1)) return split_point_seek(s->chain, s->query, x, value, work);
+    split_chain_values(s->chain, x, value, work);
+    return split_values_unsafe(s->query, value);
 }
 
 static void visit(search *s, int64_t i, int thread)
 {
     split_batch *b = &s->batch;
-    char *work = s->work + (size_t)thread * s->workspace, *scratch = work + s->bounding;
-    double *x = b->point + i * s->query->graph->inputs;
-    split_chain_bound(s->chain, b, i, work);
-    split_box_conclude(s->query, b, i, s->few, scratch);
-    if (!b->hit[i]) return;
-    if (s->seeking) {
-        b->hit[i] = split_point_seek(s->chain, s->query, x, scratch, work);
-        return;
-    }
-    split_chain_values(s->chain, x, (double *)scratch, work);
-    b->hit[i] = unsafe(s->query, (double *)scratch);
+    char *work = s->work + (size_t)thread * s->workspace;
+    if (s->chain) split_chain_bound(s->chain, b, i, work);
+    split_box_conclude(s->query, b, i, FEW, work + s->bounding);
+    if (s->chain && b->hit[i]) b->hit[i] = look(s, i, work);
 }
 
-static void visit_all(search *s)
+static nigh_status visit_all(search *s)
 {
-    int64_t count = s->batch.count;
-    int threads = s->threads;
-    (void)threads;
+    split_batch *b = &s->batch;
+    int64_t count = b->count;
+    if (s->general) {
+        nigh_status status = split_general_bound(s->general, b);
+        if (status) return status;
+    }
     s->seeking = s->sought < SEEK, s->sought += count;
-#pragma omp parallel for schedule(dynamic, 4) num_threads(threads) if (threads > 1 && count > 8)
+#pragma omp parallel for schedule(dynamic, 4) num_threads(s->threads) if (s->threads > 1 && count > 4)
     for (int64_t i = 0; i < count; i++) visit(s, i, thread_number());
+    for (int64_t i = 0; s->general && i < count; i++)
+        if (b->hit[i]) b->hit[i] = split_general_unsafe(s->general, b->point + i * s->query->graph->inputs);
+    return NIGH_OK;
 }
 
-/* What the batch left: points to be tried, halves to be stacked. */
+static nigh_status push_halves(search *s, int64_t i)
+{
+    split_batch *b = &s->batch;
+    int64_t n = s->query->graph->inputs;
+    int32_t cut = b->cut[i];
+    double *low = b->low + i * n + cut, *high = b->high + i * n + cut, to = cut >= 0 ? *high : 0, middle = cut >= 0 ? 0.5 * *low + 0.5 * to : 0;
+    int8_t *phase = b->phase + i * s->stack.neurons + b->relu[i];
+    b->depth[i]++;
+    for (int half = 0; half < 2; half++) {
+        if (cut == SPLIT_RELU) *phase = half ? 2 : -2;
+        else if (half) *low = middle, *high = to;
+        else *high = middle;
+        if (split_stack_push(&s->stack, b, i)) return NIGH_MEMORY;
+    }
+    return NIGH_OK;
+}
+
+/* What the batch left: points to be tried, halves to wait. */
 static nigh_status take_outcome(search *s)
 {
     split_batch *b = &s->batch;
     search_result *r = &s->result;
-    int64_t n = s->query->graph->inputs;
     r->visited += b->count;
     for (int64_t i = 0; i < b->count; i++) {
         if (b->depth[i] > r->depth) r->depth = b->depth[i];
-        if (b->hit[i] && s->options->try && s->options->try(s->options->user, b->point + i * n)) {
+        if (b->hit[i] && !s->options->try) r->why = "stuck"; /* no proof is to be had */
+        if (b->hit[i] && s->options->try && s->options->try(s->options->user, b->point + i * s->query->graph->inputs)) {
             r->answer = SEARCH_UNSAFE;
             return NIGH_OK;
         }
-        if (b->cut[i] == SPLIT_STUCK) s->stuck++, r->bound = fmin(r->bound, b->value[i]);
-        else if (b->cut[i] != SPLIT_CLOSED && push_halves(s, i)) return NIGH_MEMORY;
+        if (b->cut[i] == SPLIT_CLOSED) s->closed += ldexp(1, -b->depth[i]);
+        else if (b->cut[i] == SPLIT_STUCK) s->stuck++, r->bound = fmin(r->bound, b->value[i]);
+        else if (push_halves(s, i)) return NIGH_MEMORY;
     }
     return NIGH_OK;
+}
+
+static void tell(const search *s)
+{
+    char what[96];
+    snprintf(what, sizeof what, "boxes\t%lld done, %lld waiting", (long long)s->result.visited, (long long)s->stack.count);
+    nigh_progress(s->ctx, what, s->closed, 1);
 }
 
 static nigh_status run(search *s)
 {
     search_result *r = &s->result;
-    r->answer = SEARCH_UNDECIDED;
-    while (s->stack.count > 0) {
+    while (s->stack.count > 0 && !r->why && r->answer != SEARCH_UNSAFE) {
         nigh_status status = nigh_poll(s->ctx);
         if (status) return status;
-        if (s->options->seconds > 0 && nigh_clock() - s->began > s->options->seconds) {
-            r->why = "time";
-            break;
-        }
-        if (s->stack.count > s->most) {
-            r->why = "memory";
-            break;
-        }
-        pop_batch(s);
-        visit_all(s);
-        status = take_outcome(s);
+        pick(s);
+        status = visit_all(s);
+        if (!status) status = take_outcome(s);
         if (status) return status;
-        if (r->answer == SEARCH_UNSAFE) break;
+        tell(s);
+        if (s->options->seconds > 0 && nigh_clock() - s->began > s->options->seconds) r->why = "time";
+        else if (s->stack.count > s->most) r->why = "memory";
     }
+    for (int64_t i = 0; i < s->stack.count; i++) r->bound = fmin(r->bound, s->stack.value[i]);
     r->domains = s->stack.count + s->stuck;
-    if (r->answer == SEARCH_UNDECIDED && !r->why) {
-        if (s->stuck) r->why = "stuck";
-        else r->answer = SEARCH_SAFE;
-    }
+    if (r->answer != SEARCH_UNSAFE && r->domains == 0) r->answer = SEARCH_SAFE;
+    if (r->answer != SEARCH_UNDECIDED) r->why = NULL;
+    else if (!r->why) r->why = "stuck";
     return NIGH_OK;
+}
+
+/* ---- beginning ---- */
+
+static nigh_status check(nigh_context *ctx, const search_query *q)
+{
+    for (int64_t i = 0; i < q->graph->inputs; i++)
+        if (!(q->low[i] <= q->high[i]) || !isfinite(q->low[i]) || !isfinite(q->high[i]))
+            return nigh_fail(ctx, NIGH_INVALID, "input %lld is from %g to %g; finite and not empty is allowed", (long long)i, q->low[i], q->high[i]);
+    return NIGH_OK;
+}
+
+/* A group of no conditions holds everywhere. */
+static bool try_middle(search *s)
+{
+    const search_query *q = s->query;
+    double *x = s->batch.point;
+    for (int64_t i = 0; i < q->graph->inputs; i++) x[i] = 0.5 * q->low[i] + 0.5 * q->high[i];
+    for (int g = 0; g < q->groups; g++) {
+        if (q->group[g] < q->group[g + 1]) continue;
+        if (s->options->try && s->options->try(s->options->user, x)) s->result.answer = SEARCH_UNSAFE;
+        else s->stuck = 1, s->result.bound = -INFINITY;
+        return true;
+    }
+    return false;
+}
+
+static nigh_status take_bounds(search *s)
+{
+    const search_query *q = s->query;
+    int layers, dense[LAYERS];
+    int64_t room = 64;
+    nigh_status status = NIGH_UNSUPPORTED;
+    if (bound_graph_is_chain(q->graph, LAYERS, &layers, dense)) status = split_chain_new(s->ctx, q, layers, dense, &s->options->bounds, &s->chain);
+    if (status && status != NIGH_UNSUPPORTED) return status;
+    if (status) status = split_general_new(s->ctx, q, &s->options->bounds, room, &s->general);
+    if (status) return status;
+    size_t box = split_box_scratch(q), point = split_point_scratch(q);
+    if (s->chain) {
+        s->stack.neurons = split_chain_neurons(s->chain), s->bounding = split_chain_workspace(s->chain);
+        room = (int64_t)fmin(fmax(2e10 / split_chain_cost(s->chain), 8), BATCH); /* not more than seconds between looks at the clock */
+    }
+    s->workspace = (s->bounding + (box > point ? box : point) + 63) / 64 * 64;
+    s->work = nigh_alloc(s->ctx, (size_t)s->threads * s->workspace);
+    return s->work ? split_batch_new(s->ctx, q, s->stack.neurons, room, &s->batch) : NIGH_MEMORY;
 }
 
 static nigh_status start(search *s)
 {
     const search_query *q = s->query;
-    int layers, dense[64];
-    if (!bound_graph_is_chain(q->graph, 64, &layers, dense)) return nigh_fail(s->ctx, NIGH_UNSUPPORTED, "no chain");
-    nigh_status status = split_chain_new(s->ctx, q, layers, dense, &s->options->bounds, &s->chain);
-    if (status) return status;
-    s->neurons = split_chain_neurons(s->chain);
-    size_t most = split_box_scratch(q), other = split_point_scratch(q);
-    s->bounding = split_chain_workspace(s->chain), s->workspace = (s->bounding + (most > other ? most : other) + 63) / 64 * 64;
-    s->few = getenv("FEW") ? atoi(getenv("FEW")) : 8;
-    s->batch.room = BATCH;
-    if (grow(s, 2 * BATCH) || take_batch(s)) return NIGH_MEMORY;
-    s->most = s->options->most_domains;
-    if (s->most <= 0) s->most = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4 / bytes_of_box(s);
-    size_t bytes = (size_t)q->graph->inputs * sizeof(double);
+    size_t vector = (size_t)q->graph->inputs * sizeof(double);
     split_batch *b = &s->batch;
-    memcpy(b->low, q->low, bytes), memcpy(b->high, q->high, bytes), memset(b->phase, 0, (size_t)s->neurons), memset(b->open, 1, (size_t)q->groups);
-    split_chain_bound(s->chain, b, 0, s->work);
-    split_chain_root(s->chain, b->phase, s->work);
-    b->depth[0] = 0, b->count = 1;
-    memcpy(s->stack.low, q->low, bytes), memcpy(s->stack.high, q->high, bytes), memcpy(s->stack.phase, b->phase, (size_t)s->neurons);
-    memset(s->stack.open, 1, (size_t)q->groups), s->stack.depth[0] = 0, s->stack.count = 1;
-    return NIGH_OK;
+    nigh_status status = check(s->ctx, q);
+    if (!status) status = take_bounds(s);
+    if (status || q->groups == 0 || try_middle(s)) return status;
+    s->most = s->options->most_domains;
+    if (s->most <= 0) s->most = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 4 / split_stack_bytes(&s->stack);
+    memcpy(b->low, q->low, vector), memcpy(b->high, q->high, vector);
+    memset(b->phase, 0, (size_t)s->stack.neurons), memset(b->open, 1, (size_t)q->groups);
+    b->depth[0] = 0, b->value[0] = -INFINITY;
+    if (s->chain) {
+        split_chain_bound(s->chain, b, 0, s->work);
+        split_chain_root(s->chain, b->phase, s->work);
+    }
+    return split_stack_push(&s->stack, b, 0);
 }
 
 nigh_status search_input(nigh_context *ctx, const search_query *query, const search_options *options, search_result *result)
 {
-    search s = {.ctx = ctx, .query = query, .options = options, .began = nigh_clock(), .threads = options->bounds.threads > 0 ? options->bounds.threads : 1};
-    s.result.bound = INFINITY;
+    int threads = options->bounds.threads > 0 ? options->bounds.threads : 1;
+    search s = {.ctx = ctx, .query = query, .options = options, .threads = threads, .began = nigh_clock(), .random = options->seed};
+    s.stack = (split_stack){.ctx = ctx, .inputs = query->graph->inputs, .groups = query->groups};
+    s.result = (search_result){.answer = SEARCH_UNDECIDED, .bound = INFINITY};
     nigh_status status = start(&s);
     if (!status) status = run(&s);
     s.result.seconds = nigh_clock() - s.began;
-    release(&s);
-    if (status) return status;
-    *result = s.result;
-    return NIGH_OK;
+    split_chain_free(s.chain);
+    split_general_free(s.general);
+    split_batch_free(ctx, &s.batch);
+    split_stack_free(&s.stack);
+    nigh_free(ctx, s.work);
+    if (!status) *result = s.result;
+    return status;
 }

@@ -200,6 +200,16 @@ static int selected(maker *m, int x) /* [1, 6] */
     return plain(m, "relu", y);
 }
 
+static int placed(maker *m, int x) /* [1, 4, 3, 2] */
+{
+    return conv(m, plain(m, "grid-ends", layer(m, "coordinates", x, 2, (nigh_attribute[]){{"start_0", 0.3, NULL}, {"step_1", 0.7, NULL}})), 6, 3, 2, 2, (nigh_convolution){.groups = 1}, true);
+}
+static int headed(maker *m, int x) /* [1, 6, 4] */
+{
+    int y = layer(m, "heads", x, 3, (nigh_attribute[]){{"first", 1, NULL}, {"heads", 1, NULL}, {"size", 2, NULL}});
+    return plain(m, "relu", plain(m, "join-heads", y));
+}
+
 static const struct {
     const char *name;
     build_fn *build;
@@ -209,7 +219,8 @@ static const struct {
     {"arithmetic", arithmetic_fixed, 2, {1, 6}}, {"moving", moving, 3, {1, 4, 6}}, {"expanded", expanded, 2, {1, 6}}, {"image", image, 4, {1, 7, 6, 2}},
     {"image, channels first", image_first, 4, {1, 2, 7, 6}}, {"normed", normed, 4, {1, 5, 5, 2}}, {"normed rows", normed_rows, 2, {1, 6}}, {"pooled", pooled, 4, {1, 7, 6, 2}},
     {"deconvolved", deconvolved, 4, {1, 4, 3, 2}}, {"resampled", resampled, 4, {1, 7, 6, 2}}, {"lines", lines, 3, {1, 9, 2}}, {"volumes", volumes, 5, {1, 4, 3, 4, 2}},
-    {"blocks", blocks, 4, {1, 4, 6, 2}}, {"largest", largest, 2, {1, 12}}, {"sorted", sorted, 2, {1, 12}}, {"multiplied", multiplied, 3, {1, 3, 4}}, {"selected", selected, 2, {1, 6}}};
+    {"blocks", blocks, 4, {1, 4, 6, 2}}, {"largest", largest, 2, {1, 12}}, {"sorted", sorted, 2, {1, 12}}, {"multiplied", multiplied, 3, {1, 3, 4}}, {"selected", selected, 2, {1, 6}},
+    {"placed", placed, 4, {1, 4, 3, 2}}, {"headed", headed, 3, {1, 6, 4}}};
 
 int bounded_networks(void) { return (int)(sizeof cases / sizeof *cases); }
 
