@@ -43,6 +43,7 @@ static nigh_status crown_chunk(crown_job *job, bounds_batch *batch, int from, co
         if (a >= from && !by_intervals(job->b, a)) {
             job->start = g->node[g->activation[a]].input[0];
             crown_units(job, a);
+            if (!job->first) crown_refresh(job);
             nigh_status status = crown_run(job);
             if (status) return status;
             cut_units(job, batch, a);
@@ -99,7 +100,7 @@ nigh_status bounds_lower(bounds *b, const bounds_batch *batch, const bounds_rows
         crown_job job = {.b = b, .c = c, .batch = batch, .first = i, .domains = batch->domains - i < c->room ? batch->domains - i : c->room, .start = rows->node, .want = rows};
         job.rows = job.domains * rows->rows;
         job.beta = batch->split && batch->beta;
-        if (!i) crown_lists(&job);
+        if (!i) crown_lists(&job), crown_refresh(&job);
         for (int a = 0; a < b->graph->activations && b->graph->activation[a] <= rows->node; a++) crown_prepare(&job, a, true);
         if (job.beta) crown_prepare_beta(&job);
         status = crown_run(&job);

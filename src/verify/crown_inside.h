@@ -28,6 +28,8 @@ enum {
 
 typedef struct crown_ascent crown_ascent;
 
+#define CROWN_SMALL 1e-9 /* rests of rounding up to this are left as the root box has them */
+
 /* A node as a field [height, width, channels]; [1, 1, size] where no convolution says otherwise. */
 typedef struct crown_field {
     int64_t height, width, channels;
@@ -53,6 +55,11 @@ typedef struct crown_kernels {
     /* least[i] = sum_j min(a_j low_j, a_j high_j), size[i] = the same sum of magnitudes. */
     void (*corner)(int64_t rows, int64_t n, const double *a, const double *low, const double *high, double *least, double *size);
     void (*add)(int64_t n, double scale, const double *a, double *to); /* to += scale a */
+    /*
+     * One line of an activation whose argument is z = (W x + bias): the shift becomes slope bias + shift (bias NULL: 0), and `rest` (NULL: not wanted) what |a| is to be multiplied
+     * with: the argument's own rest r (NULL: 0), the rounding `step` of a slope and of adding it to what is there, the additions (gamma) of a shift to the constant.
+     */
+    void (*fuse)(int64_t n, const double *slope, double *shift, const double *bias, const double *r, const double *low, const double *high, double step, double gamma, double *rest);
     /*
      * Places [first, first + count) of rows of frame `in` of a convolution's result: what each gives to its window, a[count][kernel, channels of a group], is added to rows of
      * frame `to` of its input; `out` points at the group's first channel.
@@ -116,12 +123,14 @@ typedef struct crown_node {
 typedef struct crown {
     const crown_kernels *kernels;
     nigh_arena *arena;
-    int threads;
+    int threads, team;           /* at most; of the job at hand */
     int64_t slot;                /* numbers */
     crown_node *node;            /* [nodes] */
     size_t workspace;            /* bytes */
     bool ascends;                /* forward products are wanted */
     double gamma, tiny;          /* of the constants' additions; of all underflow */
+    bool blown;                  /* rests over the root box are no longer small: they are made anew from what a batch's intervals say */
+    double **low, **high, **magnitude, **raw; /* [nodes] for that; NULL else */
     crown_scratch *scratch;      /* [threads] */
     /* Of the chunk at hand. */
     crown_lines *lines;          /* [activations] */
@@ -169,6 +178,9 @@ static inline int64_t crown_domain(const crown_job *job, int64_t place) { return
 
 /* b->crown with all that does not depend on rows. */
 nigh_status crown_ready(bounds *b);
+
+/* Where rests are not small: rests from the hull of all boxes and intervals of the batch. */
+void crown_refresh(const crown_job *job);
 
 /* Lines of activation a for all domains of the chunk; `slopes`: the batch's are used where it has some. */
 void crown_prepare(const crown_job *job, int a, bool slopes);

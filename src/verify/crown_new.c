@@ -92,6 +92,20 @@ static nigh_status new_lines(bounds *b, crown *c)
     return c->beta_constant && c->beta_rest && c->unit_domain && c->unit_element && c->unit_sign && c->unit_bound ? NIGH_OK : NIGH_MEMORY;
 }
 
+static void set_rest(const bound_node *node, const crown *c, const double *raw, double *rest)
+{
+    for (int64_t i = 0; i < node->size; i++) rest[i] = raw[i] + (node->bias ? c->gamma * fabs(node->bias[i]) : 0);
+}
+
+/* Arrays for one box at all nodes. */
+static double **node_arrays(const bound_graph *g, crown *c)
+{
+    double **made = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *made);
+    for (int k = 0; made && k < g->nodes; k++)
+        if (!(made[k] = nigh_arena_alloc_zero(c->arena, (size_t)g->node[k].size + 1, sizeof **made))) return NULL;
+    return made;
+}
+
 static nigh_status new_rests(bounds *b, crown *c)
 {
     const bound_graph *g = b->graph;
@@ -103,12 +117,60 @@ static nigh_status new_rests(bounds *b, crown *c)
     c->gamma = round_gamma(terms, ROUND_UNIT);
     c->tiny = ROUND_TINY * magnitudes;
     for (int k = 0; k < g->nodes; k++) {
-        const bound_node *node = &g->node[k];
         if (!b->rest[k]) continue;
-        if (!(c->node[k].rest = nigh_arena_alloc(c->arena, (size_t)node->size * sizeof(double) + 1))) return NIGH_MEMORY;
-        for (int64_t i = 0; i < node->size; i++) c->node[k].rest[i] = b->rest[k][i] + (node->bias ? c->gamma * fabs(node->bias[i]) : 0);
+        if (!(c->node[k].rest = nigh_arena_alloc(c->arena, (size_t)g->node[k].size * sizeof(double) + 1))) return NIGH_MEMORY;
+        set_rest(&g->node[k], c, b->rest[k], c->node[k].rest);
+        for (int64_t i = 0; i < g->node[k].size; i++) c->blown = c->blown || b->rest[k][i] > CROWN_SMALL;
     }
-    return NIGH_OK;
+    c->blown = c->blown && !b->options.fast && !b->options.single;
+    if (!c->blown) return NIGH_OK;
+    c->low = node_arrays(g, c);
+    c->high = node_arrays(g, c);
+    c->magnitude = node_arrays(g, c);
+    c->raw = node_arrays(g, c);
+    return c->low && c->high && c->magnitude && c->raw ? NIGH_OK : NIGH_MEMORY;
+}
+
+/* The smallest interval that holds those of all domains. */
+static void hull(int64_t n, int64_t domains, const double *low, const double *high, double *least, double *most)
+{
+    for (int64_t i = 0; i < domains; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double l = fmin(low[i * n + j], high[i * n + j]), h = fmax(low[i * n + j], high[i * n + j]);
+            least[j] = i ? fmin(least[j], l) : l;
+            most[j] = i ? fmax(most[j], h) : h;
+        }
+}
+
+void crown_refresh(const crown_job *job)
+{
+    const bounds *b = job->b;
+    const bound_graph *g = b->graph;
+    crown *c = job->c;
+    const bounds_batch *batch = job->batch;
+    if (!c->blown || !batch->domains) return;
+    bounds inside = *b; /* the same graph over a smaller box */
+    inside.magnitude = c->magnitude;
+    inside.rest = c->raw;
+    for (int k = 0; k < g->nodes; k++) {
+        const bound_node *node = &g->node[k];
+        if (node->kind == BOUND_INPUT) hull(node->size, batch->domains, batch->low, batch->high, c->low[k], c->high[k]);
+        else {
+            if (node->kind != BOUND_ACTIVATION) interval_rest(&inside, k);
+            interval_node(&inside, k, c->low, c->high, false);
+        }
+        for (int a = 0; a < g->activations; a++) {
+            if (g->node[g->activation[a]].input[0] != k) continue;
+            double *l = c->raw[g->activation[a]], *h = c->magnitude[g->activation[a]]; /* not yet in use */
+            hull(node->size, batch->domains, batch->pre_low[a], batch->pre_high[a], l, h);
+            for (int64_t i = 0; i < node->size; i++) c->low[k][i] = fmax(c->low[k][i], l[i]), c->high[k][i] = fmin(c->high[k][i], h[i]);
+        }
+        for (int64_t i = 0; i < node->size; i++) {
+            double most = fmax(fabs(c->low[k][i]), fabs(c->high[k][i])) * (1 + 1e-9) + ROUND_TINY;
+            c->magnitude[k][i] = most < b->magnitude[k][i] ? most : b->magnitude[k][i];
+        }
+        if (c->node[k].rest) set_rest(node, c, c->raw[k], c->node[k].rest);
+    }
 }
 
 static nigh_status build(bounds *b, crown *c)

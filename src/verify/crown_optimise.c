@@ -234,6 +234,7 @@ nigh_status bounds_optimise(bounds *b, bounds_batch *batch, const bounds_rows *r
     if (!status && rows->rows > 0 && (batch->slope || (batch->split && batch->beta))) {
         crown_job lists = {.b = b, .c = b->crown, .batch = batch, .start = rows->node, .want = rows};
         crown_lists(&lists);
+        crown_refresh(&lists);
         for (int64_t i = 0; i < batch->domains && !status; i += c->room)
             status = optimise_chunk(b, batch, rows, &o, i, batch->domains - i < c->room ? batch->domains - i : c->room);
     }

@@ -3,20 +3,6 @@
 #include "verify/relax.h"
 #include "verify/round.h"
 
-/*
- * slope and shift of one line, for an argument z = (W x + b) with bias b (0: none): the shift becomes slope b + shift, and `rest` what |a| is to be multiplied with:
- * the argument's own rest, the rounding of a slope (and of adding it to what is there), the additions of a shift to the constant.
- */
-static void fuse(int64_t n, const double *slope, double *shift, const double *bias, const double *r, const double *low, const double *high, double step, double gamma,
-                 double *rest)
-{
-    for (int64_t j = 0; j < n; j++) {
-        double s = fabs(slope[j]), sb = bias ? slope[j] * bias[j] : 0, z = fmax(fabs(low[j]), fabs(high[j]));
-        if (rest) rest[j] = s * (r ? r[j] : 0) + s * step * z + gamma * (fabs(sb) + fabs(shift[j]));
-        shift[j] += sb;
-    }
-}
-
 static void prepare_domain(const crown_job *job, int a, int64_t i, bool slopes)
 {
     const bounds *b = job->b;
@@ -29,14 +15,13 @@ static void prepare_domain(const crown_job *job, int a, int64_t i, bool slopes)
     if (job->ascent) slope = job->ascent->slope ? job->ascent->slope[a] + crown_item(job, i) * n : slope;
     relax_lines(node->function, node->p, n, low, high, slope, b->options.single, l->slope[1] + at, l->shift[1] + at, l->slope[0] + at, l->shift[0] + at);
     for (int side = 0; side < 2; side++)
-        fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->node[m].rest, low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
-             l->rest[side] ? l->rest[side] + at : NULL);
+        c->kernels->fuse(n, l->slope[side] + at, l->shift[side] + at, b->graph->node[m].bias, c->node[m].rest, low, high, round_gamma(3 + b->readers[m], ROUND_UNIT), c->gamma,
+                         l->rest[side] ? l->rest[side] + at : NULL);
 }
 
 void crown_prepare(const crown_job *job, int a, bool slopes)
 {
-    int threads = job->c->threads;
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1 && job->domains > 1)
+#pragma omp parallel for schedule(static) num_threads(job->c->threads) if (job->c->threads > 1 && job->domains > 1)
     for (int64_t i = 0; i < job->domains; i++) prepare_domain(job, a, i, slopes);
 }
 

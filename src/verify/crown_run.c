@@ -144,9 +144,9 @@ nigh_status crown_run(const crown_job *job)
         for (int k = 1; k <= job->start && !status; k++) status = crown_product(job->b, c, k, c->tile[t].rows);
     }
     if (status) return status;
-    int threads = c->tiles < c->threads ? (int)c->tiles : c->threads;
-    if (job->ascent && job->ascent->each > c->tile[0].rows) threads = 1; /* derivatives of an item come from several tiles */
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
+    c->team = c->tiles < c->threads ? (int)c->tiles : c->threads;
+    if (job->ascent && job->ascent->each > c->tile[0].rows) c->team = 1; /* derivatives of an item come from several tiles */
+#pragma omp parallel for schedule(dynamic, 1) num_threads(c->team) if (c->team > 1)
     for (int64_t t = 0; t < c->tiles; t++) crown_walk(job, &c->tile[t], &c->scratch[this_thread()]);
     return NIGH_OK;
 }
