@@ -5,7 +5,6 @@
 #include "core/json.h"
 #include "nigh/io.h"
 #include "nigh/local_lipschitz.h"
-#include "nigh/onnx.h"
 #include "plan/report.h"
 
 #include <math.h>
@@ -161,7 +160,7 @@ static nigh_status prepare(nigh_context *ctx, const words *w, job *j)
     if (kind < 0) return nigh_fail(ctx, NIGH_INVALID, "--forward is '%s'; interval, crown, optimised are allowed", w->forward);
     j->options.forward = (nigh_bound_kind)kind;
     if (w->all + (w->class >= 0) + (w->margin != NULL) > 1) return nigh_fail(ctx, NIGH_INVALID, "--all, --class and --margin exclude each other");
-    nigh_status status = nigh_onnx_read(ctx, w->network, &j->net);
+    nigh_status status = verify_load_network(ctx, w->network, &j->net);
     if (!status) status = outputs_of(ctx, j);
     if (status) return status;
     if (w->monotone >= j->inputs) return nigh_fail(ctx, NIGH_INVALID, "--monotone is %lld; the network has inputs 0 to %lld", (long long)w->monotone, (long long)j->inputs - 1);

@@ -139,6 +139,7 @@ void jacobian_run(jacobian *j, jacobian_batch *batch, const jacobian_pass *pass)
     }
     int64_t chunks = (pass->rows + JACOBIAN_ROWS - 1) / JACOBIAN_ROWS;
     int threads = j->threads < chunks ? j->threads : (int)chunks;
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
     for (int64_t i = 0; i < chunks; i++) {
         int thread = 0;

@@ -140,6 +140,7 @@ void sampler_norms(sampler *s, jacobian_norm norm, bool left, const double *targ
     const bound_graph *g = s->graph;
     int64_t inputs = g->node[0].size, chunks = (n + POINTS - 1) / POINTS;
     int threads = s->threads < chunks ? s->threads : (int)chunks;
+    (void)threads; /* without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (int64_t c = 0; c < chunks; c++) {
         int thread = 0;
