@@ -77,7 +77,7 @@ static void plan(claim_run *run, const images *data, training *t)
     for (int i = 0; i < MAIN; i++) {
         t[i] = base;
         t[i].method = i == IBP ? NIGH_CERTIFIED_IBP : i == USUAL ? NIGH_CERTIFIED_STANDARD : NIGH_CERTIFIED_SABR;
-        t[i].conv = quick ? 0 : 8, t[i].hidden = 2, t[i].width = quick ? 64 : 128;
+        t[i].conv = quick ? 0 : 8, t[i].hidden = 3, t[i].width = quick ? 64 : 128;
         t[i].radius = i == SMALL_BOXES ? 0.1 : 0.12, t[i].epochs = quick ? 30 : 20;
         t[i].samples = quick ? 200 : 2000;
         t[i].seed = nigh_seed_split(seed, 100);

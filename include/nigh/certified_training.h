@@ -68,7 +68,7 @@ typedef struct nigh_certified_options {
     double rate;            /* of Adam, 2e-3; times 0.2 after 5/7 and after 6/7 of the steps */
     double clip;            /* largest norm of a gradient, 10 */
     int attack_steps;       /* 8 */
-    double regulariser;     /* weight of the regularisers at radius 0, falling to 0 with the ramp: 0.5 (IBP, SABR) */
+    double regulariser;     /* weight of the regularisers at radius 0, falling to 0 with the ramp: 0 (0.5 is usual in long trainings; in 20 epochs it cost more than it gave) */
     double tolerance;       /* 0.5 */
     double l1;              /* times the sum of |weights| of linear layers and convolutions: 0 */
     bool keep_weights;      /* begin with the weights that are there; else nigh_certified_draw (IBP, SABR), or their own rules */

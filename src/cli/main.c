@@ -73,7 +73,22 @@ const cli_command cli_commands[] = {
     {"list", "[functions|methods|problems|papers|measures]", "what nigh knows", "", cli_list},
     {"explain", "METHOD", "what a method does, its options, and what was learnt of it here", "", cli_explain},
     {"reduce", "WHAT ...", "fewer rows, smaller graphs, faster string counts", "nigh reduce --help lists what there is.", cli_reduce},
-    {"verify", "NETWORK.onnx PROPERTY.vnnlib", "bounds of networks that are proofs, and counterexamples", "nigh verify --help lists what there is.", cli_verify},
+    {"verify", "NETWORK.onnx PROPERTY.vnnlib | --instances FILE.csv | bounds|local-lipschitz|lipschitz|train|tightness ...", "bounds of networks that are proofs, and counterexamples",
+     "Is there an input in the property's box for which what it calls unsafe holds? The first line says sat (there is one; it follows), unsat (proved:\n"
+     "there is none), timeout or unknown, as in the verification competitions. Exit code 0 unsat, 1 sat, 4 timeout or unknown.\n"
+     "  nigh verify net.onnx prop.vnnlib --timeout 116           nigh verify --instances instances.csv --journal done --report page.html\n"
+     "\n"
+     "unsat is about the real function of the stored weights on the real box that is written in the file, all rounding accounted for; with\n"
+     "--semantics f32 about whatever an evaluation in f32 gives, in any order of additions. sat needs a point that violates in arithmetic rounded\n"
+     "outward and in an evaluation in f32; where the two disagree the answer is unknown (borderline). Files may be gzipped.\n"
+     "\n"
+     "Besides files, each with --help:\n"
+     "  nigh verify bounds NET.onnx --low X --high X         how far outputs can move on a box\n"
+     "  nigh verify local-lipschitz NET.onnx --at x.npy      how fast outputs can change near an input\n"
+     "  nigh verify lipschitz NET.onnx                       how fast they can change anywhere\n"
+     "  nigh verify train DATA --radius E -o net.onnx        a classifier that can be certified\n"
+     "  nigh verify tightness NET.onnx DATA --radius E       what intervals prove of a classifier",
+     cli_verify},
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",

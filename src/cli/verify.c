@@ -16,6 +16,5 @@ int cli_verify(nigh_context *ctx, int argc, char **argv)
 {
     for (const verify_verb *v = verbs; argc >= 2 && v->name; v++)
         if (strcmp(argv[1], v->name) == 0) return v->run(ctx, argc - 1, argv + 1);
-    for (const verify_verb *v = verbs; v->name; v++) fprintf(stderr, "  nigh verify %-16s %s\n", v->name, v->summary);
-    return cli_misuse(ctx, "say what is to be verified");
+    return verify_files(ctx, argc, argv);
 }

@@ -108,10 +108,8 @@ static nigh_status one_run(nigh_context *ctx, const words *w, const verify_sampl
     verify_samples fitted = *s; /* borrowed arrays, reshaped */
     if (!status && is_file(w->network)) status = verify_samples_fit(ctx, net, w->network, &fitted.train);
     if (!status && is_file(w->network)) status = verify_samples_fit(ctx, net, w->network, &fitted.test);
-    if (story->runs == 0) {
-        o.validation = &fitted.test.x, o.validation_labels = &fitted.test.y, o.validation_radius = w->radius;
-        o.checkpoint = w->checkpoint;
-    }
+    if (story->runs == 0) o.checkpoint = w->checkpoint;
+    if (story->runs == 0 && w->report) o.validation = &fitted.test.x, o.validation_labels = &fitted.test.y, o.validation_radius = w->radius; /* curves for the page */
     if (!status) status = nigh_certified_new(ctx, net, &fitted.train.x, &fitted.train.y, &o, &it);
     if (!status) run->initial = mean_tightness(ctx, net, &fitted.test, w);
     double begin = nigh_clock();

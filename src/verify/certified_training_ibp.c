@@ -33,7 +33,7 @@ nigh_certified_options nigh_certified_defaults(nigh_certified_method method)
 {
     bool boxes = method == NIGH_CERTIFIED_IBP || method == NIGH_CERTIFIED_SABR;
     return (nigh_certified_options){.method = method, .radius = 0.1, .low = 0, .high = 1, .lambda = 0.4, .epochs = 30, .ramp = boxes ? 0.3 : 0, .batch = 128, .rate = 2e-3,
-                                    .clip = 10, .attack_steps = 8, .regulariser = boxes ? 0.5 : 0, .tolerance = 0.5};
+                                    .clip = 10, .attack_steps = 8, .tolerance = 0.5};
 }
 
 /* ---- beginning ------------------------------------------------------------------------------------------------------ */

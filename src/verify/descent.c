@@ -1,5 +1,5 @@
 /* Values and gradients of a few points at once. See descent.h. */
-#include "verify/descent.h"
+#include "verify/descent_inside.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,9 +9,15 @@
 struct descent {
     nigh_context *ctx;
     const bound_graph *graph;
+    const descent_passes *passes;
     double **value, **slope, **adjoint; /* [nodes]: results, derivatives of activations, and what the outputs owe to them */
     char *block;
 };
+
+static const descent_passes *descent_passes_get(void)
+{
+    return nigh_cpu() == NIGH_CPU_AVX512 ? &descent_passes_avx512 : nigh_cpu() == NIGH_CPU_AVX2 ? &descent_passes_avx2 : &descent_passes_scalar;
+}
 
 nigh_status descent_new(nigh_context *ctx, const bound_graph *graph, descent **out)
 {
@@ -22,7 +28,7 @@ nigh_status descent_new(nigh_context *ctx, const bound_graph *graph, descent **o
     }
     descent *d = nigh_alloc_zero(ctx, 1, sizeof *d);
     if (!d) return NIGH_MEMORY;
-    *d = (descent){.ctx = ctx, .graph = graph};
+    *d = (descent){.ctx = ctx, .graph = graph, .passes = descent_passes_get()};
     d->block = nigh_alloc(ctx, pointers * sizeof(double *) + numbers * LANES * sizeof(double));
     if (!d->block) return nigh_free(ctx, d), NIGH_MEMORY;
     double *at = (double *)d->block;
@@ -44,71 +50,6 @@ void descent_free(descent *d)
     if (!d) return;
     nigh_free(d->ctx, d->block);
     nigh_free(d->ctx, d);
-}
-
-/* ---- affine maps: y += W x, and x += W^T y ------------------------------------------------------------ */
-
-static void add_scaled(double w, const double *from, double *to)
-{
-    for (int l = 0; l < LANES; l++) to[l] += w * from[l];
-}
-
-/* Four rows together, so that what is read of x serves four sums. */
-static void dense_forward(const bound_node *n, int64_t in, const double *x, double *y)
-{
-    for (int64_t j = 0; j < n->size; j += 4) {
-        int rows = n->size - j < 4 ? (int)(n->size - j) : 4;
-        double sum[4][LANES] = {{0}};
-        const double *w[4];
-        for (int r = 0; r < 4; r++) w[r] = n->weight + (j + (r < rows ? r : 0)) * in;
-        for (int64_t i = 0; i < in; i++)
-            for (int r = 0; r < 4; r++) add_scaled(w[r][i], x + i * LANES, sum[r]);
-        for (int r = 0; r < rows; r++)
-            for (int l = 0; l < LANES; l++) y[(j + r) * LANES + l] += sum[r][l];
-    }
-}
-
-static void dense_backward(const bound_node *n, int64_t in, const double *y, double *x)
-{
-    for (int64_t j = 0; j < n->size; j++) {
-        const double *w = n->weight + j * in, *from = y + j * LANES;
-        bool any = false;
-        for (int l = 0; l < LANES; l++) any |= from[l] != 0;
-        for (int64_t i = 0; any && i < in; i++) add_scaled(w[i], from, x + i * LANES);
-    }
-}
-
-static void sparse_pass(const bound_node *n, const double *from, double *to, bool back)
-{
-    for (int64_t j = 0; j < n->size; j++)
-        for (int64_t e = n->row[j]; e < n->row[j + 1]; e++) {
-            int64_t i = n->column[e];
-            if (back) add_scaled(n->weight[e], from + j * LANES, to + i * LANES);
-            else add_scaled(n->weight[e], from + i * LANES, to + j * LANES);
-        }
-}
-
-/* Both directions of a convolution: from x into y, or (back) from y into x, over the same places. */
-static void window_pass(const bound_node *n, const double *from, double *to, bool back)
-{
-    const bound_window *w = &n->window;
-    int64_t in = w->channels / w->groups, out = w->out_channels / w->groups;
-    for (int64_t oy = 0; oy < w->out_height; oy++)
-        for (int64_t ox = 0; ox < w->out_width; ox++)
-            for (int64_t ky = 0; ky < w->kernel[0]; ky++)
-                for (int64_t kx = 0; kx < w->kernel[1]; kx++) {
-                    int64_t y = oy * w->stride[0] + ky * w->dilation[0] - w->pad[0], x = ox * w->stride[1] + kx * w->dilation[1] - w->pad[1];
-                    if (y < 0 || x < 0 || y >= w->height || x >= w->width) continue;
-                    int64_t field = (y * w->width + x) * w->channels, result = (oy * w->out_width + ox) * w->out_channels;
-                    const double *weight = n->weight + (ky * w->kernel[1] + kx) * in * w->out_channels;
-                    for (int64_t c = 0; c < in; c++)
-                        for (int64_t o = 0; o < w->out_channels; o++) {
-                            int64_t i = field + o / out * in + c, j = result + o;
-                            double v = weight[c * w->out_channels + o];
-                            if (back) add_scaled(v, from + j * LANES, to + i * LANES);
-                            else add_scaled(v, from + i * LANES, to + j * LANES);
-                        }
-                }
 }
 
 /* ---- activations -------------------------------------------------------------------------------------- */
@@ -163,9 +104,9 @@ static void forward(descent *d, int k)
     }
     for (int64_t j = 0; j < n->size; j++)
         for (int l = 0; l < LANES; l++) y[j * LANES + l] = n->bias ? n->bias[j] : 0;
-    if (n->kind == BOUND_DENSE) dense_forward(n, d->graph->node[n->input[0]].size, x, y);
-    if (n->kind == BOUND_SPARSE) sparse_pass(n, x, y, false);
-    if (n->kind == BOUND_CONVOLUTION) window_pass(n, x, y, false);
+    if (n->kind == BOUND_DENSE) d->passes->dense_forward(n, d->graph->node[n->input[0]].size, x, y);
+    if (n->kind == BOUND_SPARSE) d->passes->sparse_pass(n, x, y, false);
+    if (n->kind == BOUND_CONVOLUTION) d->passes->window_pass(n, x, y, false);
     if (n->kind == BOUND_SUM)
         for (int i = 0; i < n->inputs; i++)
             for (int64_t j = 0; j < n->size * LANES; j++) y[j] += n->scale[i] * d->value[n->input[i]][j];
@@ -178,9 +119,9 @@ static void backward(descent *d, int k)
     double *x = n->inputs ? d->adjoint[n->input[0]] : NULL;
     if (n->kind == BOUND_ACTIVATION)
         for (int64_t i = 0; i < n->size * LANES; i++) x[i] += y[i] * d->slope[k][i];
-    if (n->kind == BOUND_DENSE) dense_backward(n, d->graph->node[n->input[0]].size, y, x);
-    if (n->kind == BOUND_SPARSE) sparse_pass(n, y, x, true);
-    if (n->kind == BOUND_CONVOLUTION) window_pass(n, y, x, true);
+    if (n->kind == BOUND_DENSE) d->passes->dense_backward(n, d->graph->node[n->input[0]].size, y, x);
+    if (n->kind == BOUND_SPARSE) d->passes->sparse_pass(n, y, x, true);
+    if (n->kind == BOUND_CONVOLUTION) d->passes->window_pass(n, y, x, true);
     if (n->kind == BOUND_SUM)
         for (int i = 0; i < n->inputs; i++)
             for (int64_t j = 0; j < n->size * LANES; j++) d->adjoint[n->input[i]][j] += n->scale[i] * y[j];

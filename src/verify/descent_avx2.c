@@ -1,0 +1,3 @@
+/* Affine passes of descents, avx2. */
+#define PASSES descent_passes_avx2
+#include "verify/descent.inc"

@@ -1,0 +1,3 @@
+/* Affine passes of descents, avx512. */
+#define PASSES descent_passes_avx512
+#include "verify/descent.inc"
