@@ -205,8 +205,9 @@ static nigh_status timed(claim_run *run)
     claim_net net = {0};
     nigh_lipschitz_result r = {0};
     nigh_status status = net_plain(run->ctx, 3, size, NIGH_LIPSCHITZ_RELU, &net);
+    double began = nigh_clock_cpu();
     if (!status) status = bound_of(run, &net, (nigh_lipschitz_options){.samples = -1}, &r);
-    if (!status) claim_bar(run, "256 relus in one layer: seconds", r.seconds, CLAIM_AT_MOST, 5, NULL);
+    if (!status) claim_bar(run, "256 relus in one layer: CPU seconds of all threads", nigh_clock_cpu() - began, CLAIM_AT_MOST, 5, NULL);
     nigh_lipschitz_result_free(run->ctx, &r);
     net_free(&net);
     return status;

@@ -52,7 +52,7 @@ typedef struct nigh_lipschitz_options {
     double seconds;            /* for the solver, in all; 0: no limit. What is reached then is proved and given */
     int64_t most;              /* largest order of a program; 0: 1600. Larger networks are cut between layers, and bounds of the parts multiplied (L2 only) */
     int64_t split;             /* cut after so many activations; 0: only where `most` asks for it */
-    int64_t group;             /* what activations named "max-min" or "group-sort" are not: 0; else all element-wise activations of a network's layers are taken as sorted groups of this size */
+    int64_t group;             /* networks: above 1, relus stand for sorted groups of this size (files that cannot say so); 0: relus are relus */
     int samples;               /* points for the lower bound; 0: 64, -1: none */
     uint64_t seed;
 } nigh_lipschitz_options;

@@ -310,6 +310,16 @@ static bool predict_and_correct(stepper *s, bool hurry)
 
 static double cost_of(const sdp_problem *p, const double *y) { return product(p->variables, p->cost, y); }
 
+/* The dual program's value at X, less what rounding has left of tr(F_i X) = cost_i, for multipliers up to three times those at hand. */
+static double dual_value(stepper *s, const double *y, double value)
+{
+    const sdp_problem *p = s->p;
+    double off = 0;
+    traces(p, s->x, s->rows_x, s->predicted);
+    for (int64_t i = 0; i < p->variables; i++) off += 2 * fabs(s->predicted[i] - p->cost[i]) * y[i];
+    return value - product(p->n * p->n, s->m, s->x) - off;
+}
+
 /* One step; false when precision is at its end. */
 static bool step_once(stepper *s, double gap, double *y, sdp_result *r)
 {
@@ -318,7 +328,6 @@ static bool step_once(stepper *s, double gap, double *y, sdp_result *r)
     const bool hurry = s->missing < 1e-9 || product(all, s->m, s->x) > 0.9 * gap * r->value;
     if (!invert(s)) return false;
     look_through(p, s->inverse, s->rows, s->square);
-    look_through(p, s->x, s->rows_x, s->square_x);
     traces(p, s->inverse, s->rows, s->gradient);
     schur(s);
     if (!factor(p->variables, s->hessian) || !predict_and_correct(s, hurry)) return false;
@@ -329,7 +338,8 @@ static bool step_once(stepper *s, double gap, double *y, sdp_result *r)
     for (int64_t i = 0; i < p->variables; i++) y[i] += step_m * s->dy[i];
     s->missing *= 1 - step_x;
     r->value = cost_of(p, y);
-    if (s->missing < 1e-9) r->lower = fmax(r->lower, r->value - product(all, s->m, s->x));
+    look_through(p, s->x, s->rows_x, s->square_x);
+    if (s->missing < 1e-9) r->lower = fmax(r->lower, dual_value(s, y, r->value));
     return true;
 }
 
@@ -351,6 +361,7 @@ static bool start_dual(stepper *s)
     double m = product(p->variables, s->dy, p->cost) / product(p->variables, s->dy, s->gradient);
     if (!(m > 0 && m < INFINITY)) return false;
     for (int64_t i = 0; i < all; i++) s->x[i] *= m;
+    look_through(p, s->x, s->rows_x, s->square_x);
     return true;
 }
 
