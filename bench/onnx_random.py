@@ -3,11 +3,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from onnx_random_fields import SINCE, Skip, conv, conv_transpose, norms, pool, resize
+
 OPSETS = [9, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21]
-
-
-class Skip(Exception):
-    pass
 
 
 class Graph:
@@ -52,10 +50,10 @@ class Graph:
         self.shape[name] = list(shape)
         return name
 
-    def model(self, outputs):
+    def model(self, outputs, typed=False):
         def info(name, typ=TensorProto.FLOAT):
             return helper.make_tensor_value_info(name, typ, self.shape.get(name))
-        graph = helper.make_graph(self.nodes, 'g', [info(i) for i in self.inputs], [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs], self.tensors)
+        graph = helper.make_graph(self.nodes, 'g', [info(i) for i in self.inputs], [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) if typed else onnx.ValueInfoProto(name=o) for o in outputs], self.tensors)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid('', self.opset)], ir_version=8 if self.opset < 19 else 10)
 
     def add(self, op, inputs, outputs=1, **attributes):
@@ -91,8 +89,7 @@ class Graph:
 
 UNARY = ['Abs', 'Cos', 'Erf', 'Neg', 'Relu', 'Sigmoid', 'Sin', 'Softplus', 'Softsign', 'Tanh', 'Identity', 'Elu', 'LeakyRelu', 'Selu', 'HardSigmoid', 'Celu', 'ThresholdedRelu', 'Shrink']
 JUMPS = ['Floor', 'Ceil', 'Round', 'Sign']
-SINCE = {'Celu': 12, 'HardSwish': 14, 'Mish': 18, 'Gelu': 20, 'Round': 11, 'Einsum': 12, 'Trilu': 14, 'CumSum': 11, 'GroupNormalization': 21, 'LayerNormalization': 17, 'Range': 11, 'LessOrEqual': 12,
-         'GreaterOrEqual': 12}
+
 
 
 def unary(g, x):
@@ -453,132 +450,52 @@ def softmax(g, x):
     return g.add(g.pick(['Softmax', 'Softmax', 'LogSoftmax']), [x], axis=axis)
 
 
-def norms(g, x):
-    s = g.shape[x]
-    op = g.pick(['LayerNormalization', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization', 'LpNormalization', 'MeanVarianceNormalization', 'LRN'])
-    if SINCE.get(op, 0) > g.opset or len(s) < 2:
-        raise Skip(op)
-    c = s[1]
-    eps = {'epsilon': 1e-3} if g.chance(0.5) else {}
-    if op == 'LayerNormalization':
-        axis = g.whole(1, len(s) - 1)
-        dims = s[axis:]
-        if np.prod(dims) < 3:
-            raise Skip('small')
-        return g.add(op, [x, g.tensor(g.weights(*dims))] + ([g.tensor(g.weights(*dims))] if g.chance(0.7) else []), axis=axis - (len(s) if g.chance(0.5) else 0), **eps)
-    if op == 'BatchNormalization':
-        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c)), g.tensor(g.weights(c)), g.tensor(g.weights(c, positive=True))], **eps)
-    if op == 'LpNormalization':
-        x = g.add('Add', [g.add('Abs', [x]), g.tensor(np.float32(0.1))])
-        return g.add(op, [x], p=g.whole(1, 2), axis=g.whole(-len(s), len(s) - 1))
-    if len(s) < 3 or (op in ('LRN', 'MeanVarianceNormalization') and len(s) != 4) or np.prod(s[2:]) < 4:
-        raise Skip(op)
-    if op == 'InstanceNormalization':
-        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], **eps)
-    if op == 'GroupNormalization':
+def fixed(g, x):
+    """Operators on fixed tensors alone, whose mean then joins x."""
+    names = list(g.inputs)
+    c = g.tensor(g.weights(*[g.whole(1, 4) for _ in range(g.whole(2, 4))]))
+    g.inputs, values = [c], g.values
+    g.values = [c]
+    try:
+        y = c
+        for _ in range(g.whole(1, 3)):
+            y = g.pick([m for m in MAKERS if m not in (fixed, joined)])(g, y)
+            g.values.append(y)
+    finally:
+        g.inputs, g.values = names, values
+    if g.shape[y]:
+        y = g.axes('ReduceMean', y, list(range(len(g.shape[y]))), 18, keepdims=0)
+    return g.add('Add', [x, y])
+
+
+def joined(g, x):
+    """Sizes and ranges computed from x; casts; what only old or new opsets have."""
+    kind, s = g.whole(0, 5), g.shape[x]
+    if not s:
+        raise Skip('number')
+    if kind == 0 and g.opset >= 11:
+        n = g.add('Gather', [g.add('Shape', [x]), g.tensor(np.int64(-1))], axis=0)
+        steps = g.add('Cast', [g.add('Range', [g.tensor(np.int64(0)), n, g.tensor(np.int64(1))])], to=TensorProto.FLOAT)
+        return g.add('Add', [x, g.add('Mul', [steps, g.tensor(np.float32(0.1))])])
+    if kind == 1:
+        size = g.add('Cast', [g.add('Size', [x])], to=TensorProto.FLOAT)
+        return g.add('Div', [x, g.add('Sqrt', [size])])
+    if kind == 2 and g.opset < 10 and len(s) == 4:
+        return g.add('Upsample', [x, g.tensor(np.array([1, 1, 2, 3], np.float32))], mode=g.pick(['nearest', 'linear']))
+    if kind == 3:
+        return g.add('Cast', [g.add('Cast', [inner(g)], to=TensorProto.INT64)], to=TensorProto.FLOAT)
+    if kind == 4:
+        return g.add('Tan', [g.add('Tanh', [x])])
+    if kind == 5 and len(s) >= 3 and g.opset >= 21:
+        c = s[1]
         groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
-        return g.add(op, [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups, **eps)
-    if op == 'LRN':
-        return g.add(op, [x], size=g.whole(1, 5), alpha=0.3, beta=0.6, bias=1.2)
-    return g.add(op, [x])
-
-
-def windows(g, s, dims, most=3):
-    k = [g.whole(1, min(most, d)) for d in s[2:]]
-    more = {}
-    if g.chance(0.6):
-        more['strides'] = [g.whole(1, 3) for _ in k]
-    mode = g.whole(0, 4)
-    if mode <= 1:
-        more['pads'] = [g.whole(0, a - 1) for a in k] + [g.whole(0, a - 1) for a in k]
-    elif mode == 2:
-        more['auto_pad'] = g.pick(['SAME_UPPER', 'SAME_LOWER', 'VALID'])
-    return k, more
-
-
-def conv(g, x):
-    s = g.shape[x]
-    if not 3 <= len(s) <= 5:
-        raise Skip('conv')
-    k, more = windows(g, s, len(s) - 2)
-    c, groups = s[1], g.pick([d for d in range(1, s[1] + 1) if s[1] % d == 0])
-    if g.chance(0.3) and 'auto_pad' not in more:
-        more['dilations'] = [g.whole(1, 2) for _ in k]
-    out = groups * g.whole(1, 3)
-    if out > 12:
-        raise Skip('wide')
-    w = g.tensor(g.weights(out, c // groups, *k, fan=c // groups * np.prod(k)))
-    return g.add('Conv', [x, w] + ([g.tensor(g.weights(out))] if g.chance(0.6) else []), group=groups, kernel_shape=k if g.chance(0.7) else None, **more)
-
-
-def conv_transpose(g, x):
-    s = g.shape[x]
-    if not 3 <= len(s) <= 5:
-        raise Skip('conv')
-    c = s[1]
-    groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
-    k, stride = [g.whole(1, 3) for _ in s[2:]], [g.whole(1, 3) for _ in s[2:]]
-    more = {'strides': stride}
-    mode = g.whole(0, 3)
-    if mode == 0:
-        more['pads'] = [g.whole(0, a - 1) for a in k] + [g.whole(0, a - 1) for a in k]
-    elif mode == 1:
-        more['auto_pad'] = g.pick(['SAME_UPPER', 'SAME_LOWER', 'VALID'])
-    if mode != 1 and g.chance(0.4):
-        more['output_padding'] = [g.whole(0, t - 1) for t in stride]
-    if g.chance(0.3):
-        more['dilations'] = [g.whole(1, 2) for _ in k]
-    w = g.tensor(g.weights(c, g.whole(1, 3), *k, fan=c // groups * np.prod(k)))
-    out = groups * g.shape[w][1]
-    return g.add('ConvTranspose', [x, w] + ([g.tensor(g.weights(out))] if g.chance(0.6) else []), group=groups, **more)
-
-
-def pool(g, x):
-    s = g.shape[x]
-    if not 3 <= len(s) <= 5:
-        raise Skip('pool')
-    op = g.pick(['MaxPool', 'AveragePool', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'])
-    if op[0] == 'G':
-        return g.add(op, [x])
-    k, more = windows(g, s, len(s) - 2)
-    if g.opset >= 10 and g.chance(0.4) and 'auto_pad' not in more:
-        more['ceil_mode'] = 1
-    if op == 'AveragePool' and 'SAME' in more.get('auto_pad', '') and any(a < t for a, t in zip(k, more.get('strides', [1] * 9))):
-        raise Skip('left open by the format')
-    if op == 'AveragePool' and g.chance(0.5):
-        more['count_include_pad'] = 1
-    if op == 'MaxPool' and g.opset >= 10 and g.chance(0.3) and 'auto_pad' not in more:
-        more['dilations'] = [g.whole(1, 2) for _ in k]
-    if any(d * (a - 1) >= n for d, a, n in zip(more.get('dilations', [1] * 9), k, s[2:])):
-        raise Skip('a window beyond the image')
-    return g.add(op, [x], kernel_shape=k, **more)
-
-
-def resize(g, x):
-    s = g.shape[x]
-    if len(s) < 3 or len(s) > 5 or g.opset < 11:
-        raise Skip('resize')
-    mode = g.pick(['nearest', 'linear', 'cubic'])
-    if mode == 'cubic' and len(s) != 4:
-        raise Skip('cubic')
-    place = g.pick(['half_pixel', 'asymmetric', 'align_corners', 'pytorch_half_pixel'] + (['half_pixel_symmetric'] if g.opset >= 19 else []))
-    more = {'mode': mode, 'coordinate_transformation_mode': place}
-    if mode == 'nearest':
-        more['nearest_mode'] = g.pick(['floor', 'ceil', 'round_prefer_floor', 'round_prefer_ceil'])
-    if mode == 'cubic' and g.chance(0.5):
-        more['cubic_coeff_a'] = -0.5
-    if mode == 'cubic' and g.chance(0.3):
-        more['exclude_outside'] = 1
-    empty = '' if g.opset >= 13 else g.tensor(np.zeros(0, np.float32), constant=False)
-    if g.chance(0.5):
-        sizes = s[:2] + [g.whole(1, 2 * d + 1) for d in s[2:]]
-        return g.add('Resize', [x, empty, empty, g.ints(*sizes)], **more)
-    scales = [1.0, 1.0] + [float(g.pick([1.0, 2.0, 3.0, 0.5, 1.5, 0.7])) for _ in s[2:]]
-    return g.add('Resize', [x, empty, g.tensor(np.array(scales, np.float32))], **more)
+        if np.prod(s[1:]) / groups >= 4:
+            return g.add('GroupNormalization', [x, g.tensor(g.weights(c)), g.tensor(g.weights(c))], num_groups=groups)
+    return g.add('Dropout', [x])
 
 
 MAKERS = [unary, unary, unary, jump, positive, binary, binary, binary, clip, prelu, gemm, gemm, matmul, matmul, einsum, attention, reshape, squeeze, transpose, concat, concat, split, slices, gather,
-          pad, tile, matrices, reduce, reduce, softmax, norms, norms, conv, conv, conv, conv_transpose, pool, pool, resize, resize]
+          pad, tile, matrices, reduce, reduce, softmax, norms, norms, conv, conv, conv, conv_transpose, pool, pool, resize, resize, fixed, joined, joined]
 
 
 def random_model(seed):
@@ -610,5 +527,5 @@ def random_model(seed):
     g.inputs = [i for i in g.inputs if i in used]
     if not g.inputs:
         return None
-    model = onnx.shape_inference.infer_shapes(g.model(outputs))
+    model = onnx.shape_inference.infer_shapes(g.model(outputs, typed=True))
     return model, sorted(set(g.ops)), {f'x{i}': rng.standard_normal(g.shape[n]).astype(np.float32) for i, n in enumerate(g.inputs)}

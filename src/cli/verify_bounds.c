@@ -1,7 +1,6 @@
 /* nigh verify bounds: in what range the outputs of a network stay over a box of inputs. */
 #include "cli/verify.h"
 
-#include "cli/verify_samples.h"
 #include "core/json.h"
 #include "nigh/io.h"
 #include "verify/outputs.h"
@@ -198,7 +197,7 @@ static nigh_status run(nigh_context *ctx, const words *w)
     nigh_bound_kind kind = NIGH_BOUND_CROWN;
     nigh_verify_options options;
     nigh_status status = read_words(ctx, w, &kind, &options);
-    if (!status) status = verify_network_read(ctx, w->path, &net);
+    if (!status) status = verify_load_network(ctx, w->path, &net);
     if (!status) status = outputs_graph(ctx, net, false, &graph);
     if (!status) status = answer(ctx, w, graph, kind, &options);
     bound_graph_free(graph);

@@ -208,7 +208,6 @@ void onnx_fold(onnx_reader *r, const onnx_operator *op)
         for (int k = 0; k < in.values; k++) there = there || !strcmp(in.value[k].name, r->node->input[i]);
         const onnx_value *v = there ? NULL : onnx_in(r, i);
         if (v) in.value[in.values++] = (onnx_value){v->name, v->hash, v->tensor, -1, -1};
-        if (v && !v->tensor->count) onnx_fail(&in, NIGH_UNSUPPORTED, "input %d is a fixed tensor without numbers", i);
     }
     if (!in.status) op->read(&in);
     take_results(r, &in);

@@ -213,7 +213,8 @@ int onnx_layer(onnx_reader *r, int i)
     const onnx_value *found = onnx_in(r, i);
     if (!found) return -1;
     onnx_value *v = &r->value[found - r->value];
-    if (v->layer < 0 && v->tensor) {
+    if (v->layer < 0 && v->tensor && !v->tensor->count) onnx_fail(r, NIGH_UNSUPPORTED, "input %d is a fixed tensor without numbers", i);
+    else if (v->layer < 0 && v->tensor) {
         int weight = onnx_weight(r, v->name, v->tensor->ndim, v->tensor->dim, v->tensor->data);
         v->layer = onnx_add(r, "constant", 0, NULL, 1, &weight, 0, NULL);
         if (v->layer >= 0 && weight >= 0) nigh_parameters_at(nigh_network_parameters(r->net), weight)->frozen = true;

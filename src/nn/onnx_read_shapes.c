@@ -134,15 +134,20 @@ static void blocks(onnx_reader *r)
 
 static void concat(onnx_reader *r)
 {
-    int input[1024], n = r->node->inputs, rank = -1;
+    int input[1024], count = r->node->inputs, n = 0, rank = -1;
     int64_t axis = onnx_int(r, "axis", 0);
     bool last = true;
-    if (n < 1 || n > 1024) onnx_fail(r, NIGH_UNSUPPORTED, "%d inputs; 1 to 1024 are read", n);
-    for (int i = 0; i < n && !r->status; i++) {
+    if (count < 1 || count > 1024) onnx_fail(r, NIGH_UNSUPPORTED, "%d inputs; 1 to 1024 are read", count);
+    for (int i = 0; i < count && !r->status; i++) {
         const onnx_value *v = onnx_in(r, i);
         last = last && v && !v->tensor && v->last >= 0;
     }
-    for (int i = 0; i < n && !r->status; i++) input[i] = last ? onnx_in(r, i)->last : onnx_layer(r, i);
+    for (int i = 0; i < count && !r->status; i++) {
+        const onnx_value *v = onnx_in(r, i);
+        if (!v || (v->tensor && !v->tensor->count)) continue; /* empty lists of sizes */
+        input[n++] = last ? v->last : onnx_layer(r, i);
+    }
+    if (!n) onnx_fail(r, NIGH_UNSUPPORTED, "nothing but empty tensors");
     if (r->status) return;
     rank = onnx_shape(r, input[0])->ndim;
     axis = onnx_axis(r, axis, rank);

@@ -51,12 +51,40 @@ static nigh_status cut_linear(nigh_context *ctx, bounds *b, const bound_graph *g
     return status;
 }
 
+/* Each row in a domain of its own, so that its slopes are. */
+static nigh_status cut_optimised(nigh_context *ctx, bounds *b, const bound_graph *g, const bounds_batch *batch, double *low, double *high)
+{
+    int64_t size = g->node[g->output].size, room = 2 * size < ROWS ? 2 * size : ROWS;
+    bounds_batch many = {0};
+    double *row = nigh_alloc(ctx, (size_t)(room * size) * sizeof *row), bound[ROWS];
+    nigh_status status = row ? bounds_batch_new(ctx, g, room, BOUNDS_SLOPE, &many) : NIGH_MEMORY;
+    for (int64_t first = 0; first < 2 * size && !status; first += room) {
+        int64_t count = 2 * size - first < room ? 2 * size - first : room;
+        many.domains = count;
+        memset(row, 0, (size_t)(count * size) * sizeof *row);
+        for (int64_t i = 0; i < count; i++) {
+            bounds_batch_copy(g, batch, 0, &many, i);
+            row[i * size + (first + i) / 2] = (first + i) % 2 ? -1 : 1;
+        }
+        bounds_slopes(g, &many, 0);
+        bounds_rows rows = {.node = g->output, .rows = 1, .coefficient = row, .bound = bound};
+        status = bounds_optimise(b, &many, &rows, NULL);
+        if (!status) cut(bound, first / 2, count / 2, low, high);
+        if (!status) status = nigh_poll(ctx);
+    }
+    bounds_batch_free(ctx, g, &many);
+    nigh_free(ctx, row);
+    return status;
+}
+
 static nigh_status run(nigh_context *ctx, bounds *b, const bound_graph *g, nigh_bound_kind kind, bounds_batch *batch, double *low, double *high)
 {
     bounds_interval(b, batch, false);
     nigh_status status = kind == NIGH_BOUND_INTERVAL ? NIGH_OK : bounds_crown(b, batch, 0);
+    if (!status && kind == NIGH_BOUND_OPTIMISED) status = bounds_tighten(b, batch, NULL);
     bounds_interval_of(b, batch, g->output, low, high);
     if (!status && kind != NIGH_BOUND_INTERVAL) status = cut_linear(ctx, b, g, batch, low, high);
+    if (!status && kind == NIGH_BOUND_OPTIMISED) status = cut_optimised(ctx, b, g, batch, low, high);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "verify/round.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TURN 3.14159265358979323846
 
@@ -87,6 +88,7 @@ static void widen(bound_function f, double low, double high, double *out_low, do
 void relax_enclose(bound_function f, const double p[2], int64_t n, const double *low, const double *high, bool single, double *out_low, double *out_high)
 {
     if (f == BOUND_RELU) {
+#pragma omp simd
         for (int64_t i = 0; i < n; i++) {
             double l = low[i] < 0 ? 0 : low[i], h = high[i] < 0 ? 0 : high[i];
             out_low[i] = l;
@@ -103,32 +105,44 @@ void relax_enclose(bound_function f, const double p[2], int64_t n, const double 
 
 /* ---- lines --------------------------------------------------------------------------------------------- */
 
-/* The chord of an unstable relu, slope and shift rounded up: convex, it is below the line when it is at both ends. */
-static void relu_lines(int64_t n, const double *low, const double *high, const double *slope, double *lower_slope, double *lower_shift, double *upper_slope, double *upper_shift)
+/*
+ * x > 0 ? x : left x with left <= 1, which is convex: above the chord, whose shift covers both ends with what rounding can take; below a line through 0. Plain loops, for they are what
+ * most networks need.
+ */
+static void bent_lines(double left, int64_t n, const double *low, const double *high, const double *slope, double *lower_slope, double *lower_shift, double *upper_slope, double *upper_shift)
 {
+    for (int64_t i = 0; i < n && !slope; i++) lower_slope[i] = high[i] > -low[i] ? 1 : left;
+    if (slope && slope != lower_slope) memcpy(lower_slope, slope, (size_t)n * sizeof *slope);
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        double l = low[i], h = high[i], up = h / (h - l) * (1 + 0x1p-50), shift = round_up(-l * up), free = slope ? slope[i] : h > -l ? 1 : 0;
-        bool on = l >= 0, off = h <= 0;
-        free = free < 0 ? 0 : free > 1 ? 1 : free;
-        lower_slope[i] = on ? 1 : off ? 0 : free;
-        upper_slope[i] = on ? 1 : off ? 0 : up;
+        double l = low[i], h = high[i], up = (h - left * l) / (h - l), at_low = (left - up) * l, at_high = (1 - up) * h, free = lower_slope[i];
+        double size = fabs(left * l) + fabs(up * l) + h + fabs(up * h), shift = (at_low > at_high ? at_low : at_high) + (size * 0x1p-50 + ROUND_TINY);
+        free = free < left ? left : free;
+        free = free > 1 ? 1 : free;
+        free = h <= 0 ? left : free; /* one line on the side where the interval is */
+        up = h <= 0 ? left : up;
+        shift = h <= 0 ? 0 : shift;
+        lower_slope[i] = l >= 0 ? 1 : free;
+        upper_slope[i] = l >= 0 ? 1 : up;
         lower_shift[i] = 0;
-        upper_shift[i] = on || off ? 0 : shift;
+        upper_shift[i] = l >= 0 ? 0 : shift;
     }
 }
+
+/* Widths beyond f64, and numbers so small that quotients lose their digits. */
+static bool extreme(double low, double high) { return low < 0 && high > 0 && !(high - low > 0x1p-900 && high - low < 0x1p1000); }
 
 void relax_lines(bound_function f, const double p[2], int64_t n, const double *low, const double *high, const double *slope, bool single, double *lower_slope,
                  double *lower_shift, double *upper_slope, double *upper_shift)
 {
-    if (f == BOUND_RELU) {
-        relu_lines(n, low, high, slope, lower_slope, lower_shift, upper_slope, upper_shift);
-        for (int64_t i = 0; i < n; i++) /* widths beyond f64, and numbers so small that quotients lose their digits */
-            if (low[i] < 0 && high[i] > 0 && !(high[i] - low[i] > 0x1p-900 && high[i] - low[i] < 0x1p1000))
-                relax_pair(f, p, low[i], high[i], slope ? &slope[i] : NULL, single, &lower_slope[i], &lower_shift[i], &upper_slope[i], &upper_shift[i]);
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        relax_pair(f, p, low[i], high[i], slope ? &slope[i] : NULL, single, &lower_slope[i], &lower_shift[i], &upper_slope[i], &upper_shift[i]);
+    bool bent = f == BOUND_RELU || f == BOUND_ABS || (f == BOUND_LEAKY && p[0] <= 1 && p[0] > -1e3 && !single);
+    if (bent) bent_lines(f == BOUND_RELU ? 0 : f == BOUND_ABS ? -1 : p[0], n, low, high, slope, lower_slope, lower_shift, upper_slope, upper_shift);
+    int64_t apart = bent ? 0 : n;
+#pragma omp simd reduction(+ : apart)
+    for (int64_t i = 0; i < n; i++) apart += extreme(low[i], high[i]);
+    for (int64_t i = 0; i < n && apart; i++)
+        if (!bent || extreme(low[i], high[i]))
+            relax_pair(f, p, low[i], high[i], slope ? &slope[i] : NULL, single, &lower_slope[i], &lower_shift[i], &upper_slope[i], &upper_shift[i]);
 }
 
 bool relax_linear(bound_function f, const double p[2], double low, double high)

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { STEPS = 40, SAMPLES = 33 };
+enum { STEPS = 24, SAMPLES = 33 };
 
 /* sign f: what is bounded from below. */
 typedef struct shape {
@@ -37,23 +37,39 @@ static double below(const shape *s, double k, double x)
     return (v - t) - error * (1 + 0x1p-40) - (fabs(v) + fabs(t)) * 0x1p-50 - ROUND_TINY;
 }
 
-/* Where s - k z is about least over a convex piece. */
-static double bottom(const shape *s, double k, double from, double to)
+/* A place between a and b where q, of other signs at both, is about 0: the secant that halves the end which stays ("Illinois", Dowell and Jarratt 1971). */
+typedef double place_fn(const shape *s, double k, double x);
+
+static double root(place_fn *q, const shape *s, double k, double a, double b)
 {
+    double qa = q(s, k, a), qb = q(s, k, b), close = fabs(b - a) * 1e-9, x = 0.5 * a + 0.5 * b;
+    for (int i = 0; i < STEPS && fabs(b - a) > close && qb != 0; i++) {
+        double t = (a * qb - b * qa) / (qb - qa), qt;
+        x = t > fmin(a, b) && t < fmax(a, b) ? t : 0.5 * a + 0.5 * b;
+        qt = q(s, k, x);
+        if ((qt < 0) == (qb < 0)) qa *= 0.5;
+        else a = b, qa = qb;
+        if (fabs(x - b) <= close) return x;
+        b = x, qb = qt;
+    }
+    return x;
+}
+
+static double steeper(const shape *s, double k, double x) { return slope_at(s, x) - k; }
+
+/* Where s - k z is about least over a convex piece; `hint` when its slope is k. */
+static double bottom(const shape *s, double k, double from, double to, double hint)
+{
+    if (hint >= from && hint <= to && fabs(slope_at(s, hint) - k) <= 1e-12 * fabs(k)) return hint;
     if (slope_at(s, from) >= k) return from;
     if (slope_at(s, to) <= k) return to;
-    for (int i = 0; i < STEPS; i++) {
-        double middle = 0.5 * (from + to);
-        if (slope_at(s, middle) < k) from = middle;
-        else to = middle;
-    }
-    return 0.5 * (from + to);
+    return root(steeper, s, k, from, to);
 }
 
 /* At most s(z) - k z over a convex piece: its tangent at t, whose slope is known within an error. */
-static double least_convex(const shape *s, double k, double from, double to)
+static double least_convex(const shape *s, double k, double from, double to, double hint)
 {
-    double t = bottom(s, k, from, to), error, d = s->sign * relax_slope(s->f, s->p, t, &error) - k;
+    double t = bottom(s, k, from, to, hint), error, d = s->sign * relax_slope(s->f, s->p, t, &error) - k;
     double more = error + (fabs(d) + fabs(k)) * 0x1p-50, loss = 0;
     if (from < t && d + more > 0) loss = (d + more) * (t - from);
     if (to > t && d - more < 0) loss = fmax(loss, (more - d) * (to - t));
@@ -61,12 +77,12 @@ static double least_convex(const shape *s, double k, double from, double to)
 }
 
 /* At most s(z) - k z over all pieces. */
-static double least(const shape *s, double k, const relax_pieces *pieces)
+static double least(const shape *s, double k, const relax_pieces *pieces, double hint)
 {
     double m = INFINITY;
     for (int i = 0; i < pieces->n; i++) {
         double from = pieces->from[i], to = pieces->to[i];
-        if (pieces->bend[i] * s->sign > 0 && from < to) m = fmin(m, least_convex(s, k, from, to));
+        if (pieces->bend[i] * s->sign > 0 && from < to) m = fmin(m, least_convex(s, k, from, to, hint));
         else m = fmin(m, fmin(below(s, k, from), below(s, k, to)));
     }
     return m - pieces->between * (1 + 0x1p-40) - ROUND_TINY;
@@ -80,27 +96,26 @@ static double chord(const shape *s, double a, double b)
     return isfinite(k) ? k : slope_at(s, a);
 }
 
+/* How far above its tangent at t the function is at the end `far`. */
+static double over(const shape *s, double far, double t) { return value(s, far) - value(s, t) - slope_at(s, t) * (far - t); }
+
 /* The place t of the convex piece [from, to] whose tangent passes through the end `far`, beyond it; the far end of the piece when there is none. */
 static double touch(const shape *s, double from, double to, double far)
 {
-    double end = value(s, far), near = far > to ? to : from, away = far > to ? from : to;
-    if (end - value(s, away) <= slope_at(s, away) * (far - away)) return away;
-    for (int i = 0; i < STEPS; i++) {
-        double middle = 0.5 * (near + away);
-        if (end - value(s, middle) <= slope_at(s, middle) * (far - middle)) near = middle;
-        else away = middle;
-    }
-    return 0.5 * (near + away);
+    double near = far > to ? to : from, away = far > to ? from : to;
+    if (over(s, far, away) <= 0) return away;
+    if (over(s, far, near) >= 0) return near;
+    return root(over, s, far, near, away);
 }
 
-/* One bend up and one down: the convex piece's envelope goes over to a line to the other end. */
-static double slope_of_two(const shape *s, const relax_pieces *pieces, double place)
+/* One bend up and one down: the convex piece's envelope goes over to a line to the other end. *hint: where the line touches. */
+static double slope_of_two(const shape *s, const relax_pieces *pieces, double place, double *hint)
 {
     int convex = pieces->bend[0] * s->sign > 0 ? 0 : 1;
     double from = pieces->from[convex], to = pieces->to[convex], far = convex ? pieces->from[0] : pieces->to[1];
-    double t = touch(s, from, to, far), z = far > to ? fmin(place, t) : fmax(place, t);
-    if (z != t) return slope_at(s, z);
-    return chord(s, t, far);
+    double t = touch(s, from, to, far), z = far > to ? fmin(place, t) : fmax(place, t), k = z != t || (t != from && t != to) ? slope_at(s, z) : chord(s, t, far);
+    *hint = z;
+    return k;
 }
 
 /* The envelope of samples, kinks among them. */
@@ -125,17 +140,18 @@ static double slope_of_samples(const shape *s, const relax_pieces *pieces, doubl
     return hull > 1 ? (y[i + 1] - y[i]) / (x[i + 1] - x[i]) : (value(s, high) - value(s, low)) / (high - low);
 }
 
-/* The slope of the lower envelope of s at a place. */
-static double envelope(const shape *s, const relax_pieces *pieces, double low, double high, double place)
+/* The slope of the lower envelope of s at a place; *hint: where a convex piece may have that slope. */
+static double envelope(const shape *s, const relax_pieces *pieces, double low, double high, double place, double *hint)
 {
     int up = 0, down = 0;
     for (int i = 0; i < pieces->n; i++) {
         up += pieces->bend[i] * s->sign > 0 && pieces->from[i] < pieces->to[i];
         down += pieces->from[i] < pieces->to[i] && pieces->bend[i] * s->sign <= 0;
     }
+    *hint = place;
     if (up == 1 && !down) return slope_at(s, place);
     if (pieces->n == 1) return chord(s, low, high);
-    if (up == 1 && down == 1 && pieces->n == 2) return slope_of_two(s, pieces, place);
+    if (up == 1 && down == 1 && pieces->n == 2) return slope_of_two(s, pieces, place, hint);
     return slope_of_samples(s, pieces, low, high, place);
 }
 
@@ -168,9 +184,9 @@ static bool kinked(bound_function f) { return f == BOUND_RELU || f == BOUND_LEAK
 static void line_below(const shape *s, const relax_pieces *pieces, double low, double high, const double *free, double *slope, double *shift)
 {
     double place = free && !kinked(s->f) ? low + fmin(fmax(*free, 0), 1) * (high - low) : 0.5 * low + 0.5 * high;
-    double k = kinked(s->f) ? (pieces->n == 1 ? slope_at(s, high) : kinked_slope(s, low, high, free)) : envelope(s, pieces, low, high, fmin(fmax(place, low), high));
+    double hint = low, k = kinked(s->f) ? (pieces->n == 1 ? slope_at(s, high) : kinked_slope(s, low, high, free)) : envelope(s, pieces, low, high, fmin(fmax(place, low), high), &hint);
     *slope = k;
-    *shift = isfinite(k) ? least(s, k, pieces) : -INFINITY;
+    *shift = isfinite(k) ? least(s, k, pieces, hint) : -INFINITY;
 }
 
 static void constants(double low, double high, double *lower_slope, double *lower_shift, double *upper_slope, double *upper_shift)

@@ -130,6 +130,7 @@ static nigh_status take_outcome(search *s)
     r->visited += b->count;
     for (int64_t i = 0; i < b->count; i++) {
         if (b->depth[i] > r->depth) r->depth = b->depth[i];
+        if (b->hit[i] && !s->options->try) r->why = "stuck"; /* no proof is to be had */
         if (b->hit[i] && s->options->try && s->options->try(s->options->user, b->point + i * s->query->graph->inputs)) {
             r->answer = SEARCH_UNSAFE;
             return NIGH_OK;
@@ -164,8 +165,9 @@ static nigh_status run(search *s)
     }
     for (int64_t i = 0; i < s->stack.count; i++) r->bound = fmin(r->bound, s->stack.value[i]);
     r->domains = s->stack.count + s->stuck;
-    if (r->answer == SEARCH_UNSAFE || r->domains > 0) r->why = r->answer == SEARCH_UNSAFE ? NULL : r->why ? r->why : "stuck";
-    else r->answer = SEARCH_SAFE, r->why = NULL;
+    if (r->answer != SEARCH_UNSAFE && r->domains == 0) r->answer = SEARCH_SAFE;
+    if (r->answer != SEARCH_UNDECIDED) r->why = NULL;
+    else if (!r->why) r->why = "stuck";
     return NIGH_OK;
 }
 
@@ -187,8 +189,8 @@ static bool try_middle(search *s)
     for (int64_t i = 0; i < q->graph->inputs; i++) x[i] = 0.5 * q->low[i] + 0.5 * q->high[i];
     for (int g = 0; g < q->groups; g++) {
         if (q->group[g] < q->group[g + 1]) continue;
-        bool unsafe = s->options->try && s->options->try(s->options->user, x);
-        s->result.answer = unsafe ? SEARCH_UNSAFE : SEARCH_UNDECIDED, s->result.why = unsafe ? NULL : "stuck";
+        if (s->options->try && s->options->try(s->options->user, x)) s->result.answer = SEARCH_UNSAFE;
+        else s->stuck = 1, s->result.bound = -INFINITY;
         return true;
     }
     return false;

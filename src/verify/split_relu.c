@@ -3,10 +3,9 @@
 
 #include <math.h>
 #include <string.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 12, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 8 };
+enum { CHILD_STEPS = 12, TRIALS = 6, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
@@ -22,8 +21,7 @@ typedef struct relu_queue {
 typedef struct relu_work {
     relu_domain **child;
     int64_t *at;                           /* those that are left */
-    double *coefficient, *level, *bound, *parent, *input, *point, *result, **last, **value;
-    double **whole;                        /* [nodes] of one evaluation */
+    double *coefficient, *level, *bound, *parent, *input, *point, *result, **last;
     double *mixed, *mixed_bound;           /* [room, rows + 1, outputs], [room, rows + 1]; for groups of several rows */
     float *mix;                            /* [rows + 1, rows] */
     relu_choice *choice;
@@ -39,6 +37,7 @@ typedef struct relu_run {
     bound_graph *unclipped;
     int most_rows;                         /* of a group */
     int64_t stuck;
+    int64_t forget, made;                  /* every forget-th child is dropped */
 } relu_run;
 
 bool relu_late(const relu_search *s) { return s->options->seconds > 0 && nigh_clock() - s->started > s->options->seconds; }
@@ -133,6 +132,10 @@ static nigh_status expand(relu_run *r, int g)
                 return NIGH_MEMORY;
             }
             if (!d->closed) child->share = d->share / 2;
+            if (r->forget && ++r->made % r->forget == 0) {
+                nigh_free(s->ctx, child);
+                continue;
+            }
             if (child->splits > s->result->depth) s->result->depth = child->splits;
             w->child[w->children] = child;
             relu_domain_load(s, child, &s->batch, w->children);
@@ -186,31 +189,24 @@ static double least_margin(const relu_search *s, int g, const double *y, int *wo
     return least;
 }
 
-/* The points where the linear bounds are least: tried, the worst of them followed uphill, and their arguments of activations taken for scores. */
+/* The points where the linear bounds are least; now and then the worst of them are followed uphill. */
 static nigh_status look_at_points(relu_run *r, int g)
 {
     relu_search *s = &r->s;
     relu_work *w = &r->work;
     int64_t inputs = s->graph->inputs, worst[FOLLOWED], count = 0;
+    if (rows_of(s, g) == 1 && (!s->points || w->batches % FOLLOW_EVERY)) return NIGH_OK;
     for (int64_t k = 0; k < w->left; k++) {
         int64_t i = w->at[k];
-        for (int64_t j = 0; j < inputs; j++) w->point[k * inputs + j] = w->input[i * inputs + j] > 0 ? s->query->low[j] : s->query->high[j];
-        for (int a = 0; a < s->graph->activations; a++) {
-            int node = s->graph->node[s->graph->activation[a]].input[0];
-            w->whole[node] = w->value[a] + i * s->graph->node[node].size;
-        }
-        nigh_status status = bound_graph_evaluate(s->graph, w->point + k * inputs, w->result + i * s->outputs, w->whole);
+        for (int64_t j = 0; j < inputs; j++) w->point[i * inputs + j] = w->input[i * inputs + j] > 0 ? s->query->low[j] : s->query->high[j];
+        nigh_status status = rows_of(s, g) > 1 ? bound_graph_evaluate(s->graph, w->point + i * inputs, w->result + i * s->outputs, NULL) : NIGH_OK;
         if (status) return status;
-        if (s->points && least_margin(s, g, w->result + i * s->outputs, NULL) >= 0) {
-            status = relu_points_follow(s->points, g, 1, w->point + k * inputs, 0);
-            if (status || s->found) return status;
-        }
         int64_t at = count < FOLLOWED ? count++ : FOLLOWED;
-        for (; at > 0 && w->child[w->at[worst[at - 1]]]->bound > w->child[i]->bound; at--)
+        for (; at > 0 && w->child[worst[at - 1]]->bound > w->child[i]->bound; at--)
             if (at < FOLLOWED) worst[at] = worst[at - 1];
-        if (at < FOLLOWED) worst[at] = k;
+        if (at < FOLLOWED) worst[at] = i;
     }
-    if (!s->points || w->batches++ % FOLLOW_EVERY) return NIGH_OK;
+    if (!s->points || !w->left || w->batches % FOLLOW_EVERY) return NIGH_OK;
     double *chosen = w->input; /* not needed any more */
     for (int64_t k = 0; k < count; k++) memcpy(chosen + k * inputs, w->point + worst[k] * inputs, (size_t)inputs * sizeof *chosen);
     return relu_points_follow(s->points, g, count, chosen, FOLLOW_STEPS);
@@ -294,7 +290,7 @@ static nigh_status enqueue(relu_run *r, int g)
     relu_search *s = &r->s;
     relu_work *w = &r->work;
     for (int64_t k = 0; k < w->left; k++) w->parent[w->at[k]] = w->child[w->at[k]]->bound;
-    relu_branching what = {.domains = w->left, .at = w->at, .coefficient = w->coefficient, .level = w->level, .bound = w->parent, .last = w->last, .value = w->value};
+    relu_branching what = {.domains = w->left, .at = w->at, .coefficient = w->coefficient, .level = w->level, .bound = w->parent, .last = w->last};
     nigh_status status = relu_branch(s, &what, w->choice);
     for (int64_t k = 0; !status && k < w->left && !s->found; k++) {
         int64_t i = w->at[k];
@@ -325,6 +321,7 @@ static nigh_status step(relu_run *r, int g)
 {
     relu_work *w = &r->work;
     double before = nigh_clock();
+    w->batches++;
     nigh_status status = expand(r, g);
     if (!status) status = bound_children(r);
     if (!status) status = look_at_points(r, g);
@@ -355,24 +352,6 @@ static bool new_numbers(relu_run *r, double **to, int64_t rows, int64_t columns)
     return *to != NULL;
 }
 
-/* Arguments of activations by node, so that activations of one node share theirs; other nodes have room for one evaluation. */
-static bool new_values(relu_run *r, int64_t room)
-{
-    const bound_graph *g = r->s.graph;
-    relu_work *w = &r->work;
-    w->whole = nigh_arena_alloc_zero(r->arena, (size_t)g->nodes, sizeof *w->whole);
-    w->value = nigh_arena_alloc(r->arena, (size_t)(g->activations + 1) * sizeof *w->value);
-    if (!w->whole || !w->value) return false;
-    for (int a = 0; a < g->activations; a++) {
-        int node = g->node[g->activation[a]].input[0];
-        if (!w->whole[node] && !new_numbers(r, &w->whole[node], room, g->node[node].size)) return false;
-        w->value[a] = w->whole[node];
-    }
-    for (int k = 0; k < g->nodes; k++)
-        if (!w->whole[k] && !new_numbers(r, &w->whole[k], 1, g->node[k].size)) return false;
-    return true;
-}
-
 static nigh_status new_work(relu_run *r)
 {
     relu_search *s = &r->s;
@@ -384,7 +363,7 @@ static nigh_status new_work(relu_run *r)
     if (!(w->mix = nigh_arena_alloc(r->arena, (size_t)(all * r->most_rows + 1) * sizeof *w->mix))) return NIGH_MEMORY;
     bool ok = new_numbers(r, &w->coefficient, room, s->outputs) && new_numbers(r, &w->level, room, 1) && new_numbers(r, &w->bound, room, 1) &&
               new_numbers(r, &w->parent, room, 1) && new_numbers(r, &w->input, room, inputs) && new_numbers(r, &w->point, room, inputs) &&
-              new_numbers(r, &w->result, room, s->outputs) && (w->last = per_activation(r, room)) && new_values(r, room);
+              new_numbers(r, &w->result, room, s->outputs) && (w->last = per_activation(r, room));
     if (ok && r->most_rows > 1 && r->most_rows <= 64) ok = new_numbers(r, &w->mixed, room * all, s->outputs) && new_numbers(r, &w->mixed_bound, room, all);
     return ok ? NIGH_OK : NIGH_MEMORY;
 }
@@ -407,8 +386,8 @@ static nigh_status prepare(relu_run *r)
     if (status) return status;
     s->graph = r->unclipped ? r->unclipped : q->graph;
     s->outputs = s->graph->node[s->graph->output].size;
-    s->steps = getenv("STEPS") ? atoi(getenv("STEPS")) : CHILD_STEPS;
-    s->trials = getenv("TRIALS") ? atoi(getenv("TRIALS")) : TRIALS;
+    s->steps = CHILD_STEPS;
+    s->trials = TRIALS;
     int64_t elements = 1, room = batch_room(s->graph);
     for (int a = 0; a < s->graph->activations; a++) elements += s->graph->node[s->graph->activation[a]].size;
     for (int g = 0; g < q->groups; g++)
@@ -458,6 +437,11 @@ static nigh_status plant(relu_run *r, const bool *alive, relu_domain **first)
         if (!alive[g]) r->queue.done += 1;
         if (alive[g] && !first[g]) r->stuck++;
         if (!alive[g] || !first[g]) continue;
+        if (relu_late(s)) { /* it waits as it is: nothing is branched any more */
+            status = push(r, g, first[g]);
+            if (!status) first[g] = NULL;
+            continue;
+        }
         relu_domain_load(s, w->child[0] = first[g], &s->batch, 0);
         first[g] = NULL;
         relu_row(s, g, w->child[0]->weight, w->coefficient, w->level);
@@ -482,9 +466,10 @@ static nigh_status search(relu_run *r)
             return NIGH_OK;
         }
         order(r);
-        status = step(r, g);
+        bool took = r->queue.most > r->queue.waiting;
+        status = took ? step(r, g) : NIGH_OK;
         if (status) return status;
-        if (!r->work.children && !s->found) {
+        if (!took) {
             s->result->why = "memory";
             return NIGH_OK;
         }
@@ -508,11 +493,17 @@ static void conclude(relu_run *r)
 
 nigh_status search_relu(nigh_context *ctx, const search_query *query, const search_options *options, search_result *result)
 {
+    return relu_search_forgetful(ctx, query, options, 0, result);
+}
+
+nigh_status relu_search_forgetful(nigh_context *ctx, const search_query *query, const search_options *options, int64_t forget, search_result *result)
+{
     search_result found = {.bound = INFINITY};
-    relu_run r = {.s = {.ctx = ctx, .query = query, .options = options, .started = nigh_clock(), .result = &found}};
+    relu_run r = {.s = {.ctx = ctx, .query = query, .options = options, .started = nigh_clock(), .result = &found}, .forget = forget};
     bool *alive = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *alive);
     relu_domain **first = nigh_alloc_zero(ctx, (size_t)query->groups + 1, sizeof *first);
-    nigh_status status = alive && first ? prepare(&r) : NIGH_MEMORY;
+    nigh_status status = alive && first ? nigh_poll(ctx) : NIGH_MEMORY;
+    if (!status) status = prepare(&r);
     if (!status) {
         for (int g = 0; g < query->groups; g++) alive[g] = true;
         status = relu_root(&r.s, alive, first);

@@ -41,7 +41,7 @@ typedef struct relu_search {
     int64_t units;
     relu_unit *unit;
     bool complete;              /* every unit splits: leaves are linear programs */
-    int trials;                 /* of branching, about as many candidates */
+    int trials;                 /* candidates of a branching, at most RELU_CANDIDATES */
     int steps;                  /* of optimised slopes and multipliers in a child */
     int64_t outputs;            /* size of the output node */
     double *reach;              /* [outputs] largest magnitude on the root box */
@@ -87,7 +87,6 @@ typedef struct relu_branching {
     const double *coefficient;  /* [batch's domains, outputs] */
     const double *level, *bound; /* [batch's domains]; bound: of the domain, to measure gains by */
     double *const *last;        /* [activations][batch's domains, size] */
-    double *const *value;       /* the same: arguments at the point where the linear bound is least; NULL: none */
 } relu_branching;
 
 enum { RELU_CANDIDATES = 24 };
@@ -126,4 +125,9 @@ nigh_status relu_points_follow(struct relu_points *p, int g, int64_t n, const do
 nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first);
 
 bool relu_late(const relu_search *s); /* time is over */
+
+/* ---- split_relu.c ---- */
+
+/* search_relu that drops every forget-th child (0: none) as if it were proved: what tests must notice. */
+nigh_status relu_search_forgetful(nigh_context *ctx, const search_query *query, const search_options *options, int64_t forget, search_result *result);
 #endif

@@ -4,75 +4,42 @@
  */
 #include <math.h>
 #include <string.h>
-#include <stdlib.h>
 
 #include "verify/graph_build.h"
 #include "verify/split_relu.h"
 
-/* The best of two scores of a domain's open units. */
+/* The open units of a domain with the highest scores. */
 typedef struct candidates {
     int count;
     int32_t unit[RELU_CANDIDATES];
 } candidates;
 
-typedef struct best_list {
-    int count, room;
-    double score[RELU_CANDIDATES];
-    int32_t unit[RELU_CANDIDATES];
-} best_list;
-
-static void offer(best_list *list, int32_t unit, double score)
+/* What the chord loses at the kink where the row takes it: the intercept of "Branch and bound for piecewise linear neural network verification", Bunel et al. 2020. */
+static double score(const relu_search *s, const relu_branching *what, int64_t i, const relu_unit *unit)
 {
-    if (!list->room) return;
-    if (list->count == list->room && !(score > list->score[list->count - 1])) return;
-    int at = list->count < list->room ? list->count++ : list->count - 1;
-    for (; at > 0 && score > list->score[at - 1]; at--) {
-        list->score[at] = list->score[at - 1];
-        list->unit[at] = list->unit[at - 1];
-    }
-    list->score[at] = score;
-    list->unit[at] = unit;
-}
-
-/*
- * `cut`: what the line loses at the kink where the row takes the chord (the intercept of "Branch and bound for piecewise linear neural network verification", Bunel et al.
- * 2020); `miss`: what the lines lose at the point where the linear bound is least.
- */
-static void scores(const relu_search *s, const relu_branching *what, int64_t i, int32_t u, double *cut, double *miss)
-{
-    const relu_unit *unit = &s->unit[u];
     const bound_node *node = &s->graph->node[s->graph->activation[unit->activation]];
     int64_t at = i * node->size + unit->element;
-    double low = s->batch.pre_low[unit->activation][at], high = s->batch.pre_high[unit->activation][at], a = what->last[unit->activation][at];
+    double low = s->batch.pre_low[unit->activation][at], high = s->batch.pre_high[unit->activation][at], row = what->last[unit->activation][at];
     double f_low = bound_function_at(node->function, node->p, low), f_high = bound_function_at(node->function, node->p, high);
-    double chord = (f_high - f_low) / (high - low), intercept = f_high - chord * high;
-    bool chorded = a < 0 ? intercept > 0 : intercept < 0;
-    *cut = chorded ? fabs(a * intercept) : 0;
-    *miss = 0;
-    if (!what->value) return;
-    double z = fmin(fmax(what->value[unit->activation][at], low), high), f = bound_function_at(node->function, node->p, z);
-    *miss = fabs(a) * fabs(f - (chorded ? chord * z + intercept : s->batch.slope[unit->activation][at] * z));
+    double intercept = f_high - (f_high - f_low) / (high - low) * high;
+    return fmax(-row * intercept, 0);
 }
 
 static void choose(const relu_search *s, const relu_branching *what, int64_t i, candidates *c)
 {
-    int room = s->trials / 2 < 1 ? 1 : s->trials / 2;
-    static int sc = -1;
-    if (sc < 0) sc = getenv("SCORE") ? atoi(getenv("SCORE")) : 0;
-    best_list by_cut = {.room = sc == 1 ? 2 * room : sc == 2 ? 0 : room}, by_miss = {.room = sc == 2 ? 2 * room : sc == 1 ? 0 : room};
+    double scores[RELU_CANDIDATES];
+    c->count = 0;
     for (int64_t u = 0; u < s->units; u++) {
         if (!relu_domain_open(s, &s->batch, i, u)) continue;
-        double cut, miss;
-        scores(s, what, i, (int32_t)u, &cut, &miss);
-        offer(&by_cut, (int32_t)u, cut);
-        if (what->value) offer(&by_miss, (int32_t)u, miss);
-    }
-    c->count = 0;
-    for (int k = 0; k < by_cut.count + by_miss.count; k++) {
-        int32_t unit = k < by_cut.count ? by_cut.unit[k] : by_miss.unit[k - by_cut.count];
-        bool there = false;
-        for (int j = 0; j < c->count; j++) there = there || c->unit[j] == unit;
-        if (!there && c->count < RELU_CANDIDATES) c->unit[c->count++] = unit;
+        double mine = score(s, what, i, &s->unit[u]);
+        if (c->count == s->trials && !(mine > scores[c->count - 1])) continue;
+        int at = c->count < s->trials ? c->count++ : c->count - 1;
+        for (; at > 0 && mine > scores[at - 1]; at--) {
+            scores[at] = scores[at - 1];
+            c->unit[at] = c->unit[at - 1];
+        }
+        scores[at] = mine;
+        c->unit[at] = (int32_t)u;
     }
 }
 
@@ -89,17 +56,11 @@ static void pick(const candidates *c, const double *bound, double parent, relu_c
             *choice = (relu_choice){.unit = c->unit[k], .closed = 3, .bound = fmin(bound[2 * k], bound[2 * k + 1])};
             return;
         }
-        static int mode = -1;
-        if (mode < 0) mode = getenv("MODE") ? atoi(getenv("MODE")) : 0;
-        double score = fmin(plus, minus) + 0.05 * fmax(plus, minus);
-        if (mode == 1) score = fmax(plus, 1e-6) * fmax(minus, 1e-6);
-        if (mode == 2) score = fmin(plus, minus) + 0.5 * fmax(plus, minus);
-        if (mode == 3) score = fmin(plus, minus) + fmax(plus, minus);
-        if (mode == 4) score = fmax(plus, minus);
+        double gain = fmax(plus, minus) + 0.5 * fmin(plus, minus);
         if (closed) choice->bound = fmin(choice->bound, bound[2 * k + (closed == 2)]);
         if (closed) choice->force[choice->forced++] = 2 * c->unit[k] + (closed == 1);
-        if (score > best) {
-            best = score;
+        if (gain > best) {
+            best = gain;
             taken = k;
             choice->unit = c->unit[k];
             choice->closed = (uint8_t)closed;

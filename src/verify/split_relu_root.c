@@ -5,6 +5,7 @@
 #include "verify/split_relu.h"
 
 enum { ROOT_STEPS = 40, TIGHTEN_STEPS = 20 };
+static const double NOTHING = 1e-28; /* an argument that is 0 but for what underflow could do: its lines are as good as exact */
 
 static double slope_least(const bound_node *node) { return node->function == BOUND_LEAKY ? fmin(node->p[0], 1) : node->function == BOUND_ABS ? -1 : 0; }
 static double slope_most(const bound_node *node) { return node->function == BOUND_LEAKY ? fmax(node->p[0], 1) : 1; }
@@ -22,7 +23,7 @@ static nigh_status find_units(relu_search *s)
         for (int64_t j = 0; j < node->size; j++) {
             double low = s->root.pre_low[a][j], high = s->root.pre_high[a][j];
             s->root.slope[a][j] = bends(node) ? (high > -low ? most : least) : 0.5;
-            if (relax_linear(node->function, node->p, low, high)) continue;
+            if (relax_linear(node->function, node->p, low, high) || high - low < NOTHING) continue;
             s->unit[s->units++] = (relu_unit){a, (int32_t)j, least, most, bends(node) && low < 0 && high > 0};
             s->complete = s->complete && s->unit[s->units - 1].splits;
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nigh/lipsdp.h"
+#include "nigh/onnx.h"
 #include "nigh/random.h"
 #include "support.h"
 
@@ -278,6 +279,57 @@ static void test_networks(void **state)
     test_context_free(ctx);
 }
 
+/* Through ONNX, which has no sorting: maxima and minima of pairs are found again, also written with two relus a pair. */
+static void test_onnx(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_network *net = network(ctx, NULL, 0), *back;
+    nigh_buffer bytes = {.ctx = ctx};
+    const nigh_shape shape = {NIGH_F32, 2, {-1, 5}};
+    assert_ok(ctx, nigh_onnx_format(net, &shape, &bytes));
+    assert_ok(ctx, nigh_onnx_parse(ctx, bytes.data, bytes.size, "pairs", &back));
+    nigh_lipschitz_result r = bound_network(ctx, net, (nigh_lipschitz_options){.gap = 1e-6, .samples = 4}), again = bound_network(ctx, back, (nigh_lipschitz_options){.gap = 1e-6, .samples = 4});
+    assert_int_equal(again.multipliers, 5);
+    assert_near(again.bound, r.bound, 0, 1e-6);
+    nigh_lipschitz_result_free(ctx, &r);
+    nigh_lipschitz_result_free(ctx, &again);
+    nigh_buffer_free(&bytes);
+    nigh_network_free(back);
+    nigh_network_free(net);
+    test_context_free(ctx);
+}
+
+/* max = b + relu(a - b), min = b - relu(b - a): two relus whose arguments are opposite share a unit; with biases in between they must not. */
+static void test_shared(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    for (int shifted = 0; shifted < 2; shifted++) {
+        nigh_network *net;
+        assert_ok(ctx, nigh_network_new(ctx, NIGH_F32, &net));
+        int x = nigh_network_input(net, "x", 2, (int64_t[]){-1, 4}), half[2], two[2], relu[2], out[2];
+        x = nigh_network_linear(net, "first", x, 4, 4, true);
+        for (int k = 0; k < 2; k++)
+            half[k] = nigh_network_add(net, "slice", k ? "right" : "left", 1, &x, 0, NULL, 4,
+                                       (nigh_attribute[]){{"axis", 1, NULL}, {"start", 2 * k, NULL}, {"step", 1, NULL}, {"end", 2 * k + 2, NULL}});
+        for (int k = 0; k < 2; k++) {
+            two[0] = half[k], two[1] = half[1 - k];
+            relu[k] = nigh_network_layer(net, "sub", k ? "b-a" : "a-b", 2, two);
+            if (shifted && k) relu[k] = nigh_network_add(net, "affine", "shift", 1, &relu[k], 0, NULL, 1, (nigh_attribute[]){{"shift", 0.5, NULL}});
+            relu[k] = nigh_network_layer(net, "relu", k ? "relu b-a" : "relu a-b", 1, &relu[k]);
+        }
+        two[0] = half[1], two[1] = relu[0], out[0] = nigh_network_layer(net, "add", "larger", 2, two);
+        two[0] = half[1], two[1] = relu[1], out[1] = nigh_network_layer(net, "sub", "smaller", 2, two);
+        nigh_network_output(net, nigh_network_add(net, "concat", "both", 2, out, 0, NULL, 1, (nigh_attribute[]){{"axis", 1, NULL}}));
+        assert_ok(ctx, nigh_network_status(net));
+        assert_ok(ctx, nigh_parameters_draw(nigh_network_parameters(net), 6));
+        nigh_lipschitz_result r = bound_network(ctx, net, (nigh_lipschitz_options){.samples = 64});
+        assert_int_equal(r.multipliers, shifted ? 5 : 3);
+        nigh_lipschitz_result_free(ctx, &r);
+        nigh_network_free(net);
+    }
+    test_context_free(ctx);
+}
+
 /* Every element-wise activation: slopes of random points are within the bound, and of identity weights within the activation's slopes. */
 static void test_elementwise(void **state)
 {
@@ -408,7 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_identities),  cmocka_unit_test(test_exact),    cmocka_unit_test(test_other_solver), cmocka_unit_test(test_order),
         cmocka_unit_test(test_residual),    cmocka_unit_test(test_slope_at), cmocka_unit_test(test_networks),     cmocka_unit_test(test_elementwise),
-        cmocka_unit_test(test_convolution), cmocka_unit_test(test_bad),      cmocka_unit_test(test_early),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_convolution), cmocka_unit_test(test_bad),      cmocka_unit_test(test_early),        cmocka_unit_test(test_memory),       cmocka_unit_test(test_onnx),    cmocka_unit_test(test_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,8 +113,95 @@ static void test_kinds(void **state)
     test_context_free(ctx);
 }
 
+/* ---- layers taken together ------------------------------------------------------------------------------ */
+
+static quad root(double v, double eps)
+{
+    quad a = (quad)v + eps, r = sqrtl((long double)a);
+    for (int i = 0; i < 2; i++) r -= (r * r - a) / (2 * r);
+    return r;
+}
+
+enum { IN = 5, MID = 7, OUT = 4 };
+
+/* scale x + shift, times a and plus b by channel, over c, dense, batch norm, gate, relu, dense: most of it becomes two dense nodes. */
+static void build(nigh_network *net, const char *const *names)
+{
+    static const int64_t size[] = {IN, IN, IN, MID, MID, MID, MID, MID};
+    int w[8], x = nigh_network_input(net, "x", 2, (int64_t[]){1, IN});
+    for (int i = 0; i < 8; i++) w[i] = nigh_network_weight(net, names[i], 1, &size[i], nigh_init_he_normal(1));
+    x = nigh_network_add(net, "affine", "moved", 1, &x, 0, NULL, 2, (nigh_attribute[]){{"scale", 0.1, NULL}, {"shift", 0.7, NULL}});
+    x = nigh_network_add(net, "channel-affine", "scaled", 1, &x, 2, w, 0, NULL);
+    int c = nigh_network_add(net, "constant", "under", 0, NULL, 1, &w[2], 0, NULL);
+    x = nigh_network_layer(net, "div", "over", 2, (int[]){x, c});
+    x = nigh_network_linear(net, "first", x, IN, MID, true);
+    x = nigh_network_add(net, "batch-norm", "normed", 1, &x, 4, w + 3, 0, NULL);
+    x = nigh_network_add(net, "gate", "gated", 1, &x, 1, w + 7, 0, NULL);
+    x = nigh_network_layer(net, "relu", "bent", 1, &x);
+    nigh_network_output(net, nigh_network_linear(net, "last", x, MID, OUT, true));
+}
+
+static double at(nigh_network *net, const char *name, int64_t i)
+{
+    nigh_parameters *set = nigh_network_parameters(net);
+    int k = nigh_parameters_find(set, name);
+    return nigh_array_get(&(nigh_array){nigh_parameters_at(set, k)->shape, nigh_parameters_data(set, k)}, i);
+}
+
+static void network_quad(nigh_network *net, const char *const *n, const double *x, quad *y)
+{
+    quad a[IN], h[MID];
+    for (int i = 0; i < IN; i++) a[i] = ((quad)x[i] * 0.1 + 0.7) * at(net, n[0], i) + at(net, n[1], i), a[i] /= at(net, n[2], i);
+    for (int j = 0; j < MID; j++) {
+        h[j] = at(net, "first.bias", j);
+        for (int i = 0; i < IN; i++) h[j] += a[i] * at(net, "first.weight", i * MID + j);
+        h[j] = ((h[j] - at(net, n[3], j)) / root(at(net, n[4], j), 1e-5) * at(net, n[5], j) + at(net, n[6], j)) * at(net, n[7], j);
+        if (h[j] < 0) h[j] = 0;
+    }
+    for (int k = 0; k < OUT; k++) {
+        y[k] = at(net, "last.bias", k);
+        for (int j = 0; j < MID; j++) y[k] += h[j] * at(net, "last.weight", j * OUT + k);
+    }
+}
+
+/* What composing layers in f64 is off by is accounted for: enclosures a few 1e-16 wide hold the network's real value. */
+static void test_composed(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "mean", "variance", "gamma", "beta", "gates"};
+    nigh_context *ctx = test_context_new();
+    nigh_rng rng = nigh_rng_new(5, 0);
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        nigh_network *net;
+        bound_graph *g;
+        double x[IN], low[OUT], high[OUT];
+        quad y[OUT];
+        assert_ok(ctx, nigh_network_new(ctx, seed % 2 ? NIGH_F32 : NIGH_F64, &net));
+        build(net, names);
+        assert_ok(ctx, nigh_network_status(net));
+        fill_weights(net, 0.05, 2, 50 * seed);
+        nigh_parameters *set = nigh_network_parameters(net);
+        for (int k = 0; k < nigh_parameters_count(set); k++) { /* signs, but for what is divided by */
+            nigh_array w = {nigh_parameters_at(set, k)->shape, nigh_parameters_data(set, k)};
+            for (int64_t i = 0; i < nigh_shape_count(&w.shape) && k != nigh_parameters_find(set, "variance"); i++)
+                if (nigh_rng_f64(&rng) < 0.5) nigh_array_set(&w, i, -nigh_array_get(&w, i));
+        }
+        for (int i = 0; i < IN; i++) x[i] = 2 * nigh_rng_f64(&rng) - 1;
+        assert_ok(ctx, bound_graph_new(ctx, net, nigh_network_input_shape(net, 0), false, &g));
+        assert_int_equal(g->nodes, 4);
+        assert_ok(ctx, bounds_point(g, x, x, false, low, high));
+        network_quad(net, names, x, y);
+        for (int k = 0; k < OUT; k++) {
+            if (!(y[k] >= low[k] && y[k] <= high[k])) fail_msg("seed %d: %.17g not in [%.17g, %.17g]", (int)seed, (double)y[k], low[k], high[k]);
+            assert_true(high[k] - low[k] < 1e-9);
+        }
+        bound_graph_free(g);
+        nigh_network_free(net);
+    }
+    test_context_free(ctx);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_cancel), cmocka_unit_test(test_kinds)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_exact), cmocka_unit_test(test_cancel), cmocka_unit_test(test_kinds), cmocka_unit_test(test_composed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

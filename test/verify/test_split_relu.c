@@ -2,7 +2,7 @@
 #include "nigh/random.h"
 #include "support.h"
 #include "verify/linear_program.h"
-#include "verify/search.h"
+#include "verify/split_relu.h"
 #include "plain_search.h"
 
 enum { MOST = 8 };
@@ -263,10 +263,82 @@ static void test_limits(void **state)
     test_context_free(ctx);
 }
 
+/* Unsafe queries are never safe; for a search that forgets every third child some are, so that these tests would notice it. */
+static void test_forgetting(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_rng rng = nigh_rng_new(9, 0);
+    int wrong = 0;
+    for (int i = 0; i < 60; i++) {
+        tiny t;
+        double level[9];
+        draw(ctx, &rng, BOUND_RELU, &t);
+        for (int r = 0; r < t.rows; r++) level[r] = t.level[r] - 1e-6;
+        search_query query = {t.graph, t.low, t.high, t.rows, t.row, level, t.groups, t.group};
+        search_options none = {.bounds = {.threads = 1}};
+        search_result result;
+        for (int64_t forget = 0; forget <= 3; forget += 3) {
+            assert_ok(ctx, relu_search_forgetful(ctx, &query, &none, forget, &result));
+            if (!forget) assert_int_equal(result.answer, SEARCH_UNDECIDED);
+            else wrong += result.answer == SEARCH_SAFE;
+        }
+        bound_graph_free(t.graph);
+    }
+    assert_true(wrong >= 1);
+    test_context_free(ctx);
+}
+
+/* The same verdict, number of domains and bound again, and with two threads. */
+static void test_again(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_rng rng = nigh_rng_new(10, 0);
+    for (int i = 0; i < 20; i++) {
+        tiny t;
+        trying u;
+        search_result result[3];
+        draw(ctx, &rng, BOUND_RELU, &t);
+        for (int k = 0; k < 3; k++) {
+            search_options options = {.bounds = {.threads = k == 2 ? 2 : 1}};
+            ask(ctx, &t, -1, i % 2 ? 1e-6 : -1e-6, &options, &u, &result[k]);
+        }
+        for (int k = 1; k < 3; k++) {
+            assert_int_equal(result[k].answer, result[0].answer);
+            assert_int_equal(result[k].visited, result[0].visited);
+            if (k == 1) assert_true(result[k].bound == result[0].bound);
+        }
+        bound_graph_free(t.graph);
+    }
+    test_context_free(ctx);
+}
+
+static void test_out_of_memory(void **state)
+{
+    for (long fail_at = 1, done = 0; !done; fail_at += 1 + fail_at / 6) {
+        test_allocator allocator = {0};
+        nigh_context *ctx = test_context_failing(&allocator);
+        nigh_rng rng = nigh_rng_new(11, 0);
+        tiny t;
+        draw(ctx, &rng, BOUND_CLIP, &t);
+        allocator.fail_at = allocator.count + fail_at;
+        search_query query = {t.graph, t.low, t.high, t.rows, t.row, t.level, t.groups, t.group};
+        search_options none = {.bounds = {.threads = 1}};
+        search_result result = {.visited = -7};
+        nigh_status status = search_relu(ctx, &query, &none, &result);
+        done = status == NIGH_OK;
+        if (!done) assert_int_equal(status, NIGH_MEMORY);
+        if (!done) assert_int_equal(result.visited, -7);
+        bound_graph_free(t.graph);
+        test_context_free(ctx);
+        assert_int_equal(allocator.live, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_program), cmocka_unit_test(test_oracle), cmocka_unit_test(test_relu),
                                        cmocka_unit_test(test_leaky),   cmocka_unit_test(test_abs),    cmocka_unit_test(test_clip),
-                                       cmocka_unit_test(test_limits)};
+                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_forgetting), cmocka_unit_test(test_again),
+                                       cmocka_unit_test(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static const struct {
     {"(>= Y_0 1.9)", NIGH_VERDICT_VIOLATED},
     {"(<= Y_0 -1e-5)", NIGH_VERDICT_HOLDS},
     {"(or (>= Y_0 2.1) (>= Y_1 3.2))", NIGH_VERDICT_VIOLATED},
-    {"(or (>= Y_0 2.1) (>= Y_1 3.2500001))", NIGH_VERDICT_HOLDS},
+    {"(or (>= Y_0 2.1) (>= Y_1 3.2501))", NIGH_VERDICT_HOLDS},
     /* y0 >= 1.5 needs a >= 0.75 - ..., y1 >= 2.9 needs a - 2 b >= 2.65: together reached at a = 1, b = -1 (y0 = 2, y1 = 3.25) */
     {"(and (>= Y_0 1.5) (>= Y_1 2.9))", NIGH_VERDICT_VIOLATED},
     /* y1 <= -2.5 needs a <= 2 b - 2.75, so a <= -0.75: y0 is at most b + a <= 0.25 */
