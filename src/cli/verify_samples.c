@@ -1,4 +1,5 @@
 /* Labelled samples and networks of classes. Declared in cli/verify_samples.h. */
+#include "cli/verify.h"
 #include "cli/verify_samples.h"
 
 #include <math.h>
@@ -8,7 +9,6 @@
 
 #include "nigh/io.h"
 #include "nigh/layers.h"
-#include "nigh/onnx.h"
 
 enum { SPLIT_SEED = 7, MOST_LAYERS = 16 };
 
@@ -138,17 +138,10 @@ static nigh_status open_batch(nigh_context *ctx, nigh_network *from, nigh_networ
     return status;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && !strcmp(text + a - b, end);
-}
-
 nigh_status verify_network_read(nigh_context *ctx, const char *path, nigh_network **net)
 {
     nigh_network *read = NULL, *open = NULL;
-    bool onnx = ends_with(path, ".onnx") || ends_with(path, ".onnx.gz");
-    nigh_status status = onnx ? nigh_onnx_read(ctx, path, &read) : nigh_network_load(ctx, path, &read);
+    nigh_status status = verify_load_network(ctx, path, &read);
     if (status) return status;
     const nigh_shape *in = nigh_network_inputs(read) == 1 ? nigh_network_input_shape(read, 0) : NULL;
     if (!in || in->ndim < 2) status = nigh_fail(ctx, NIGH_UNSUPPORTED, "%s: a network with one input [n, ...] is needed", path);
