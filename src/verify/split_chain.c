@@ -327,6 +327,7 @@ static void enter_layer(const split_chain *c, work *w, int k)
         double most = round_sum_up(w->sum[2 * ld + j] + fabs(c->bias[k][j]), 2 * (double)in + 2);
         w->of_layer[k][j] = fmin(c->rest[k][j], (c->real[k][j] + c->narrow[k] * most) * (1 + 0x1p-40));
     }
+    for (int64_t j = c->size[k]; j < ld; j++) w->of_layer[k][j] = 0;
 }
 
 /* Layer k's results on the box, when its relus are known as far as they will be. */
@@ -372,6 +373,8 @@ static void find_intervals(const split_chain *c, work *w, int k, const double *l
             else memcpy(w->slope + (first + of[r]) * c->ld[0], a, (size_t)c->ld[0] * sizeof(double));
         }
     }
+    split_lines *lines = &w->lines[k];
+    for (int64_t j = n; j < c->ld[k]; j++) lines->upper[j] = lines->lower[j] = lines->shift[j] = lines->above[j] = lines->below[j] = 0; /* kernels read on to here */
     w->lives[k] = 0;
     for (int64_t j = 0; j < n; j++)
         if (draw(&w->lines[k], j, phase[j], w->low[first + j], w->high[first + j])) w->live[k][w->lives[k]++] = (int32_t)j;
