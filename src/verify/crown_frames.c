@@ -102,8 +102,10 @@ void crown_spread(const crown_job *job, const crown_frame *start, crown_frame *f
         const bound_node *node = &g->node[k];
         crown_frame need = passes(node) ? frame[k] : crown_need(job->c, g, k, &frame[k]);
         for (int i = 0; i < node->inputs; i++) {
-            if (job->want) need = crown_full(job->c, node->input[i]); /* results are whole */
-            widen(&frame[node->input[i]], &need);
+            int m = node->input[i];
+            bool whole = job->want || g->node[m].kind == BOUND_DENSE || g->node[m].kind == BOUND_SPARSE; /* results are whole, and rows that go through matrices */
+            crown_frame part = whole ? crown_full(job->c, m) : need;
+            widen(&frame[m], &part);
         }
     }
 }

@@ -58,6 +58,7 @@ static nigh_status forward_bounds(task *t)
     memcpy(t->arguments.high, t->high, (size_t)g->inputs * sizeof(double));
     bounds_interval(t->forward, &t->arguments, false);
     if (t->options->forward >= NIGH_BOUND_CROWN) status = bounds_crown(t->forward, &t->arguments, 0);
+    if (!status && t->options->forward == NIGH_BOUND_OPTIMISED) status = bounds_tighten(t->forward, &t->arguments, NULL);
     return status;
 }
 

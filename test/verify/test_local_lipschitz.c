@@ -214,7 +214,7 @@ static void test_bounds_hold(void **state)
         double low[8], high[8], row[2] = {1, k % 3 ? -1 : 0}, eps = pow(10, -2 + 1.7 * nigh_rng_f64(&rng));
         for (int e = 0; e < size[0]; e++) low[e] = nigh_rng_normal(&rng), high[e] = low[e] + eps;
         nigh_lipschitz_options o = nigh_lipschitz_defaults();
-        o.norm = (nigh_lipschitz_norm)(k / 2 % 2), o.forward = k / 4 % 2 ? NIGH_BOUND_CROWN : NIGH_BOUND_INTERVAL, o.samples = 200, o.ascents = 2;
+        o.norm = (nigh_lipschitz_norm)(k / 2 % 2), o.forward = (nigh_bound_kind)(k / 4 % 3), o.samples = 200, o.ascents = 2;
         for (int relaxation = 0; relaxation < 3; relaxation++) {
             o.relaxation = (nigh_lipschitz_relaxation)relaxation;
             o.seconds = relaxation == 0 && k % 3 == 0 ? 0.02 : 0, o.rerun = k % 2;
