@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_SPLIT_INPUTS = 12, ATTACK_ROUNDS = 20 };
+enum { MOST_SPLIT_INPUTS = 12, ATTACK_ROUNDS = 2 };
 
 typedef struct job {
     nigh_context *ctx;
