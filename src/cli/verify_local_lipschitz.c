@@ -44,8 +44,8 @@ typedef struct job {
     int64_t inputs, outputs, rows;
     double *low, *high, *row;
     char (*name)[32]; /* of rows */
-    nigh_lipschitz_options options;
-    nigh_lipschitz_result *result;
+    nigh_local_lipschitz_options options;
+    nigh_local_lipschitz_result *result;
     nigh_monotone_result *monotone;
 } job;
 
@@ -149,10 +149,10 @@ static nigh_status outputs_of(nigh_context *ctx, job *j)
 static nigh_status prepare(nigh_context *ctx, const words *w, job *j)
 {
     static const char *const kinds[] = {"interval", "crown", "optimised"};
-    j->options = nigh_lipschitz_defaults();
+    j->options = nigh_local_lipschitz_defaults();
     j->options.samples = w->samples, j->options.seed = nigh_context_seed(ctx), j->options.rerun = !w->fixed;
     j->options.seconds = w->splits || w->seconds > 0 ? (w->seconds > 0 ? w->seconds : 10) : 0;
-    if (w->norm && strcmp(w->norm, "2") == 0) j->options.norm = NIGH_LIPSCHITZ_TWO;
+    if (w->norm && strcmp(w->norm, "2") == 0) j->options.norm = NIGH_LOCAL_LIPSCHITZ_TWO;
     else if (w->norm && strcmp(w->norm, "inf") != 0) return nigh_fail(ctx, NIGH_INVALID, "--norm is '%s'; inf, 2 are allowed", w->norm);
     int kind = w->forward ? -1 : NIGH_BOUND_CROWN;
     for (int k = 0; k < 3 && w->forward; k++)
@@ -177,15 +177,15 @@ static nigh_status print_bounds(const job *j, nigh_buffer *text)
     double worst = 0, sampled = 0;
     nigh_status s = nigh_buffer_print(text, "%-12s %14s %14s %14s %14s %10s  %s\n", "output", "bound", "before splits", "steepest seen", "of norms", "domains", "");
     for (int64_t r = 0; r < j->rows && !s; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         s = nigh_buffer_print(text, "%-12s %14.6g %14.6g %14.6g %14.6g %10lld  %s%s\n", j->name[r], o->bound, o->unsplit, o->sampled, o->product, (long long)o->domains,
                               o->by_product ? "the product of norms is the bound " : "", j->options.seconds > 0 && !o->converged ? "not converged (the bound holds)" : "");
         worst = fmax(worst, o->bound), sampled = fmax(sampled, isnan(o->sampled) ? 0 : o->sampled);
     }
-    const nigh_lipschitz_result *o = &j->result[0];
-    if (!s) s = nigh_buffer_print(text, "\nproved      no output of these changes by more than %.6g times the %s of the change of the input", worst, j->options.norm == NIGH_LIPSCHITZ_TWO ? "Euclidean length" : "largest coordinate");
+    const nigh_local_lipschitz_result *o = &j->result[0];
+    if (!s) s = nigh_buffer_print(text, "\nproved      no output of these changes by more than %.6g times the %s of the change of the input", worst, j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO ? "Euclidean length" : "largest coordinate");
     if (!s && sampled > 0) s = nigh_buffer_print(text, "\nfound       a point where one does at %.6g: the bound is at most %.3g times the truth", sampled, worst / sampled);
-    if (!s && j->options.norm == NIGH_LIPSCHITZ_TWO) s = nigh_buffer_print(text, "\nnote        bounds for --norm 2 are looser than those for inf: squares are enclosed by chords");
+    if (!s && j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO) s = nigh_buffer_print(text, "\nnote        bounds for --norm 2 are looser than those for inf: squares are enclosed by chords");
     return s ? s : nigh_buffer_print(text, "\nunknown     %lld of %lld derivatives\ntime        %.3g s, %.3g s of it for the arguments of activations\n", (long long)o->unstable, (long long)o->activations,
                                      o->seconds, o->forward_seconds);
 }
@@ -203,7 +203,7 @@ static nigh_status print_monotone(const words *w, const job *j, nigh_buffer *tex
 
 static nigh_status json_row(nigh_context *ctx, const words *w, const job *j, int64_t r, json_t *row)
 {
-    const nigh_lipschitz_result *o = &j->result[r];
+    const nigh_local_lipschitz_result *o = &j->result[r];
     const nigh_monotone_result *m = &j->monotone[r];
     nigh_status s = nj_set_text(ctx, row, "output", j->name[r]);
     if (w->monotone >= 0) {
@@ -233,7 +233,7 @@ static nigh_status json_all(nigh_context *ctx, const words *w, const job *j, nig
         if (!row || json_array_append_new(list, row)) s = nigh_fail(ctx, NIGH_MEMORY, "out of memory for JSON");
         if (!s) s = json_row(ctx, w, j, r, row);
     }
-    if (!s) s = nj_set_text(ctx, root, "norm", j->options.norm == NIGH_LIPSCHITZ_TWO ? "2" : "inf");
+    if (!s) s = nj_set_text(ctx, root, "norm", j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO ? "2" : "inf");
     if (!s) s = nj_set_real(ctx, root, "radius", w->radius);
     if (!s) s = nj_dump(ctx, root, 0, text);
     if (!s) s = nigh_buffer_add(text, "\n", 1);
@@ -255,7 +255,7 @@ static nigh_status write_page(nigh_context *ctx, const words *w, const job *j)
                   (long long)j->result[0].activations, j->result[0].seconds);
     nigh_axis x = nigh_axis_new("output", false, NIGH_AXIS_NUMBER), y = nigh_axis_new("largest slope", true, NIGH_AXIS_NUMBER);
     for (int64_t r = 0; r < j->rows; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         double at = (double)r, values[] = {o->bound, o->unsplit, o->sampled, o->product};
         nigh_axis_cover(&x, 1, &at), nigh_axis_cover(&y, 4, values);
     }
@@ -264,7 +264,7 @@ static nigh_status write_page(nigh_context *ctx, const words *w, const job *j)
     nigh_page_figure(&p, "Proved, and found");
     nigh_plot_begin(&plot, &html, "Bounds of every output beside the steepest point seen", &x, &y);
     for (int64_t r = 0; r < j->rows; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         char text[120];
         snprintf(text, sizeof text, "%s: bound %.4g, before splitting %.4g, found %.4g", j->name[r], o->bound, o->unsplit, o->sampled);
         nigh_plot_mark(&plot, "s3", NIGH_MARK_CROSS, (double)r, o->product, text);
@@ -351,7 +351,7 @@ int verify_local_lipschitz(nigh_context *ctx, int argc, char **argv)
     code = status ? cli_fail(ctx, status) : cli_print(ctx, text.data, text.size);
     if (!code) code = exit_of(&w, &j);
     nigh_buffer_free(&text);
-    if (j.result) nigh_lipschitz_free(ctx, j.rows, j.result);
+    if (j.result) nigh_local_lipschitz_free(ctx, j.rows, j.result);
     nigh_free(ctx, j.result);
     nigh_free(ctx, j.monotone);
     nigh_free(ctx, j.low);

@@ -198,7 +198,7 @@ static nigh_status keep_point(job *j)
     if (!(r->x = nigh_alloc(j->ctx, (in + outs) * sizeof *r->x))) return NIGH_MEMORY;
     r->y = r->x + in;
     memcpy(r->x, falsify_point(j->falsify), in * sizeof *r->x), memcpy(r->y, falsify_outputs(j->falsify), outs * sizeof *r->y);
-    r->verdict = NIGH_VERDICT_VIOLATED, r->why = NULL;
+    r->verdict = NIGH_VERIFY_VIOLATED, r->why = NULL;
     return NIGH_OK;
 }
 
@@ -221,9 +221,9 @@ static nigh_status settle_case(job *j, int64_t i, bool *over)
     } else if (!status) {
         bool time = found.why && strcmp(found.why, "time") == 0;
         r->bound = -INFINITY;
-        if (falsify_borderline(j->falsify)) r->verdict = NIGH_VERDICT_UNKNOWN, r->why = "borderline: a point violates in one arithmetic but not in the other";
-        else if (time && r->verdict == NIGH_VERDICT_HOLDS) r->verdict = NIGH_VERDICT_TIMEOUT, r->why = "time";
-        else if (!time) r->verdict = NIGH_VERDICT_UNKNOWN, r->why = found.why ? found.why : "stuck";
+        if (falsify_borderline(j->falsify)) r->verdict = NIGH_VERIFY_UNKNOWN, r->why = "borderline: a point violates in one arithmetic but not in the other";
+        else if (time && r->verdict == NIGH_VERIFY_HOLDS) r->verdict = NIGH_VERIFY_TIMEOUT, r->why = "time";
+        else if (!time) r->verdict = NIGH_VERIFY_UNKNOWN, r->why = found.why ? found.why : "stuck";
     }
     close_case(j);
     return status;
@@ -245,7 +245,7 @@ static nigh_status check_sizes(job *j)
 nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_property *property, const nigh_verify_options *options, nigh_verify_result *result)
 {
     static const nigh_verify_options plain;
-    nigh_verify_result found = {.verdict = NIGH_VERDICT_HOLDS, .bound = INFINITY};
+    nigh_verify_result found = {.verdict = NIGH_VERIFY_HOLDS, .bound = INFINITY};
     job j = {.ctx = ctx, .net = net, .property = property, .options = options ? options : &plain, .result = &found, .start = nigh_clock(), .start_cpu = nigh_clock_cpu()};
     j.until = j.options->seconds > 0 ? j.start + j.options->seconds : INFINITY;
     j.bounds = (bounds_options){.fast = j.options->fast, .single = j.options->semantics == NIGH_SEMANTICS_F32, .threads = nigh_context_threads(ctx)};
