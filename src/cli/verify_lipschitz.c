@@ -5,7 +5,6 @@
 #include "core/json.h"
 #include "nigh/io.h"
 #include "nigh/lipsdp.h"
-#include "nigh/onnx.h"
 #include "plan/report.h"
 
 #include <math.h>
@@ -40,17 +39,6 @@ typedef struct words {
 } words;
 
 /* ---- the question ------------------------------------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
-static nigh_status read_network(nigh_context *ctx, const char *path, nigh_network **net)
-{
-    return ends_with(path, ".onnx") || ends_with(path, ".onnx.gz") ? nigh_onnx_read(ctx, path, net) : nigh_network_load(ctx, path, net);
-}
 
 static nigh_status read_words(nigh_context *ctx, words *w)
 {
@@ -237,7 +225,7 @@ static nigh_status run(nigh_context *ctx, words *w)
     nigh_buffer text = {.ctx = ctx};
     double *row = NULL;
     nigh_status status = read_words(ctx, w);
-    if (!status) status = read_network(ctx, w->path, &net);
+    if (!status) status = verify_load_network(ctx, w->path, &net);
     if (!status) status = make_row(ctx, w, net, &row);
     w->options.row = row, w->options.rows = row ? 1 : 0;
     if (!status) status = nigh_lipschitz_network(ctx, net, &w->options, &r);

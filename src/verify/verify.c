@@ -7,6 +7,7 @@
 #include "nigh/verify.h"
 
 #include "verify/falsify.h"
+#include "verify/outputs.h"
 #include "verify/round.h"
 #include "verify/search.h"
 
@@ -249,11 +250,7 @@ nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_propert
     job j = {.ctx = ctx, .net = net, .property = property, .options = options ? options : &plain, .result = &found, .start = nigh_clock(), .start_cpu = nigh_clock_cpu()};
     j.until = j.options->seconds > 0 ? j.start + j.options->seconds : INFINITY;
     j.bounds = (bounds_options){.fast = j.options->fast, .single = j.options->semantics == NIGH_SEMANTICS_F32, .threads = nigh_context_threads(ctx)};
-    nigh_shape *shapes = nigh_alloc(ctx, (size_t)(nigh_network_inputs(net) + 1) * sizeof *shapes);
-    if (!shapes) return NIGH_MEMORY;
-    for (int i = 0; i < nigh_network_inputs(net); i++) shapes[i] = *nigh_network_input_shape(net, i);
-    nigh_status status = bound_graph_new(ctx, net, shapes, property->joint, &j.graph);
-    nigh_free(ctx, shapes);
+    nigh_status status = outputs_graph(ctx, net, property->joint, &j.graph);
     if (!status) status = check_sizes(&j);
     if (!status) found.inputs = j.graph->inputs, found.outputs = j.graph->outputs;
     bool over = false;
