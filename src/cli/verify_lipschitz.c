@@ -6,6 +6,7 @@
 #include "nigh/io.h"
 #include "nigh/lipsdp.h"
 #include "plan/report.h"
+#include "verify/outputs.h"
 
 #include <math.h>
 #include <string.h>
@@ -57,15 +58,13 @@ static nigh_status read_words(nigh_context *ctx, words *w)
     return NIGH_OK;
 }
 
-/* How many outputs a network has is known when it has been bounded once: the row is made of what recording it says. */
 static nigh_status count_outputs(nigh_context *ctx, nigh_network *net, int64_t *outputs)
 {
-    nigh_lipschitz_options quick = {.samples = -1, .split = 1, .gap = 0.5};
-    nigh_lipschitz_result r;
-    nigh_status status = nigh_lipschitz_network(ctx, net, &quick, &r);
+    bound_graph *graph;
+    nigh_status status = outputs_graph(ctx, net, false, &graph);
     if (status) return status;
-    *outputs = r.outputs;
-    nigh_lipschitz_result_free(ctx, &r);
+    *outputs = graph->outputs;
+    bound_graph_free(graph);
     return NIGH_OK;
 }
 
