@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: nigh verify local-lipschitz NETWORK.onnx --at FILE [--row K] --radius E [options]\n\n"
     "A proved bound on how fast outputs of a network can change inside a box: |y(a) - y(b)| <= bound * |a - b| for all a, b within E of x (largest\n"
     "coordinate). Beside it what other bounds give, and the steepest point that was found: the truth lies between the two.\n\n"
-    "  --at FILE           x: npy, csv, idx ... of any shape with as many numbers as the network has inputs, or more rows of that length\n"
+    "  --at FILE|X         x: a number for all inputs, or npy, csv, idx ... of any shape with as many numbers as the network has inputs, or more rows of that length\n"
     "  --row K             which row of FILE (default 0)            --scale S     x is what FILE holds over S (255 for images as bytes)\n"
     "  --radius E          half the width of the box, in units of the network's input, > 0    --clip LOW,HIGH   the box is cut to this range\n"
     "  --all               every output (the default)               --class K     one      --margin A,B   y_A - y_B, tighter than two bounds\n"
@@ -73,18 +73,22 @@ static int64_t flat(const nigh_shape *shape)
 static nigh_status read_box(nigh_context *ctx, const words *w, job *j)
 {
     nigh_array x = {0};
-    nigh_status status = nigh_array_read(ctx, w->at, &x);
+    char *end;
+    double all = strtod(w->at, &end);
+    bool number = *w->at && !*end;
+    nigh_status status = number ? NIGH_OK : nigh_array_read(ctx, w->at, &x);
     if (status) return status;
-    int64_t count = nigh_shape_count(&x.shape);
+    int64_t count = number ? j->inputs : nigh_shape_count(&x.shape);
     if (count < j->inputs || count % j->inputs) status = nigh_fail(ctx, NIGH_INVALID, "'%s' has %lld numbers; %lld, or rows of so many, are needed", w->at, (long long)count, (long long)j->inputs);
     else if (w->row >= count / j->inputs) status = nigh_fail(ctx, NIGH_INVALID, "--row is %lld; '%s' has %lld", (long long)w->row, w->at, (long long)(count / j->inputs));
     double clip[2] = {-INFINITY, INFINITY};
     if (!status && w->clip) status = pair(ctx, "--clip", w->clip, clip);
     for (int64_t e = 0; e < j->inputs && !status; e++) {
-        double value = nigh_array_get(&x, w->row * j->inputs + e) / w->scale;
+        double value = (number ? all : nigh_array_get(&x, w->row * j->inputs + e)) / w->scale;
         if (!isfinite(value)) status = nigh_fail(ctx, NIGH_INVALID, "number %lld of row %lld of '%s' is not finite", (long long)e, (long long)w->row, w->at);
         bool varies = w->monotone < 0 || e == w->monotone;
-        j->low[e] = fmax(varies ? value - w->radius : value, clip[0]), j->high[e] = fmin(varies ? value + w->radius : value, clip[1]);
+        double below = varies ? nextafter(value - w->radius, -INFINITY) : value, above = varies ? nextafter(value + w->radius, INFINITY) : value;
+        j->low[e] = fmax(below, clip[0]), j->high[e] = fmin(above, clip[1]);
         if (!status && !(j->low[e] <= j->high[e]))
             status = nigh_fail(ctx, NIGH_INVALID, "after --clip the box is empty: input %lld is %g, allowed are %g to %g", (long long)e, value, clip[0], clip[1]);
     }
