@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ORDER_1 = 8, ORDER_2 = 6, ORDER_MORE = 4, MOST_BOXES = 400000, TELL_EVERY = 256 };
+enum { ORDER_1 = 8, ORDER_2 = 6, ORDER_MORE = 4, MOST_BOXES = 400000, MOST_UNBOUNDED = 4000, TELL_EVERY = 256 };
 static const double ENOUGH = 1.1; /* proved bound over largest error seen */
 
 typedef struct cell {
@@ -142,6 +142,7 @@ static nigh_status refine(proof *p)
     nigh_status status = NIGH_OK;
     for (int64_t boxes = 1; !status && boxes < MOST_BOXES; boxes++) {
         if (p->cells[0].bound <= ENOUGH * p->seen || p->cells[0].bound <= 1e-300) break;
+        if (boxes > MOST_UNBOUNDED && !isfinite(p->cells[0].bound)) break; /* a pole, or a relative error where the value is 0 */
         cell worst = take_worst(p);
         int v = widest(p, &worst);
         double middle = 0.5 * (worst.low[v] + worst.high[v]);

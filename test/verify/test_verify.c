@@ -91,14 +91,14 @@ static void test_edges(void **state)
     nigh_context *ctx = test_context_new();
     nigh_network *net = small(ctx);
     for (int way = 1; way < 3; way++) {
-        nigh_verify_result r = decide(ctx, net, unit, "(>= Y_0 2)", (nigh_verify_options){.splitting = (nigh_splitting)way, .seconds = 2});
+        nigh_verify_result r = decide(ctx, net, unit, "(>= Y_0 2)", (nigh_verify_options){.splitting = (nigh_splitting)way, .seconds = 0.4});
         assert_true(r.verdict != NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
         r = decide(ctx, net, unit, "(>= Y_0 2.00000001)", (nigh_verify_options){.splitting = (nigh_splitting)way});
         assert_int_equal(r.verdict, NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
         /* what f32 may add to 2 */
-        r = decide(ctx, net, unit, "(>= Y_0 2.00000001)", (nigh_verify_options){.splitting = (nigh_splitting)way, .semantics = NIGH_SEMANTICS_F32, .seconds = 2});
+        r = decide(ctx, net, unit, "(>= Y_0 2.00000001)", (nigh_verify_options){.splitting = (nigh_splitting)way, .semantics = NIGH_SEMANTICS_F32, .seconds = 0.4});
         assert_true(r.verdict != NIGH_VERIFY_VIOLATED && r.verdict != NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
     }
