@@ -12,7 +12,7 @@
 #include "grad/tape.h"
 #include "nigh/onnx.h"
 
-enum { ONNX_MOST_NODES = 16384, ONNX_MOST_NUMBERS = 1 << 24, ONNX_MOST_WORK = 1 << 25, ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9, ONNX_DOUBLE = 11 };
+enum { ONNX_MOST_NODES = 16384, ONNX_MOST_NUMBERS = 1 << 24, ONNX_MOST_WORK = 1 << 25, ONNX_MOST_MATRIX = 1 << 22, ONNX_FLOAT = 1, ONNX_INT32 = 6, ONNX_INT64 = 7, ONNX_BOOL = 9, ONNX_DOUBLE = 11 };
 
 typedef struct onnx_tensor {
     const char *name;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum { MOST_RUNS = 32, MOST_JOINED = 64 };
-static const double MOST_MATRIX = 1 << 22;
 
 bool onnx_spend(onnx_reader *r, int64_t count)
 {
@@ -139,7 +138,7 @@ int onnx_pick(onnx_reader *r, int x, int axis, int64_t n, const int64_t *place)
     int64_t count = 0;
     for (int64_t i = 0; i < n; i = run_end(place, i, n)) count++;
     if (count > MOST_RUNS) {
-        if ((double)size * (double)n > MOST_MATRIX) return onnx_fail(r, NIGH_UNSUPPORTED, "%lld elements out of order of %lld", (long long)n, (long long)size), -1;
+        if ((double)size * (double)n > ONNX_MOST_MATRIX) return onnx_fail(r, NIGH_UNSUPPORTED, "%lld elements out of order of %lld", (long long)n, (long long)size), -1;
         double *matrix = onnx_room(r, size * n);
         if (!matrix) return -1;
         memset(matrix, 0, (size_t)(size * n) * sizeof *matrix);

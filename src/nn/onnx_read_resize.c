@@ -102,6 +102,7 @@ static int resize_axis(onnx_reader *r, int x, int axis, const resizing *z)
         for (int64_t i = 0; i < to; i++) place[i] = within((double)nearest(z, position(z, axis, i)), from);
         return onnx_pick(r, x, axis, to, place);
     }
+    if ((double)from * (double)to > ONNX_MOST_MATRIX) return onnx_fail(r, NIGH_UNSUPPORTED, "from %lld to %lld places: more than %d weights", (long long)from, (long long)to, ONNX_MOST_MATRIX), -1;
     double *matrix = onnx_room(r, from * to);
     if (!matrix) return -1;
     memset(matrix, 0, (size_t)(from * to) * sizeof *matrix);
