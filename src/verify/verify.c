@@ -242,6 +242,35 @@ static nigh_status check_sizes(job *j)
     return NIGH_OK;
 }
 
+/* Do all conditions say Y_i >= Y_j, of one row? */
+static bool only_compares(const nigh_property *p, int64_t size, int64_t stride)
+{
+    for (int64_t i = 0; i < p->conditions; i++) {
+        const nigh_condition *c = &p->condition[i];
+        if (c->terms != 2 || c->value[0] != -c->value[1] || c->level != 0 || c->level_above != 0) return false;
+        if (c->value_error && (c->value_error[0] != 0 || c->value_error[1] != 0)) return false;
+        int64_t a = c->index[0], b = c->index[1];
+        if (a >= p->outputs || b >= p->outputs || a / (size * stride) != b / (size * stride) || a % stride != b % stride) return false;
+    }
+    return true;
+}
+
+/*
+ * The graph that is to be bounded. A last softmax keeps the order of real numbers, so that a property about the order of outputs is one about what goes into it; in f32 it does not:
+ * different numbers become equal.
+ */
+static nigh_status make_graph(job *j, const nigh_shape *shapes)
+{
+    int last = bound_graph_last_softmax(j->net);
+    if (last < 0) return bound_graph_new(j->ctx, j->net, shapes, j->property->joint, &j->graph);
+    int64_t size, stride;
+    nigh_status status = bound_graph_new_before_softmax(j->ctx, j->net, shapes, &j->graph, &size, &stride);
+    if (status || (j->options->semantics == NIGH_SEMANTICS_REAL && only_compares(j->property, size, stride))) return status;
+    const nigh_layer *l = nigh_network_at(j->net, last);
+    return nigh_fail(j->ctx, NIGH_UNSUPPORTED, "layer '%s' (%s): no bounds for it; at the end of a network it is allowed when all conditions compare two outputs of one row "
+                     "(Y_i >= Y_j, without levels or other factors) and the verdict is about real numbers (not f32)", l->name, l->kind);
+}
+
 nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_property *property, const nigh_verify_options *options, nigh_verify_result *result)
 {
     static const nigh_verify_options plain;
@@ -252,7 +281,7 @@ nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_propert
     nigh_shape *shapes = nigh_alloc(ctx, (size_t)(nigh_network_inputs(net) + 1) * sizeof *shapes);
     if (!shapes) return NIGH_MEMORY;
     for (int i = 0; i < nigh_network_inputs(net); i++) shapes[i] = *nigh_network_input_shape(net, i);
-    nigh_status status = bound_graph_new(ctx, net, shapes, property->joint, &j.graph);
+    nigh_status status = make_graph(&j, shapes);
     nigh_free(ctx, shapes);
     if (!status) status = check_sizes(&j);
     if (!status) found.inputs = j.graph->inputs, found.outputs = j.graph->outputs;
