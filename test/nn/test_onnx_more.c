@@ -198,7 +198,7 @@ static void survives_failing_allocations(void **state)
     (void)state;
     nigh_context *plain = test_context_new();
     nigh_buffer model = {.ctx = plain};
-    model_of(plain, 18, "ConstantOfShape s>c value=t:v f 1 2|Trilu c,k>m upper=i:1|Add x,m>a|Pad a,p>q mode=s:reflect|Softmax q>y", "2,2", "s i 2 2,2|k i - 1|p i 4 0,1,0,0", &model);
+    model_of(plain, 18, "ConstantOfShape s>c value=t:v f 1 2|Trilu c,k>m upper=i:1|Add x,m>a|Pad a,p>q mode=s:reflect|Softmax q>s1|Sigmoid s1>g|Mul s1,g>y", "2,2", "s i 2 2,2|k i - 1|p i 4 0,1,0,0", &model);
     for (long at = 1;; at += 1 + at / 40) {
         test_allocator allocator = {.fail_at = at};
         nigh_context *ctx = test_context_failing(&allocator);
