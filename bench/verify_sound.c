@@ -213,12 +213,12 @@ static void prove_again(trial *t, int64_t o, bool above, double level, int64_t o
         nigh_verify_options how = {.seconds = 5, .seed = 99, .splitting = t->number % 2 ? NIGH_SPLIT_INPUT : NIGH_SPLIT_RELU};
         nigh_status status = property_text(t, part ? edge : t->low, part ? t->high : edge, o, above, level, other, gap, &property);
         if (!status) status = nigh_verify(t->ctx, t->net, &property, &how, &r);
-        if (!status && r.verdict == NIGH_VERDICT_VIOLATED) tally.wrong++, printf("WRONG: network %lld was unsat, part %d is sat\n", (long long)t->number, part);
-        else if (!status && r.verdict == NIGH_VERDICT_HOLDS) tally.twice += part;
+        if (!status && r.verdict == NIGH_VERIFY_VIOLATED) tally.wrong++, printf("WRONG: network %lld was unsat, part %d is sat\n", (long long)t->number, part);
+        else if (!status && r.verdict == NIGH_VERIFY_HOLDS) tally.twice += part;
         else tally.unconfirmed++;
         nigh_verify_result_free(t->ctx, &r);
         nigh_property_free(&property);
-        if (status || r.verdict != NIGH_VERDICT_HOLDS) return;
+        if (status || r.verdict != NIGH_VERIFY_HOLDS) return;
     }
 }
 
@@ -261,9 +261,9 @@ static void check_verdict(trial *t)
     else {
         tally.verdicts++;
         bool seen = other < 0 && (above ? t->most[o] >= level + 1e-9 * (1 + fabs(level)) : t->least[o] <= level - 1e-9 * (1 + fabs(level)));
-        if (r.verdict == NIGH_VERDICT_HOLDS && seen) tally.wrong++, printf("WRONG: network %lld is unsat, but %.17g is reached\n", (long long)t->number, level);
-        if (r.verdict == NIGH_VERDICT_HOLDS) tally.unsat++, prove_again(t, o, above, level, other, gap);
-        else if (r.verdict == NIGH_VERDICT_VIOLATED) tally.sat++, replay(t, &r, o, above, level, other, gap);
+        if (r.verdict == NIGH_VERIFY_HOLDS && seen) tally.wrong++, printf("WRONG: network %lld is unsat, but %.17g is reached\n", (long long)t->number, level);
+        if (r.verdict == NIGH_VERIFY_HOLDS) tally.unsat++, prove_again(t, o, above, level, other, gap);
+        else if (r.verdict == NIGH_VERIFY_VIOLATED) tally.sat++, replay(t, &r, o, above, level, other, gap);
         else tally.open++;
     }
     nigh_verify_result_free(t->ctx, &r);

@@ -301,10 +301,10 @@ static nigh_status trained_tight(claim_run *run)
 
 /* ---- 4: splitting --------------------------------------------------------------------------------------- */
 
-static nigh_status split_of(claim_run *run, const bound_graph *g, const double *low, const double *high, double seconds, bool rerun, int64_t domains, nigh_lipschitz_result *out)
+static nigh_status split_of(claim_run *run, const bound_graph *g, const double *low, const double *high, double seconds, bool rerun, int64_t domains, nigh_local_lipschitz_result *out)
 {
     double row[LIP_OUTPUTS] = {1};
-    nigh_lipschitz_options o = nigh_lipschitz_defaults();
+    nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
     o.seconds = seconds, o.rerun = rerun, o.gap = 1e-9, o.samples = 200, o.ascents = 4, o.most_domains = domains, o.seed = claim_seed(run);
     return lipschitz_graph(run->ctx, g, low, high, 1, row, &o, out);
 }
@@ -319,7 +319,7 @@ static nigh_status enumeration_bar(claim_run *run)
         double low[LIP_INPUTS], high[LIP_INPUTS], row[LIP_OUTPUTS] = {1}, exact;
         int unknown;
         bound_graph *g = NULL;
-        nigh_lipschitz_result r;
+        nigh_local_lipschitz_result r;
         status = lip_chain(run->ctx, &rng, 3, shapes[0].size, &g);
         draw_box(&rng, LIP_INPUTS, 0.02, low, high);
         if (!status) status = lip_enumerate(run->ctx, g, low, high, row, run->quick ? 10 : 14, &unknown, &exact);
@@ -328,7 +328,7 @@ static nigh_status enumeration_bar(claim_run *run)
             if (!status) {
                 double bound = claim_sabotaged(run, "unchained") ? r.unsplit : r.bound;
                 worst = fmax(worst, r.converged ? fabs(bound / exact - 1) : INFINITY), done++;
-                nigh_lipschitz_free(run->ctx, 1, &r);
+                nigh_local_lipschitz_free(run->ctx, 1, &r);
             }
         }
         bound_graph_free(g);
@@ -347,7 +347,7 @@ static nigh_status gap_bars(claim_run *run)
         nigh_rng rng = nigh_rng_new(claim_seed(run), 5000 + (uint64_t)i);
         double low[LIP_INPUTS], high[LIP_INPUTS], row[LIP_OUTPUTS] = {1};
         bound_graph *g = NULL;
-        nigh_lipschitz_result r[2];
+        nigh_local_lipschitz_result r[2];
         lip_bound b = {0};
         lip_way way = {.forward = NIGH_BOUND_CROWN, .lines = jacobian_hull};
         status = lip_chain(run->ctx, &rng, 3, (int64_t[]){16, 48, 48, 10}, &g);
@@ -355,11 +355,11 @@ static nigh_status gap_bars(claim_run *run)
         if (!status) status = lip_bound_of(run->ctx, g, low, high, row, &way, &b);
         if (!status && b.unknown >= 30 && b.unknown <= 60) {
             if (!(status = claim_progress(run, "splitting", done, wanted))) status = split_of(run, g, low, high, run->quick ? 100 : 10, false, run->quick ? 60 : 0, &r[0]);
-            if (!status && (status = split_of(run, g, low, high, run->quick ? 100 : 10, true, run->quick ? 60 : 0, &r[1]))) nigh_lipschitz_free(run->ctx, 1, &r[0]);
+            if (!status && (status = split_of(run, g, low, high, run->quick ? 100 : 10, true, run->quick ? 60 : 0, &r[1]))) nigh_local_lipschitz_free(run->ctx, 1, &r[0]);
             if (!status) {
                 double share = (r[0].unsplit - r[0].bound) / (r[0].unsplit - r[0].pattern);
                 least = fmin(least, share), closed += share / wanted, anew += r[1].bound / r[0].pattern / wanted, found += r[1].bound / r[1].sampled / wanted, done++;
-                nigh_lipschitz_free(run->ctx, 1, &r[0]), nigh_lipschitz_free(run->ctx, 1, &r[1]);
+                nigh_local_lipschitz_free(run->ctx, 1, &r[0]), nigh_local_lipschitz_free(run->ctx, 1, &r[1]);
             }
         }
         bound_graph_free(g);
@@ -379,16 +379,16 @@ static nigh_status one_input(claim_run *run, const char *name, nigh_network *net
     double *low = nigh_alloc(run->ctx, 2 * PIXELS * sizeof *low), *high = low + PIXELS, row[10] = {0};
     if (!low) return NIGH_MEMORY;
     char bar[120];
-    nigh_lipschitz_result r[2];
-    nigh_lipschitz_options o = nigh_lipschitz_defaults();
+    nigh_local_lipschitz_result r[2];
+    nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
     o.samples = 0;
     row[class] = 1;
     for (int e = 0; e < PIXELS; e++) low[e] = fmax(image[e] - 0.03, 0), high[e] = fmin(image[e] + 0.03, 1);
     double began = nigh_clock();
     nigh_status status = nigh_local_lipschitz(run->ctx, net, low, high, 1, row, &o, &r[0]);
     double seconds = nigh_clock() - began;
-    o = nigh_lipschitz_defaults(), o.seconds = 10;
-    if (!status && (status = nigh_local_lipschitz(run->ctx, net, low, high, 1, row, &o, &r[1]))) nigh_lipschitz_free(run->ctx, 1, &r[0]);
+    o = nigh_local_lipschitz_defaults(), o.seconds = 10;
+    if (!status && (status = nigh_local_lipschitz(run->ctx, net, low, high, 1, row, &o, &r[1]))) nigh_local_lipschitz_free(run->ctx, 1, &r[0]);
     if (!status) {
         snprintf(bar, sizeof bar, "%s, half-width 0.03, one class: seconds", name);
         claim_bar(run, bar, seconds, CLAIM_AT_MOST, 5, NULL);
@@ -398,7 +398,7 @@ static nigh_status one_input(claim_run *run, const char *name, nigh_network *net
         claim_bar(run, bar, r[1].bound / r[1].sampled, CLAIM_AT_LEAST, 1, NULL);
         claim_note(run, "%s: %.5g in %.3f s, %.5g after 10 s of splits (%lld domains); steepest found %.5g; product of norms %.5g; %lld of %lld derivatives unknown", name, r[0].bound, seconds,
                    r[1].bound, (long long)r[1].domains, r[1].sampled, r[0].product, (long long)r[0].unstable, (long long)r[0].activations);
-        nigh_lipschitz_free(run->ctx, 1, &r[0]), nigh_lipschitz_free(run->ctx, 1, &r[1]);
+        nigh_local_lipschitz_free(run->ctx, 1, &r[0]), nigh_local_lipschitz_free(run->ctx, 1, &r[1]);
     }
     nigh_free(run->ctx, low);
     return status;

@@ -3,7 +3,7 @@
  * Propagation", Shi, Wang, Zhang, Kolter, Hsieh 2022).
  *
  * For a row r of the outputs the local constant over a box is the supremum over the box of the dual norm of the (Clarke) gradient of r . f: the sum of |J_j| when distances of inputs are
- * their largest coordinate (NIGH_LIPSCHITZ_INF), the Euclidean norm for Euclidean distances. |r . f(x) - r . f(y)| <= bound |x - y| for x, y in the box. The exact value is NP-hard to find.
+ * their largest coordinate (NIGH_LOCAL_LIPSCHITZ_INF), the Euclidean norm for Euclidean distances. |r . f(x) - r . f(y)| <= bound |x - y| for x, y in the box. The exact value is NP-hard to find.
  *
  * How: intervals of all activations' arguments over the box; from them intervals of the derivatives; the chain rule as a network of its own, every product of an unknown derivative and an
  * unknown gradient enclosed by its convex hull's two lines and substituted back; |.| chained as one more layer; branch and bound over the activations whose derivative
@@ -19,33 +19,33 @@
 extern "C" {
 #endif
 
-typedef enum nigh_lipschitz_norm {
-    NIGH_LIPSCHITZ_INF, /* of inputs: the largest coordinate */
-    NIGH_LIPSCHITZ_TWO  /* Euclidean; looser: squares are enclosed by chords */
-} nigh_lipschitz_norm;
+typedef enum nigh_local_lipschitz_norm {
+    NIGH_LOCAL_LIPSCHITZ_INF, /* of inputs: the largest coordinate */
+    NIGH_LOCAL_LIPSCHITZ_TWO  /* Euclidean; looser: squares are enclosed by chords */
+} nigh_local_lipschitz_norm;
 
-typedef enum nigh_lipschitz_relaxation {
-    NIGH_LIPSCHITZ_LINES,    /* the convex hull of each product */
-    NIGH_LIPSCHITZ_RECURJAC, /* constants where a gradient's sign is not known ("RecurJac", Zhang, Zhang, Hsieh 2019), |.| not chained: to be compared with */
-    NIGH_LIPSCHITZ_INTERVALS /* interval arithmetic on the chain rule: to be compared with */
-} nigh_lipschitz_relaxation;
+typedef enum nigh_local_lipschitz_relaxation {
+    NIGH_LOCAL_LIPSCHITZ_LINES,    /* the convex hull of each product */
+    NIGH_LOCAL_LIPSCHITZ_RECURJAC, /* constants where a gradient's sign is not known ("RecurJac", Zhang, Zhang, Hsieh 2019), |.| not chained: to be compared with */
+    NIGH_LOCAL_LIPSCHITZ_INTERVALS /* interval arithmetic on the chain rule: to be compared with */
+} nigh_local_lipschitz_relaxation;
 
-typedef struct nigh_lipschitz_options {
-    nigh_lipschitz_norm norm;
+typedef struct nigh_local_lipschitz_options {
+    nigh_local_lipschitz_norm norm;
     nigh_bound_kind forward;              /* how the arguments of activations are bounded */
-    nigh_lipschitz_relaxation relaxation; /* splitting wants LINES */
+    nigh_local_lipschitz_relaxation relaxation; /* splitting wants LINES */
     double seconds;                       /* for splitting, wall clock, all rows together; 0: none */
     bool rerun;                           /* arguments are bounded anew under each split: slower, and the only way below `pattern` */
     double gap;                           /* splitting ends when bound <= (1 + gap) pattern */
     int64_t most_domains;                 /* waiting at once; 0: what fits into 1 GiB */
     int64_t samples, ascents;             /* points drawn in the box; climbs from the best of them. 0: none */
     uint64_t seed;
-} nigh_lipschitz_options;
+} nigh_local_lipschitz_options;
 
 /* INF, CROWN, LINES, no splitting, gap 1e-6, 1024 samples, 8 climbs. */
-NIGH_API nigh_lipschitz_options nigh_lipschitz_defaults(void);
+NIGH_API nigh_local_lipschitz_options nigh_local_lipschitz_defaults(void);
 
-typedef struct nigh_lipschitz_result {
+typedef struct nigh_local_lipschitz_result {
     double bound;         /* proved */
     double unsplit;       /* proved, before splitting */
     double product;       /* proved: product of norms over all layers */
@@ -59,18 +59,18 @@ typedef struct nigh_lipschitz_result {
     double *low, *high;   /* [inputs] proved intervals of J: of the whole box, before splitting. low >= 0: the row does not fall in that input anywhere in the box */
     double *at;           /* [inputs]; NULL without samples */
     double forward_seconds, seconds; /* of the forward bounds and of all, all rows together */
-} nigh_lipschitz_result;
+} nigh_local_lipschitz_result;
 
 /*
  * Bounds for each of `rows` rows [rows, outputs] (outputs flattened and concatenated) over the box low, high [inputs] of one sample (dimensions that may be any are 1). options NULL:
- * defaults. Splitting goes to the row with the largest bound. result [rows]; end them with nigh_lipschitz_free.
+ * defaults. Splitting goes to the row with the largest bound. result [rows]; end them with nigh_local_lipschitz_free.
  * NIGH_UNSUPPORTED names a layer without bounds; NIGH_INVALID: an empty or infinite box, a row that is not finite; NIGH_UNDECIDED: an argument or derivative
  * without a finite bound over the box; NIGH_INTERRUPTED.
  * Cost of one row: about (sum of unknown derivatives + 2 inputs) evaluations of the network's linear maps, in batches.
  */
 NIGH_API nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row,
-                                          const nigh_lipschitz_options *options, nigh_lipschitz_result *result);
-NIGH_API void nigh_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_lipschitz_result *result); /* {0} is fine */
+                                          const nigh_local_lipschitz_options *options, nigh_local_lipschitz_result *result);
+NIGH_API void nigh_local_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_local_lipschitz_result *result); /* {0} is fine */
 
 typedef enum nigh_monotone_answer {
     NIGH_MONOTONE_RISES,   /* proved: J >= 0 all over the box */
@@ -90,7 +90,7 @@ typedef struct nigh_monotone_result {
  * most_pieces (1 or more) in all. Of options norm, seconds and samples are not looked at. Errors as nigh_local_lipschitz.
  */
 NIGH_API nigh_status nigh_monotone(nigh_context *ctx, nigh_network *net, const double *low, const double *high, const double *row, int64_t input, int64_t most_pieces,
-                                   const nigh_lipschitz_options *options, nigh_monotone_result *result);
+                                   const nigh_local_lipschitz_options *options, nigh_monotone_result *result);
 
 #ifdef __cplusplus
 }

@@ -16,12 +16,12 @@ extern "C" {
 
 typedef enum nigh_semantics { NIGH_SEMANTICS_REAL, NIGH_SEMANTICS_F32 } nigh_semantics;
 
-typedef enum nigh_verdict {
-    NIGH_VERDICT_HOLDS,     /* "unsat": no point of the unsafe set */
-    NIGH_VERDICT_VIOLATED,  /* "sat": x is one */
-    NIGH_VERDICT_TIMEOUT,   /* "timeout" */
-    NIGH_VERDICT_UNKNOWN    /* "unknown": a point violates in one arithmetic but not in the other (borderline), or nothing was left to split */
-} nigh_verdict;
+typedef enum nigh_verify_verdict {
+    NIGH_VERIFY_HOLDS,     /* "unsat": no point of the unsafe set */
+    NIGH_VERIFY_VIOLATED,  /* "sat": x is one */
+    NIGH_VERIFY_TIMEOUT,   /* "timeout" */
+    NIGH_VERIFY_UNKNOWN    /* "unknown": a point violates in one arithmetic but not in the other (borderline), or nothing was left to split */
+} nigh_verify_verdict;
 
 typedef enum nigh_splitting { NIGH_SPLIT_AUTO, NIGH_SPLIT_INPUT, NIGH_SPLIT_RELU } nigh_splitting;
 
@@ -34,7 +34,7 @@ typedef struct nigh_verify_options {
 } nigh_verify_options;
 
 typedef struct nigh_verify_result {
-    nigh_verdict verdict;
+    nigh_verify_verdict verdict;
     double *x, *y;             /* the violating point and the network's outputs there in f32; NULL otherwise */
     int64_t inputs, outputs;
     int64_t attacks, domains;  /* points tried; domains bounded */

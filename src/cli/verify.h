@@ -41,7 +41,7 @@ typedef struct verify_line {
     char message[200];                         /* of a failure, or why it is open */
 } verify_line;
 
-const char *verify_verdict_word(nigh_verdict verdict); /* sat, unsat, timeout, unknown */
+const char *verify_verdict_word(nigh_verify_verdict verdict); /* sat, unsat, timeout, unknown */
 
 /* Reads both files and decides. */
 nigh_status verify_one(nigh_context *ctx, const char *network, const char *property_path, const nigh_verify_options *options, nigh_property *property,

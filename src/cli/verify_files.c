@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *verify_verdict_word(nigh_verdict verdict)
+const char *verify_verdict_word(nigh_verify_verdict verdict)
 {
     static const char *const words[] = {"unsat", "sat", "timeout", "unknown"};
     return words[verdict];
@@ -61,7 +61,7 @@ static nigh_status say_json(nigh_context *ctx, const verify_words *w, const nigh
     if (!s) s = nj_set_text(ctx, object, "property", w->property);
     if (!s) s = nj_set_text(ctx, object, "verdict", verify_verdict_word(r->verdict));
     if (!s) s = nj_set_text(ctx, object, "semantics", w->options.semantics == NIGH_SEMANTICS_F32 ? "f32" : "real");
-    if (!s) s = nj_set_bool(ctx, object, "proved", r->verdict == NIGH_VERDICT_HOLDS && !w->fast);
+    if (!s) s = nj_set_bool(ctx, object, "proved", r->verdict == NIGH_VERIFY_HOLDS && !w->fast);
     if (!s && r->how) s = nj_set_text(ctx, object, "how", r->how);
     if (!s && r->why) s = nj_set_text(ctx, object, "why", r->why);
     if (!s && isfinite(r->bound)) s = nj_set_real(ctx, object, "margin", r->bound);
@@ -81,9 +81,9 @@ static void note(const verify_words *w, const nigh_verify_result *r)
 {
     if (cli_quiet || cli_json) return;
     char margin[48] = "";
-    if (r->verdict == NIGH_VERDICT_HOLDS && isfinite(r->bound)) snprintf(margin, sizeof margin, ", margin %.3g", r->bound);
+    if (r->verdict == NIGH_VERIFY_HOLDS && isfinite(r->bound)) snprintf(margin, sizeof margin, ", margin %.3g", r->bound);
     fprintf(stderr, "%s by %s%s%s%s%s: %lld domains, %lld points, %.2f s (%.2f s of CPU)\n",
-            r->verdict == NIGH_VERDICT_HOLDS ? (w->fast ? "holds (rounding neglected)" : "holds, proved") : r->verdict == NIGH_VERDICT_VIOLATED ? "violated, found" : "open after",
+            r->verdict == NIGH_VERIFY_HOLDS ? (w->fast ? "holds (rounding neglected)" : "holds, proved") : r->verdict == NIGH_VERIFY_VIOLATED ? "violated, found" : "open after",
             r->how ? r->how : "nothing", margin, r->why ? " (" : "", r->why ? r->why : "", r->why ? ")" : "", (long long)r->domains, (long long)r->attacks, r->seconds,
             r->cpu_seconds);
 }
@@ -103,7 +103,7 @@ static int run_one(nigh_context *ctx, verify_words *w)
     if (!status) code = cli_print(ctx, cli_json ? page.data : text.data, cli_json ? page.size : text.size);
     if (!status && !code) {
         note(w, &result);
-        code = result.verdict == NIGH_VERDICT_HOLDS ? 0 : result.verdict == NIGH_VERDICT_VIOLATED ? 1 : cli_exit_code(NIGH_UNDECIDED);
+        code = result.verdict == NIGH_VERIFY_HOLDS ? 0 : result.verdict == NIGH_VERIFY_VIOLATED ? 1 : cli_exit_code(NIGH_UNDECIDED);
     }
     nigh_verify_result_free(ctx, &result);
     nigh_property_free(&property);

@@ -5,8 +5,8 @@
 #include "core/json.h"
 #include "nigh/io.h"
 #include "nigh/lipsdp.h"
-#include "nigh/onnx.h"
 #include "plan/report.h"
+#include "verify/outputs.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,17 +41,6 @@ typedef struct words {
 
 /* ---- the question ------------------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), k = strlen(end);
-    return n >= k && strcmp(text + n - k, end) == 0;
-}
-
-static nigh_status read_network(nigh_context *ctx, const char *path, nigh_network **net)
-{
-    return ends_with(path, ".onnx") || ends_with(path, ".onnx.gz") ? nigh_onnx_read(ctx, path, net) : nigh_network_load(ctx, path, net);
-}
-
 static nigh_status read_words(nigh_context *ctx, words *w)
 {
     nigh_lipschitz_options *o = &w->options;
@@ -69,15 +58,13 @@ static nigh_status read_words(nigh_context *ctx, words *w)
     return NIGH_OK;
 }
 
-/* How many outputs a network has is known when it has been bounded once: the row is made of what recording it says. */
 static nigh_status count_outputs(nigh_context *ctx, nigh_network *net, int64_t *outputs)
 {
-    nigh_lipschitz_options quick = {.samples = -1, .split = 1, .gap = 0.5};
-    nigh_lipschitz_result r;
-    nigh_status status = nigh_lipschitz_network(ctx, net, &quick, &r);
+    bound_graph *graph;
+    nigh_status status = outputs_graph(ctx, net, false, &graph);
     if (status) return status;
-    *outputs = r.outputs;
-    nigh_lipschitz_result_free(ctx, &r);
+    *outputs = graph->outputs;
+    bound_graph_free(graph);
     return NIGH_OK;
 }
 
@@ -237,7 +224,7 @@ static nigh_status run(nigh_context *ctx, words *w)
     nigh_buffer text = {.ctx = ctx};
     double *row = NULL;
     nigh_status status = read_words(ctx, w);
-    if (!status) status = read_network(ctx, w->path, &net);
+    if (!status) status = verify_load_network(ctx, w->path, &net);
     if (!status) status = make_row(ctx, w, net, &row);
     w->options.row = row, w->options.rows = row ? 1 : 0;
     if (!status) status = nigh_lipschitz_network(ctx, net, &w->options, &r);

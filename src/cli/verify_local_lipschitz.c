@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: nigh verify local-lipschitz NETWORK.onnx --at FILE [--row K] --radius E [options]\n\n"
     "A proved bound on how fast outputs of a network can change inside a box: |y(a) - y(b)| <= bound * |a - b| for all a, b within E of x (largest\n"
     "coordinate). Beside it what other bounds give, and the steepest point that was found: the truth lies between the two.\n\n"
-    "  --at FILE           x: npy, csv, idx ... of any shape with as many numbers as the network has inputs, or more rows of that length\n"
+    "  --at FILE|X         x: a number for all inputs, or npy, csv, idx ... of any shape with as many numbers as the network has inputs, or more rows of that length\n"
     "  --row K             which row of FILE (default 0)            --scale S     x is what FILE holds over S (255 for images as bytes)\n"
     "  --radius E          half the width of the box, in units of the network's input, > 0    --clip LOW,HIGH   the box is cut to this range\n"
     "  --all               every output (the default)               --class K     one      --margin A,B   y_A - y_B, tighter than two bounds\n"
@@ -44,8 +44,8 @@ typedef struct job {
     int64_t inputs, outputs, rows;
     double *low, *high, *row;
     char (*name)[32]; /* of rows */
-    nigh_lipschitz_options options;
-    nigh_lipschitz_result *result;
+    nigh_local_lipschitz_options options;
+    nigh_local_lipschitz_result *result;
     nigh_monotone_result *monotone;
 } job;
 
@@ -73,18 +73,22 @@ static int64_t flat(const nigh_shape *shape)
 static nigh_status read_box(nigh_context *ctx, const words *w, job *j)
 {
     nigh_array x = {0};
-    nigh_status status = nigh_array_read(ctx, w->at, &x);
+    char *end;
+    double all = strtod(w->at, &end);
+    bool number = *w->at && !*end;
+    nigh_status status = number ? NIGH_OK : nigh_array_read(ctx, w->at, &x);
     if (status) return status;
-    int64_t count = nigh_shape_count(&x.shape);
+    int64_t count = number ? j->inputs : nigh_shape_count(&x.shape);
     if (count < j->inputs || count % j->inputs) status = nigh_fail(ctx, NIGH_INVALID, "'%s' has %lld numbers; %lld, or rows of so many, are needed", w->at, (long long)count, (long long)j->inputs);
     else if (w->row >= count / j->inputs) status = nigh_fail(ctx, NIGH_INVALID, "--row is %lld; '%s' has %lld", (long long)w->row, w->at, (long long)(count / j->inputs));
     double clip[2] = {-INFINITY, INFINITY};
     if (!status && w->clip) status = pair(ctx, "--clip", w->clip, clip);
     for (int64_t e = 0; e < j->inputs && !status; e++) {
-        double value = nigh_array_get(&x, w->row * j->inputs + e) / w->scale;
+        double value = (number ? all : nigh_array_get(&x, w->row * j->inputs + e)) / w->scale;
         if (!isfinite(value)) status = nigh_fail(ctx, NIGH_INVALID, "number %lld of row %lld of '%s' is not finite", (long long)e, (long long)w->row, w->at);
         bool varies = w->monotone < 0 || e == w->monotone;
-        j->low[e] = fmax(varies ? value - w->radius : value, clip[0]), j->high[e] = fmin(varies ? value + w->radius : value, clip[1]);
+        double below = varies ? nextafter(value - w->radius, -INFINITY) : value, above = varies ? nextafter(value + w->radius, INFINITY) : value;
+        j->low[e] = fmax(below, clip[0]), j->high[e] = fmin(above, clip[1]);
         if (!status && !(j->low[e] <= j->high[e]))
             status = nigh_fail(ctx, NIGH_INVALID, "after --clip the box is empty: input %lld is %g, allowed are %g to %g", (long long)e, value, clip[0], clip[1]);
     }
@@ -149,10 +153,10 @@ static nigh_status outputs_of(nigh_context *ctx, job *j)
 static nigh_status prepare(nigh_context *ctx, const words *w, job *j)
 {
     static const char *const kinds[] = {"interval", "crown", "optimised"};
-    j->options = nigh_lipschitz_defaults();
+    j->options = nigh_local_lipschitz_defaults();
     j->options.samples = w->samples, j->options.seed = nigh_context_seed(ctx), j->options.rerun = !w->fixed;
     j->options.seconds = w->splits || w->seconds > 0 ? (w->seconds > 0 ? w->seconds : 10) : 0;
-    if (w->norm && strcmp(w->norm, "2") == 0) j->options.norm = NIGH_LIPSCHITZ_TWO;
+    if (w->norm && strcmp(w->norm, "2") == 0) j->options.norm = NIGH_LOCAL_LIPSCHITZ_TWO;
     else if (w->norm && strcmp(w->norm, "inf") != 0) return nigh_fail(ctx, NIGH_INVALID, "--norm is '%s'; inf, 2 are allowed", w->norm);
     int kind = w->forward ? -1 : NIGH_BOUND_CROWN;
     for (int k = 0; k < 3 && w->forward; k++)
@@ -177,15 +181,15 @@ static nigh_status print_bounds(const job *j, nigh_buffer *text)
     double worst = 0, sampled = 0;
     nigh_status s = nigh_buffer_print(text, "%-12s %14s %14s %14s %14s %10s  %s\n", "output", "bound", "before splits", "steepest seen", "of norms", "domains", "");
     for (int64_t r = 0; r < j->rows && !s; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         s = nigh_buffer_print(text, "%-12s %14.6g %14.6g %14.6g %14.6g %10lld  %s%s\n", j->name[r], o->bound, o->unsplit, o->sampled, o->product, (long long)o->domains,
                               o->by_product ? "the product of norms is the bound " : "", j->options.seconds > 0 && !o->converged ? "not converged (the bound holds)" : "");
         worst = fmax(worst, o->bound), sampled = fmax(sampled, isnan(o->sampled) ? 0 : o->sampled);
     }
-    const nigh_lipschitz_result *o = &j->result[0];
-    if (!s) s = nigh_buffer_print(text, "\nproved      no output of these changes by more than %.6g times the %s of the change of the input", worst, j->options.norm == NIGH_LIPSCHITZ_TWO ? "Euclidean length" : "largest coordinate");
+    const nigh_local_lipschitz_result *o = &j->result[0];
+    if (!s) s = nigh_buffer_print(text, "\nproved      no output of these changes by more than %.6g times the %s of the change of the input", worst, j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO ? "Euclidean length" : "largest coordinate");
     if (!s && sampled > 0) s = nigh_buffer_print(text, "\nfound       a point where one does at %.6g: the bound is at most %.3g times the truth", sampled, worst / sampled);
-    if (!s && j->options.norm == NIGH_LIPSCHITZ_TWO) s = nigh_buffer_print(text, "\nnote        bounds for --norm 2 are looser than those for inf: squares are enclosed by chords");
+    if (!s && j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO) s = nigh_buffer_print(text, "\nnote        bounds for --norm 2 are looser than those for inf: squares are enclosed by chords");
     return s ? s : nigh_buffer_print(text, "\nunknown     %lld of %lld derivatives\ntime        %.3g s, %.3g s of it for the arguments of activations\n", (long long)o->unstable, (long long)o->activations,
                                      o->seconds, o->forward_seconds);
 }
@@ -203,7 +207,7 @@ static nigh_status print_monotone(const words *w, const job *j, nigh_buffer *tex
 
 static nigh_status json_row(nigh_context *ctx, const words *w, const job *j, int64_t r, json_t *row)
 {
-    const nigh_lipschitz_result *o = &j->result[r];
+    const nigh_local_lipschitz_result *o = &j->result[r];
     const nigh_monotone_result *m = &j->monotone[r];
     nigh_status s = nj_set_text(ctx, row, "output", j->name[r]);
     if (w->monotone >= 0) {
@@ -233,7 +237,7 @@ static nigh_status json_all(nigh_context *ctx, const words *w, const job *j, nig
         if (!row || json_array_append_new(list, row)) s = nigh_fail(ctx, NIGH_MEMORY, "out of memory for JSON");
         if (!s) s = json_row(ctx, w, j, r, row);
     }
-    if (!s) s = nj_set_text(ctx, root, "norm", j->options.norm == NIGH_LIPSCHITZ_TWO ? "2" : "inf");
+    if (!s) s = nj_set_text(ctx, root, "norm", j->options.norm == NIGH_LOCAL_LIPSCHITZ_TWO ? "2" : "inf");
     if (!s) s = nj_set_real(ctx, root, "radius", w->radius);
     if (!s) s = nj_dump(ctx, root, 0, text);
     if (!s) s = nigh_buffer_add(text, "\n", 1);
@@ -255,7 +259,7 @@ static nigh_status write_page(nigh_context *ctx, const words *w, const job *j)
                   (long long)j->result[0].activations, j->result[0].seconds);
     nigh_axis x = nigh_axis_new("output", false, NIGH_AXIS_NUMBER), y = nigh_axis_new("largest slope", true, NIGH_AXIS_NUMBER);
     for (int64_t r = 0; r < j->rows; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         double at = (double)r, values[] = {o->bound, o->unsplit, o->sampled, o->product};
         nigh_axis_cover(&x, 1, &at), nigh_axis_cover(&y, 4, values);
     }
@@ -264,7 +268,7 @@ static nigh_status write_page(nigh_context *ctx, const words *w, const job *j)
     nigh_page_figure(&p, "Proved, and found");
     nigh_plot_begin(&plot, &html, "Bounds of every output beside the steepest point seen", &x, &y);
     for (int64_t r = 0; r < j->rows; r++) {
-        const nigh_lipschitz_result *o = &j->result[r];
+        const nigh_local_lipschitz_result *o = &j->result[r];
         char text[120];
         snprintf(text, sizeof text, "%s: bound %.4g, before splitting %.4g, found %.4g", j->name[r], o->bound, o->unsplit, o->sampled);
         nigh_plot_mark(&plot, "s3", NIGH_MARK_CROSS, (double)r, o->product, text);
@@ -351,7 +355,7 @@ int verify_local_lipschitz(nigh_context *ctx, int argc, char **argv)
     code = status ? cli_fail(ctx, status) : cli_print(ctx, text.data, text.size);
     if (!code) code = exit_of(&w, &j);
     nigh_buffer_free(&text);
-    if (j.result) nigh_lipschitz_free(ctx, j.rows, j.result);
+    if (j.result) nigh_local_lipschitz_free(ctx, j.rows, j.result);
     nigh_free(ctx, j.result);
     nigh_free(ctx, j.monotone);
     nigh_free(ctx, j.low);

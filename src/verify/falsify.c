@@ -4,6 +4,7 @@
 #include "nigh/grad.h"
 #include "nigh/random.h"
 #include "verify/descent.h"
+#include "verify/point.h"
 #include "verify/round.h"
 
 #include <math.h>
@@ -31,8 +32,6 @@ struct falsify {
     nigh_semantics semantics;
     plain_run plain;
     descent *descent;
-    bounds *bounds;                        /* intervals of a box that is one point: the outputs within rounding */
-    bounds_batch batch;
     double *block, *low, *high;            /* [inputs]: the real point lies between; equal unless only a decimal lies in the box */
     double *x, *y_low, *y_high, *y;        /* candidate; enclosure; in the network's type */
     double *lanes, *weight, *best, *kept, *kept_y;
@@ -101,8 +100,6 @@ void falsify_free(falsify *f)
     nigh_executor_free(f->plain.run);
     nigh_tape_free(f->plain.tape);
     descent_free(f->descent);
-    bounds_batch_free(f->ctx, f->graph, &f->batch);
-    bounds_free(f->bounds);
     nigh_free(f->ctx, f->block);
     nigh_free(f->ctx, f);
 }
@@ -122,8 +119,6 @@ nigh_status falsify_new(nigh_context *ctx, nigh_network *net, const bound_graph 
         f->lanes = f->kept_y + outs, f->weight = f->lanes + in * LANES, f->best = f->weight + outs * LANES;
     }
     if (!status) status = descent_new(ctx, graph, &f->descent);
-    if (!status) status = bounds_new(ctx, graph, &(bounds_options){.threads = 1}, query->low, query->high, &f->bounds);
-    if (!status) status = bounds_batch_new(ctx, graph, 1, 0, &f->batch);
     if (!status) status = plain_new(ctx, net, graph, &f->plain);
     if (status) falsify_free(f);
     else *out = f;
@@ -190,11 +185,8 @@ static bool judge(falsify *f, const double *x)
     double margin = plain ? margin_of(f, f->y, f->y) : -INFINITY;
     plain = margin >= 0;
     if (f->semantics == NIGH_SEMANTICS_REAL) {
-        memcpy(f->batch.low, f->low, (size_t)f->graph->inputs * sizeof(double)), memcpy(f->batch.high, f->high, (size_t)f->graph->inputs * sizeof(double));
-        f->batch.domains = 1;
-        bounds_interval(f->bounds, &f->batch, false);
-        bounds_interval_of(f->bounds, &f->batch, f->graph->output, f->y_low, f->y_high);
-        double real = margin_of(f, f->y_low, f->y_high);
+        bool enclosed = bounds_point(f->graph, f->low, f->high, false, f->y_low, f->y_high) == NIGH_OK;
+        double real = enclosed ? margin_of(f, f->y_low, f->y_high) : -INFINITY;
         exact = real >= 0;
         margin = fmin(margin, real);
     }

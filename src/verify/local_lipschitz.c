@@ -5,14 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-nigh_lipschitz_options nigh_lipschitz_defaults(void)
+nigh_local_lipschitz_options nigh_local_lipschitz_defaults(void)
 {
-    return (nigh_lipschitz_options){.norm = NIGH_LIPSCHITZ_INF, .forward = NIGH_BOUND_CROWN, .relaxation = NIGH_LIPSCHITZ_LINES, .rerun = true, .gap = 1e-6, .samples = 1024, .ascents = 8};
+    return (nigh_local_lipschitz_options){.norm = NIGH_LOCAL_LIPSCHITZ_INF, .forward = NIGH_BOUND_CROWN, .relaxation = NIGH_LOCAL_LIPSCHITZ_LINES, .rerun = true, .gap = 1e-6, .samples = 1024, .ascents = 8};
 }
 
 /* ---- what is asked ------------------------------------------------------------------------------------- */
 
-static nigh_status check(nigh_context *ctx, const bound_graph *g, const double *low, const double *high, int64_t rows, const double *row, const nigh_lipschitz_options *o)
+static nigh_status check(nigh_context *ctx, const bound_graph *g, const double *low, const double *high, int64_t rows, const double *row, const nigh_local_lipschitz_options *o)
 {
     int64_t outputs = g->node[g->output].size;
     for (int64_t e = 0; e < g->inputs; e++)
@@ -23,8 +23,8 @@ static nigh_status check(nigh_context *ctx, const bound_graph *g, const double *
         if (!isfinite(row[i])) return nigh_fail(ctx, NIGH_INVALID, "row %lld has %g for output %lld", (long long)(i / outputs), row[i], (long long)(i % outputs));
     if (!(o->seconds >= 0) || !(o->gap >= 0) || o->samples < 0 || o->ascents < 0 || o->most_domains < 0)
         return nigh_fail(ctx, NIGH_INVALID, "seconds, gap, samples, ascents and most_domains are 0 or more");
-    if (o->seconds > 0 && o->relaxation != NIGH_LIPSCHITZ_LINES) return nigh_fail(ctx, NIGH_INVALID, "splitting works on lines, not on the relaxations that they are compared with");
-    if ((unsigned)o->norm > NIGH_LIPSCHITZ_TWO || (unsigned)o->relaxation > NIGH_LIPSCHITZ_INTERVALS || (unsigned)o->forward > NIGH_BOUND_OPTIMISED)
+    if (o->seconds > 0 && o->relaxation != NIGH_LOCAL_LIPSCHITZ_LINES) return nigh_fail(ctx, NIGH_INVALID, "splitting works on lines, not on the relaxations that they are compared with");
+    if ((unsigned)o->norm > NIGH_LOCAL_LIPSCHITZ_TWO || (unsigned)o->relaxation > NIGH_LOCAL_LIPSCHITZ_INTERVALS || (unsigned)o->forward > NIGH_BOUND_OPTIMISED)
         return nigh_fail(ctx, NIGH_INVALID, "norm, forward or relaxation is none of the listed");
     return NIGH_OK;
 }
@@ -37,14 +37,14 @@ typedef struct task {
     const double *low, *high;
     int64_t rows;
     const double *row;
-    const nigh_lipschitz_options *options;
+    const nigh_local_lipschitz_options *options;
     jacobian_norm norm;
     jacobian *j;
     bounds *forward;
     bounds_batch arguments; /* one domain */
     jacobian_batch root;    /* a domain for each row */
     sampler *sampler;
-    nigh_lipschitz_result *result;
+    nigh_local_lipschitz_result *result;
 } task;
 
 static nigh_status forward_bounds(task *t)
@@ -86,12 +86,12 @@ static nigh_status derivatives(task *t)
 static nigh_status bound_rows(task *t)
 {
     static jacobian_lines_fn *const lines[] = {jacobian_hull, jacobian_constants, NULL};
-    nigh_lipschitz_relaxation relaxation = t->options->relaxation;
+    nigh_local_lipschitz_relaxation relaxation = t->options->relaxation;
     int64_t n = t->graph->inputs;
     nigh_status status = jacobian_root(t->j, &t->root);
-    if (!status) status = jacobian_bound(t->j, lines[relaxation], relaxation == NIGH_LIPSCHITZ_LINES, t->norm, NULL, &t->root);
+    if (!status) status = jacobian_bound(t->j, lines[relaxation], relaxation == NIGH_LOCAL_LIPSCHITZ_LINES, t->norm, NULL, &t->root);
     for (int64_t r = 0; r < t->rows && !status; r++) {
-        nigh_lipschitz_result *o = &t->result[r];
+        nigh_local_lipschitz_result *o = &t->result[r];
         o->bound = o->unsplit = t->root.bound[r];
         status = jacobian_product(t->j, t->norm, t->row + r * t->graph->node[t->graph->output].size, &o->product);
         memcpy(o->low, t->root.low + r * n, (size_t)n * sizeof(double));
@@ -102,7 +102,7 @@ static nigh_status bound_rows(task *t)
 
 static nigh_status sample_rows(task *t)
 {
-    const nigh_lipschitz_options *o = t->options;
+    const nigh_local_lipschitz_options *o = t->options;
     int64_t outputs = t->graph->node[t->graph->output].size;
     nigh_status status = NIGH_OK;
     if (!o->samples && !(o->seconds > 0)) return status;
@@ -117,7 +117,7 @@ static nigh_status sample_rows(task *t)
 
 static nigh_status split_rows(task *t)
 {
-    const nigh_lipschitz_options *o = t->options;
+    const nigh_local_lipschitz_options *o = t->options;
     for (int64_t r = 0; r < t->rows; r++) t->result[r].why = "not asked for";
     if (!(o->seconds > 0)) return NIGH_OK;
     double *floor = nigh_alloc(t->ctx, 2 * (size_t)t->rows * sizeof *floor), *bound = floor ? floor + t->rows : NULL;
@@ -131,7 +131,7 @@ static nigh_status split_rows(task *t)
     }
     if (!status) status = lipschitz_split_run(t->ctx, &t->root, &split);
     for (int64_t r = 0; r < t->rows && !status; r++) {
-        nigh_lipschitz_result *result = &t->result[r];
+        nigh_local_lipschitz_result *result = &t->result[r];
         result->bound = bound[r], result->domains = domains[r], result->converged = split.converged, result->why = split.why;
     }
     nigh_free(t->ctx, floor);
@@ -150,24 +150,24 @@ static nigh_status run(task *t)
     if (!status) status = sample_rows(t);
     if (!status) status = split_rows(t);
     for (int64_t r = 0; r < t->rows && !status; r++) {
-        nigh_lipschitz_result *o = &t->result[r];
+        nigh_local_lipschitz_result *o = &t->result[r];
         if (o->product < o->bound || !isfinite(o->bound)) o->bound = o->product, o->by_product = true;
         o->forward_seconds = forward, o->seconds = nigh_clock() - began;
     }
     return status;
 }
 
-nigh_status lipschitz_graph(nigh_context *ctx, const bound_graph *graph, const double *low, const double *high, int64_t rows, const double *row, const nigh_lipschitz_options *options,
-                            nigh_lipschitz_result *result)
+nigh_status lipschitz_graph(nigh_context *ctx, const bound_graph *graph, const double *low, const double *high, int64_t rows, const double *row, const nigh_local_lipschitz_options *options,
+                            nigh_local_lipschitz_result *result)
 {
-    nigh_lipschitz_options defaults = nigh_lipschitz_defaults();
+    nigh_local_lipschitz_options defaults = nigh_local_lipschitz_defaults();
     if (!options) options = &defaults;
     nigh_status status = check(ctx, graph, low, high, rows, row, options);
     if (status) return status;
     size_t n = (size_t)graph->inputs;
-    nigh_lipschitz_result *out = nigh_alloc_zero(ctx, (size_t)rows, sizeof *out);
+    nigh_local_lipschitz_result *out = nigh_alloc_zero(ctx, (size_t)rows, sizeof *out);
     task t = {.ctx = ctx, .graph = graph, .low = low, .high = high, .rows = rows, .row = row, .options = options,
-              .norm = options->norm == NIGH_LIPSCHITZ_TWO ? JACOBIAN_TWO : JACOBIAN_ONE, .result = out};
+              .norm = options->norm == NIGH_LOCAL_LIPSCHITZ_TWO ? JACOBIAN_TWO : JACOBIAN_ONE, .result = out};
     status = out ? NIGH_OK : NIGH_MEMORY;
     for (int64_t r = 0; r < rows && !status; r++) {
         out[r].sampled = out[r].pattern = NAN;
@@ -181,16 +181,16 @@ nigh_status lipschitz_graph(nigh_context *ctx, const bound_graph *graph, const d
     jacobian_free(t.j);
     bounds_free(t.forward);
     if (!status) memcpy(result, out, (size_t)rows * sizeof *out);
-    else if (out) nigh_lipschitz_free(ctx, rows, out);
+    else if (out) nigh_local_lipschitz_free(ctx, rows, out);
     nigh_free(ctx, out);
     return status;
 }
 
-void nigh_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_lipschitz_result *result)
+void nigh_local_lipschitz_free(nigh_context *ctx, int64_t rows, nigh_local_lipschitz_result *result)
 {
     for (int64_t r = 0; r < rows; r++) {
         nigh_free(ctx, result[r].low);
-        result[r] = (nigh_lipschitz_result){0};
+        result[r] = (nigh_local_lipschitz_result){0};
     }
 }
 
@@ -209,8 +209,8 @@ nigh_status lipschitz_lower(nigh_context *ctx, nigh_network *net, bound_graph **
     return status;
 }
 
-nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row, const nigh_lipschitz_options *options,
-                                 nigh_lipschitz_result *result)
+nigh_status nigh_local_lipschitz(nigh_context *ctx, nigh_network *net, const double *low, const double *high, int64_t rows, const double *row, const nigh_local_lipschitz_options *options,
+                                 nigh_local_lipschitz_result *result)
 {
     bound_graph *graph = NULL;
     nigh_status status = lipschitz_lower(ctx, net, &graph);

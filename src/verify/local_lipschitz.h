@@ -8,10 +8,10 @@
 
 /* As nigh_local_lipschitz. */
 nigh_status lipschitz_graph(nigh_context *ctx, const bound_graph *graph, const double *low, const double *high, int64_t rows, const double *row,
-                            const nigh_lipschitz_options *options, nigh_lipschitz_result *result);
+                            const nigh_local_lipschitz_options *options, nigh_local_lipschitz_result *result);
 
 nigh_status lipschitz_monotone(nigh_context *ctx, const bound_graph *graph, const double *low, const double *high, const double *row, int64_t input, int64_t most_pieces,
-                               const nigh_lipschitz_options *options, nigh_monotone_result *result);
+                               const nigh_local_lipschitz_options *options, nigh_monotone_result *result);
 
 /* The graph of a network for one sample, dimensions that may be any taken as 1. */
 nigh_status lipschitz_lower(nigh_context *ctx, nigh_network *net, bound_graph **graph);

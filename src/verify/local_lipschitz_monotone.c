@@ -12,7 +12,7 @@ typedef struct pieces {
     double (*stack)[2];
     double *low, *high, *middle, *gradient; /* [inputs] */
     sampler *sampler;
-    nigh_lipschitz_options options;
+    nigh_local_lipschitz_options options;
     bool rises, falls; /* somewhere, by a gradient that was looked at */
 } pieces;
 
@@ -34,13 +34,13 @@ static nigh_status search(pieces *p, int64_t most, nigh_monotone_result *out)
     nigh_status status = NIGH_OK;
     while (p->waiting && !status && !(p->rises && p->falls)) {
         double a = p->stack[--p->waiting][0], b = p->stack[p->waiting][1], middle = a + 0.5 * (b - a);
-        nigh_lipschitz_result r;
+        nigh_local_lipschitz_result r;
         p->low[p->input] = a, p->high[p->input] = b;
         if ((status = lipschitz_graph(p->ctx, p->graph, p->low, p->high, 1, p->row, &p->options, &r))) break;
         double l = r.low[p->input], h = r.high[p->input];
         out->pieces++;
         look(p, r.bound);
-        nigh_lipschitz_free(p->ctx, 1, &r);
+        nigh_local_lipschitz_free(p->ctx, 1, &r);
         bool decided = (l >= 0 && !p->falls) || (h <= 0 && !p->rises);
         if (decided || out->pieces + p->waiting + 2 > most || !(a < middle && middle < b)) {
             open |= !decided, up = up && l >= 0, down = down && h <= 0;
@@ -58,12 +58,12 @@ static nigh_status search(pieces *p, int64_t most, nigh_monotone_result *out)
 }
 
 nigh_status lipschitz_monotone(nigh_context *ctx, const bound_graph *graph, const double *low, const double *high, const double *row, int64_t input, int64_t most_pieces,
-                               const nigh_lipschitz_options *options, nigh_monotone_result *result)
+                               const nigh_local_lipschitz_options *options, nigh_monotone_result *result)
 {
     if (input < 0 || input >= graph->inputs) return nigh_fail(ctx, NIGH_INVALID, "input is %lld; 0 to %lld is allowed", (long long)input, (long long)graph->inputs - 1);
     if (most_pieces < 1 || most_pieces > 1 << 24) return nigh_fail(ctx, NIGH_INVALID, "most_pieces is %lld; 1 to %d is allowed", (long long)most_pieces, 1 << 24);
     size_t n = (size_t)graph->inputs;
-    pieces p = {.ctx = ctx, .graph = graph, .row = row, .input = input, .options = options ? *options : nigh_lipschitz_defaults()};
+    pieces p = {.ctx = ctx, .graph = graph, .row = row, .input = input, .options = options ? *options : nigh_local_lipschitz_defaults()};
     p.options.samples = p.options.ascents = 0, p.options.seconds = 0;
     nigh_monotone_result out = {.answer = NIGH_MONOTONE_UNKNOWN};
     p.low = nigh_alloc(ctx, 4 * n * sizeof(double));
@@ -83,7 +83,7 @@ nigh_status lipschitz_monotone(nigh_context *ctx, const bound_graph *graph, cons
 }
 
 nigh_status nigh_monotone(nigh_context *ctx, nigh_network *net, const double *low, const double *high, const double *row, int64_t input, int64_t most_pieces,
-                          const nigh_lipschitz_options *options, nigh_monotone_result *result)
+                          const nigh_local_lipschitz_options *options, nigh_monotone_result *result)
 {
     bound_graph *graph = NULL;
     nigh_status status = lipschitz_lower(ctx, net, &graph);

@@ -7,6 +7,7 @@
 #include "nigh/verify.h"
 
 #include "verify/falsify.h"
+#include "verify/outputs.h"
 #include "verify/round.h"
 #include "verify/search.h"
 
@@ -198,7 +199,7 @@ static nigh_status keep_point(job *j)
     if (!(r->x = nigh_alloc(j->ctx, (in + outs) * sizeof *r->x))) return NIGH_MEMORY;
     r->y = r->x + in;
     memcpy(r->x, falsify_point(j->falsify), in * sizeof *r->x), memcpy(r->y, falsify_outputs(j->falsify), outs * sizeof *r->y);
-    r->verdict = NIGH_VERDICT_VIOLATED, r->why = NULL;
+    r->verdict = NIGH_VERIFY_VIOLATED, r->why = NULL;
     return NIGH_OK;
 }
 
@@ -221,9 +222,9 @@ static nigh_status settle_case(job *j, int64_t i, bool *over)
     } else if (!status) {
         bool time = found.why && strcmp(found.why, "time") == 0;
         r->bound = -INFINITY;
-        if (falsify_borderline(j->falsify)) r->verdict = NIGH_VERDICT_UNKNOWN, r->why = "borderline: a point violates in one arithmetic but not in the other";
-        else if (time && r->verdict == NIGH_VERDICT_HOLDS) r->verdict = NIGH_VERDICT_TIMEOUT, r->why = "time";
-        else if (!time) r->verdict = NIGH_VERDICT_UNKNOWN, r->why = found.why ? found.why : "stuck";
+        if (falsify_borderline(j->falsify)) r->verdict = NIGH_VERIFY_UNKNOWN, r->why = "borderline: a point violates in one arithmetic but not in the other";
+        else if (time && r->verdict == NIGH_VERIFY_HOLDS) r->verdict = NIGH_VERIFY_TIMEOUT, r->why = "time";
+        else if (!time) r->verdict = NIGH_VERIFY_UNKNOWN, r->why = found.why ? found.why : "stuck";
     }
     close_case(j);
     return status;
@@ -259,12 +260,12 @@ static bool only_compares(const nigh_property *p, int64_t size, int64_t stride)
  * The graph that is to be bounded. A last softmax keeps the order of real numbers, so that a property about the order of outputs is one about what goes into it; in f32 it does not:
  * different numbers become equal.
  */
-static nigh_status make_graph(job *j, const nigh_shape *shapes)
+static nigh_status make_graph(job *j)
 {
     int last = bound_graph_last_softmax(j->net);
-    if (last < 0) return bound_graph_new(j->ctx, j->net, shapes, j->property->joint, &j->graph);
+    if (last < 0) return outputs_graph(j->ctx, j->net, j->property->joint, &j->graph);
     int64_t size, stride;
-    nigh_status status = bound_graph_new_before_softmax(j->ctx, j->net, shapes, &j->graph, &size, &stride);
+    nigh_status status = outputs_graph_before_softmax(j->ctx, j->net, &j->graph, &size, &stride);
     if (status || (j->options->semantics == NIGH_SEMANTICS_REAL && only_compares(j->property, size, stride))) return status;
     const nigh_layer *l = nigh_network_at(j->net, last);
     return nigh_fail(j->ctx, NIGH_UNSUPPORTED, "layer '%s' (%s): no bounds for it; at the end of a network it is allowed when all conditions compare two outputs of one row "
@@ -274,15 +275,11 @@ static nigh_status make_graph(job *j, const nigh_shape *shapes)
 nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_property *property, const nigh_verify_options *options, nigh_verify_result *result)
 {
     static const nigh_verify_options plain;
-    nigh_verify_result found = {.verdict = NIGH_VERDICT_HOLDS, .bound = INFINITY};
+    nigh_verify_result found = {.verdict = NIGH_VERIFY_HOLDS, .bound = INFINITY};
     job j = {.ctx = ctx, .net = net, .property = property, .options = options ? options : &plain, .result = &found, .start = nigh_clock(), .start_cpu = nigh_clock_cpu()};
     j.until = j.options->seconds > 0 ? j.start + j.options->seconds : INFINITY;
     j.bounds = (bounds_options){.fast = j.options->fast, .single = j.options->semantics == NIGH_SEMANTICS_F32, .threads = nigh_context_threads(ctx)};
-    nigh_shape *shapes = nigh_alloc(ctx, (size_t)(nigh_network_inputs(net) + 1) * sizeof *shapes);
-    if (!shapes) return NIGH_MEMORY;
-    for (int i = 0; i < nigh_network_inputs(net); i++) shapes[i] = *nigh_network_input_shape(net, i);
-    nigh_status status = make_graph(&j, shapes);
-    nigh_free(ctx, shapes);
+    nigh_status status = make_graph(&j);
     if (!status) status = check_sizes(&j);
     if (!status) found.inputs = j.graph->inputs, found.outputs = j.graph->outputs;
     bool over = false;

@@ -45,17 +45,17 @@ static void test_verdicts(void **state)
     static const struct {
         int axis, above[2]; /* Y_[0] >= Y_[1] is unsafe */
         const char *unsafe;
-        nigh_verdict verdict;
+        nigh_verify_verdict verdict;
     } cases[] = {
-        {-1, {1, 0}, "(>= Y_1 Y_0)", NIGH_VERDICT_HOLDS},
-        {2, {0, 1}, "(>= Y_0 Y_1)", NIGH_VERDICT_VIOLATED},
-        {-1, {1, 2}, "(<= (* 3 Y_2) (* 3 Y_1))", NIGH_VERDICT_VIOLATED},
-        {-1, {0, 2}, "(and (>= Y_0 Y_2) (>= Y_1 Y_2))", NIGH_VERDICT_VIOLATED},
-        {-1, {1, 0}, "(or (>= Y_1 Y_0) (>= Y_5 Y_4))", NIGH_VERDICT_HOLDS},
-        {-1, {4, 3}, "(or (>= Y_1 Y_0) (>= Y_4 Y_3))", NIGH_VERDICT_VIOLATED},
-        {1, {0, 3}, "(>= Y_0 Y_3)", NIGH_VERDICT_VIOLATED},
-        {1, {2, 5}, "(or (>= Y_1 Y_4) (>= Y_2 (+ Y_5 0)))", NIGH_VERDICT_VIOLATED},
-        {-2, {1, 4}, "(>= Y_1 Y_4)", NIGH_VERDICT_HOLDS},
+        {-1, {1, 0}, "(>= Y_1 Y_0)", NIGH_VERIFY_HOLDS},
+        {2, {0, 1}, "(>= Y_0 Y_1)", NIGH_VERIFY_VIOLATED},
+        {-1, {1, 2}, "(<= (* 3 Y_2) (* 3 Y_1))", NIGH_VERIFY_VIOLATED},
+        {-1, {0, 2}, "(and (>= Y_0 Y_2) (>= Y_1 Y_2))", NIGH_VERIFY_VIOLATED},
+        {-1, {1, 0}, "(or (>= Y_1 Y_0) (>= Y_5 Y_4))", NIGH_VERIFY_HOLDS},
+        {-1, {4, 3}, "(or (>= Y_1 Y_0) (>= Y_4 Y_3))", NIGH_VERIFY_VIOLATED},
+        {1, {0, 3}, "(>= Y_0 Y_3)", NIGH_VERIFY_VIOLATED},
+        {1, {2, 5}, "(or (>= Y_1 Y_4) (>= Y_2 (+ Y_5 0)))", NIGH_VERIFY_VIOLATED},
+        {-2, {1, 4}, "(>= Y_1 Y_4)", NIGH_VERIFY_HOLDS},
     };
     nigh_context *ctx = test_context_new();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

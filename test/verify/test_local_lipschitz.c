@@ -179,18 +179,18 @@ static void test_gradients(void **state)
 
 /* ---- bounds hold ------------------------------------------------------------------------------------------- */
 
-static void hold(const bound_graph *g, const double *low, const double *high, const double *row, const nigh_lipschitz_options *options, uint64_t seed)
+static void hold(const bound_graph *g, const double *low, const double *high, const double *row, const nigh_local_lipschitz_options *options, uint64_t seed)
 {
     enum { POINTS = 300 };
     int64_t n = g->inputs;
-    nigh_lipschitz_result r;
+    nigh_local_lipschitz_result r;
     assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 1, row, options, &r));
     double *x = malloc((size_t)(POINTS * n) * 8), *gradient = malloc((size_t)(POINTS * n) * 8), norm[POINTS];
     nigh_rng rng = nigh_rng_new(seed, 5);
     for (int64_t i = 0; i < POINTS * n; i++) x[i] = low[i % n] + (i / n % 2 ? nigh_rng_f64(&rng) : nigh_rng_u32(&rng) & 1) * (high[i % n] - low[i % n]);
     sampler *s;
     assert_ok(ctx, sampler_new(ctx, g, 1, &s));
-    sampler_norms(s, options->norm == NIGH_LIPSCHITZ_TWO ? JACOBIAN_TWO : JACOBIAN_ONE, false, row, POINTS, x, norm, gradient);
+    sampler_norms(s, options->norm == NIGH_LOCAL_LIPSCHITZ_TWO ? JACOBIAN_TWO : JACOBIAN_ONE, false, row, POINTS, x, norm, gradient);
     for (int i = 0; i < POINTS; i++) {
         if (!(norm[i] <= r.bound * (1 + 1e-12))) fail_msg("case %d, function %d, norm %d, forward %d, relaxation %d, seconds %g, rerun %d: norm %.17g above the bound %.17g (unsplit %g)", (int)seed, g->node[g->activation[0]].function, options->norm, options->forward, options->relaxation, options->seconds, options->rerun, norm[i], r.bound, r.unsplit);
         for (int64_t e = 0; e < n; e++)
@@ -201,7 +201,7 @@ static void hold(const bound_graph *g, const double *low, const double *high, co
     if (options->samples) assert_true(r.sampled <= r.bound * (1 + 1e-12));
     sampler_free(s);
     free(x), free(gradient);
-    nigh_lipschitz_free(ctx, 1, &r);
+    nigh_local_lipschitz_free(ctx, 1, &r);
 }
 
 static void test_bounds_hold(void **state)
@@ -213,10 +213,10 @@ static void test_bounds_hold(void **state)
         bound_graph *g = chain(ctx, &rng, 2 + k % 2, (k % 2 ? size : (int64_t[]){size[0], size[1], 2}), f);
         double low[8], high[8], row[2] = {1, k % 3 ? -1 : 0}, eps = pow(10, -2 + 1.7 * nigh_rng_f64(&rng));
         for (int e = 0; e < size[0]; e++) low[e] = nigh_rng_normal(&rng), high[e] = low[e] + eps;
-        nigh_lipschitz_options o = nigh_lipschitz_defaults();
-        o.norm = (nigh_lipschitz_norm)(k / 2 % 2), o.forward = (nigh_bound_kind)(k / 4 % 3), o.samples = 200, o.ascents = 2;
+        nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
+        o.norm = (nigh_local_lipschitz_norm)(k / 2 % 2), o.forward = (nigh_bound_kind)(k / 4 % 3), o.samples = 200, o.ascents = 2;
         for (int relaxation = 0; relaxation < 3; relaxation++) {
-            o.relaxation = (nigh_lipschitz_relaxation)relaxation;
+            o.relaxation = (nigh_local_lipschitz_relaxation)relaxation;
             o.seconds = relaxation == 0 && k % 3 == 0 ? 0.02 : 0, o.rerun = k % 2;
             hold(g, low, high, row, &o, (uint64_t)k);
         }
@@ -233,9 +233,9 @@ static void test_mixed_bounds_hold(void **state)
         nigh_rng rng = nigh_rng_new(8, (uint64_t)k);
         double low[40], high[40], row[3] = {1, -1, 0.5};
         for (int e = 0; e < 40; e++) low[e] = nigh_rng_normal(&rng), high[e] = low[e] + 0.05;
-        nigh_lipschitz_options o = nigh_lipschitz_defaults();
-        o.norm = (nigh_lipschitz_norm)(k % 2), o.samples = 100, o.ascents = 0, o.seconds = 0.05, o.rerun = k / 4;
-        for (int relaxation = 0; relaxation < 3; relaxation++, o.seconds = 0) o.relaxation = (nigh_lipschitz_relaxation)relaxation, hold(&m.graph, low, high, row, &o, (uint64_t)k);
+        nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
+        o.norm = (nigh_local_lipschitz_norm)(k % 2), o.samples = 100, o.ascents = 0, o.seconds = 0.05, o.rerun = k / 4;
+        for (int relaxation = 0; relaxation < 3; relaxation++, o.seconds = 0) o.relaxation = (nigh_local_lipschitz_relaxation)relaxation, hold(&m.graph, low, high, row, &o, (uint64_t)k);
     }
 }
 
@@ -252,14 +252,14 @@ static void test_exact(void **state)
         sampler *s;
         assert_ok(ctx, sampler_new(ctx, g, 1, &s));
         for (int two = 0; two < 2; two++) {
-            nigh_lipschitz_options o = nigh_lipschitz_defaults();
-            o.norm = (nigh_lipschitz_norm)two, o.samples = 0;
-            nigh_lipschitz_result r;
+            nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
+            o.norm = (nigh_local_lipschitz_norm)two, o.samples = 0;
+            nigh_local_lipschitz_result r;
             assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 1, row, &o, &r));
             sampler_norms(s, two ? JACOBIAN_TWO : JACOBIAN_ONE, false, row, 1, low, &norm, NULL);
             if (!(r.bound >= norm * (1 - 1e-15) && r.bound <= norm * (1 + 1e-10))) fail_msg("%.17g for %.17g", r.bound, norm);
             assert_true(isnan(r.sampled) && r.at == NULL && r.unstable == 0);
-            nigh_lipschitz_free(ctx, 1, &r);
+            nigh_local_lipschitz_free(ctx, 1, &r);
         }
         sampler_free(s);
         bound_graph_free(g);
@@ -318,19 +318,19 @@ static void test_enumeration(void **state)
         jacobian_norm norm = k % 3 ? JACOBIAN_ONE : JACOBIAN_TWO;
         double exact = enumerate(g, low, high, row, norm, &unknown);
         if (unknown >= 5 && unknown <= 12) {
-            nigh_lipschitz_options o = nigh_lipschitz_defaults();
-            o.seconds = 20, o.rerun = false, o.gap = 0, o.norm = norm == JACOBIAN_ONE ? NIGH_LIPSCHITZ_INF : NIGH_LIPSCHITZ_TWO;
-            nigh_lipschitz_result r;
+            nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
+            o.seconds = 20, o.rerun = false, o.gap = 0, o.norm = norm == JACOBIAN_ONE ? NIGH_LOCAL_LIPSCHITZ_INF : NIGH_LOCAL_LIPSCHITZ_TWO;
+            nigh_local_lipschitz_result r;
             assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 1, row, &o, &r));
             assert_true(r.converged);
             if (!(r.bound >= exact * (1 - 1e-12) && r.bound <= exact * (1 + 1e-6))) fail_msg("%.17g for %.17g", r.bound, exact);
             assert_true(r.pattern <= exact * (1 + 1e-12));
             double plain = r.bound;
-            nigh_lipschitz_free(ctx, 1, &r);
+            nigh_local_lipschitz_free(ctx, 1, &r);
             o.rerun = true;
             assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 1, row, &o, &r));
             assert_true(r.bound <= plain * (1 + 1e-9) && r.bound >= r.sampled * (1 - 1e-12));
-            nigh_lipschitz_free(ctx, 1, &r);
+            nigh_local_lipschitz_free(ctx, 1, &r);
             done++;
         }
         bound_graph_free(g);
@@ -347,7 +347,7 @@ static void test_rows_and_threads(void **state)
     bound_graph *g = chain(ctx, &rng, 3, size, BOUND_RELU);
     double low[7], high[7], row[12] = {1, 0, 0, 0, 0, 1, 0, 0, 1, -1, 0, 0};
     for (int e = 0; e < 7; e++) low[e] = nigh_rng_f64(&rng), high[e] = low[e] + 0.2;
-    nigh_lipschitz_result r[2][3];
+    nigh_local_lipschitz_result r[2][3];
     for (int t = 0; t < 2; t++) {
         nigh_context_set_threads(ctx, t + 1);
         assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 3, row, NULL, r[t]));
@@ -357,12 +357,12 @@ static void test_rows_and_threads(void **state)
         assert_memory_equal(r[0][k].low, r[1][k].low, sizeof low);
     }
     assert_true(r[0][2].bound <= r[0][0].bound + r[0][1].bound); /* a margin is not worse than its two parts */
-    nigh_lipschitz_options o = nigh_lipschitz_defaults();
-    nigh_lipschitz_result one;
+    nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
+    nigh_local_lipschitz_result one;
     assert_ok(ctx, lipschitz_graph(ctx, g, low, high, 1, row, &o, &one));
     assert_true(fabs(one.bound - r[0][0].bound) <= 1e-9 * one.bound);
-    nigh_lipschitz_free(ctx, 1, &one);
-    for (int t = 0; t < 2; t++) nigh_lipschitz_free(ctx, 3, r[t]);
+    nigh_local_lipschitz_free(ctx, 1, &one);
+    for (int t = 0; t < 2; t++) nigh_local_lipschitz_free(ctx, 3, r[t]);
     bound_graph_free(g);
     nigh_context_set_threads(ctx, 1);
 }
@@ -390,11 +390,11 @@ static void test_monotone(void **state)
     for (int falls = 0; falls < 2; falls++) {
         nigh_network *net = monotone_network(falls);
         double low[] = {-1, -1, -1}, high[] = {1, 1, 1}, row = 1;
-        nigh_lipschitz_result r;
+        nigh_local_lipschitz_result r;
         assert_ok(ctx, nigh_local_lipschitz(ctx, net, low, high, 1, &row, NULL, &r));
         assert_true(falls || (r.low[0] > -1e-12 && r.high[0] > 0)); /* weights of input 0 and of the output are not negative */
         assert_true(r.bound <= r.product * (1 + 1e-12));
-        nigh_lipschitz_free(ctx, 1, &r);
+        nigh_local_lipschitz_free(ctx, 1, &r);
         nigh_network_free(net);
     }
 }
@@ -405,15 +405,15 @@ static void test_bad_input(void **state)
     int64_t size[] = {2, 4, 2};
     bound_graph *g = chain(ctx, &rng, 2, size, BOUND_RELU), *steep = chain(ctx, &rng, 2, size, BOUND_EXP);
     double low[] = {0, 0}, high[] = {1, 1}, row[] = {1, 0}, wrong[] = {-1, 1}, nan_row[] = {NAN, 0}, far[] = {1e5, 1e5}, infinite[] = {INFINITY, 1};
-    nigh_lipschitz_result r;
-    nigh_lipschitz_options o = nigh_lipschitz_defaults();
+    nigh_local_lipschitz_result r;
+    nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
     assert_int_equal(lipschitz_graph(ctx, g, low, wrong, 1, row, NULL, &r), NIGH_INVALID);
     assert_non_null(strstr(nigh_message(ctx), "input 0: 0 to -1"));
     assert_int_equal(lipschitz_graph(ctx, g, low, infinite, 1, row, NULL, &r), NIGH_INVALID);
     assert_int_equal(lipschitz_graph(ctx, g, low, high, 1, nan_row, NULL, &r), NIGH_INVALID);
     assert_int_equal(lipschitz_graph(ctx, g, low, high, 0, row, NULL, &r), NIGH_INVALID);
     assert_int_equal(lipschitz_graph(ctx, steep, low, far, 1, row, NULL, &r), NIGH_UNDECIDED);
-    o.seconds = 1, o.relaxation = NIGH_LIPSCHITZ_RECURJAC;
+    o.seconds = 1, o.relaxation = NIGH_LOCAL_LIPSCHITZ_RECURJAC;
     assert_int_equal(lipschitz_graph(ctx, g, low, high, 1, row, &o, &r), NIGH_INVALID);
     bound_graph_free(g);
     bound_graph_free(steep);
@@ -431,12 +431,12 @@ static void test_failing_memory(void **state)
         int64_t size[] = {3, 8, 8, 2};
         bound_graph *g = chain(poor, &rng, 3, size, BOUND_RELU);
         double low[] = {0, 0, 0}, high[] = {0.5, 0.5, 0.5}, row[] = {1, 0};
-        nigh_lipschitz_options o = nigh_lipschitz_defaults();
+        nigh_local_lipschitz_options o = nigh_local_lipschitz_defaults();
         o.seconds = 5, o.samples = 50;
-        nigh_lipschitz_result r;
+        nigh_local_lipschitz_result r;
         if (g) {
             nigh_status status = lipschitz_graph(poor, g, low, high, 1, row, &o, &r);
-            if (!status) nigh_lipschitz_free(poor, 1, &r), done = true;
+            if (!status) nigh_local_lipschitz_free(poor, 1, &r), done = true;
             else assert_int_equal(status, NIGH_MEMORY);
         }
         bound_graph_free(g);

@@ -44,22 +44,22 @@ static nigh_verify_result decide(nigh_context *ctx, nigh_network *net, const cha
 
 static const struct {
     const char *unsafe;
-    nigh_verdict verdict;
+    nigh_verify_verdict verdict;
 } cases[] = {
-    {"(>= Y_0 2.0001)", NIGH_VERDICT_HOLDS},
-    {"(>= Y_0 1.9)", NIGH_VERDICT_VIOLATED},
-    {"(<= Y_0 -1e-5)", NIGH_VERDICT_HOLDS},
-    {"(or (>= Y_0 2.1) (>= Y_1 3.2))", NIGH_VERDICT_VIOLATED},
-    {"(or (>= Y_0 2.1) (>= Y_1 3.2501))", NIGH_VERDICT_HOLDS},
+    {"(>= Y_0 2.0001)", NIGH_VERIFY_HOLDS},
+    {"(>= Y_0 1.9)", NIGH_VERIFY_VIOLATED},
+    {"(<= Y_0 -1e-5)", NIGH_VERIFY_HOLDS},
+    {"(or (>= Y_0 2.1) (>= Y_1 3.2))", NIGH_VERIFY_VIOLATED},
+    {"(or (>= Y_0 2.1) (>= Y_1 3.2501))", NIGH_VERIFY_HOLDS},
     /* y0 >= 1.5 needs a >= 0.75 - ..., y1 >= 2.9 needs a - 2 b >= 2.65: together reached at a = 1, b = -1 (y0 = 2, y1 = 3.25) */
-    {"(and (>= Y_0 1.5) (>= Y_1 2.9))", NIGH_VERDICT_VIOLATED},
+    {"(and (>= Y_0 1.5) (>= Y_1 2.9))", NIGH_VERIFY_VIOLATED},
     /* y1 <= -2.5 needs a <= 2 b - 2.75, so a <= -0.75: y0 is at most b + a <= 0.25 */
-    {"(and (>= Y_0 0.3) (<= Y_1 -2.5))", NIGH_VERDICT_HOLDS},
-    {"(and (>= Y_0 0.2) (<= Y_1 -2.5))", NIGH_VERDICT_VIOLATED},
+    {"(and (>= Y_0 0.3) (<= Y_1 -2.5))", NIGH_VERIFY_HOLDS},
+    {"(and (>= Y_0 0.2) (<= Y_1 -2.5))", NIGH_VERIFY_VIOLATED},
     /* joint in inputs and outputs: y0 <= 2 max(a, |b|, 0) */
-    {"(>= (- Y_0 (* 2 X_0)) 2.001)", NIGH_VERDICT_HOLDS},
-    {"(>= (- Y_0 (* 2 X_0)) 1.5)", NIGH_VERDICT_VIOLATED},
-    {"(<= X_0 5)", NIGH_VERDICT_VIOLATED},
+    {"(>= (- Y_0 (* 2 X_0)) 2.001)", NIGH_VERIFY_HOLDS},
+    {"(>= (- Y_0 (* 2 X_0)) 1.5)", NIGH_VERIFY_VIOLATED},
+    {"(<= X_0 5)", NIGH_VERIFY_VIOLATED},
 };
 
 static void test_verdicts(void **state)
@@ -71,8 +71,8 @@ static void test_verdicts(void **state)
             nigh_verify_options how = {.splitting = (nigh_splitting)(way % 3), .semantics = (nigh_semantics)(way / 3), .fast = i % 2 && way % 2};
             nigh_verify_result r = decide(ctx, net, unit, cases[i].unsafe, how);
             if (r.verdict != cases[i].verdict) fail_msg("%s, way %d: verdict %d by %s (%s)", cases[i].unsafe, way, r.verdict, r.how, r.why ? r.why : "");
-            assert_true((r.x != NULL) == (r.verdict == NIGH_VERDICT_VIOLATED));
-            if (r.verdict == NIGH_VERDICT_HOLDS) assert_true(r.bound > 0);
+            assert_true((r.x != NULL) == (r.verdict == NIGH_VERIFY_VIOLATED));
+            if (r.verdict == NIGH_VERIFY_HOLDS) assert_true(r.bound > 0);
             if (r.x) {
                 double a = r.x[0], b = r.x[1];
                 assert_true(fabs(a) <= 1 && fabs(b) <= 1);
@@ -92,14 +92,14 @@ static void test_edges(void **state)
     nigh_network *net = small(ctx);
     for (int way = 1; way < 3; way++) {
         nigh_verify_result r = decide(ctx, net, unit, "(>= Y_0 2)", (nigh_verify_options){.splitting = (nigh_splitting)way, .seconds = 2});
-        assert_true(r.verdict != NIGH_VERDICT_HOLDS);
+        assert_true(r.verdict != NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
         r = decide(ctx, net, unit, "(>= Y_0 2.00000001)", (nigh_verify_options){.splitting = (nigh_splitting)way});
-        assert_int_equal(r.verdict, NIGH_VERDICT_HOLDS);
+        assert_int_equal(r.verdict, NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
         /* what f32 may add to 2 */
         r = decide(ctx, net, unit, "(>= Y_0 2.00000001)", (nigh_verify_options){.splitting = (nigh_splitting)way, .semantics = NIGH_SEMANTICS_F32, .seconds = 2});
-        assert_true(r.verdict != NIGH_VERDICT_VIOLATED && r.verdict != NIGH_VERDICT_HOLDS);
+        assert_true(r.verdict != NIGH_VERIFY_VIOLATED && r.verdict != NIGH_VERIFY_HOLDS);
         nigh_verify_result_free(ctx, &r);
     }
     nigh_network_free(net);
@@ -113,11 +113,11 @@ static void test_points_between_floats(void **state)
     nigh_network *net = small(ctx);
     static const char box[] = "(assert (>= X_0 0.1))(assert (<= X_0 0.1))(assert (>= X_1 -0.3))(assert (<= X_1 0.7))\n";
     nigh_verify_result r = decide(ctx, net, box, "(>= Y_1 0.9)", (nigh_verify_options){0});
-    assert_int_equal(r.verdict, NIGH_VERDICT_VIOLATED);
+    assert_int_equal(r.verdict, NIGH_VERIFY_VIOLATED);
     assert_near(r.x[0], 0.1, 0, 1e-15);
     nigh_verify_result_free(ctx, &r);
     r = decide(ctx, net, box, "(>= Y_1 0.9500001)", (nigh_verify_options){0});
-    assert_int_equal(r.verdict, NIGH_VERDICT_HOLDS);
+    assert_int_equal(r.verdict, NIGH_VERIFY_HOLDS);
     nigh_verify_result_free(ctx, &r);
     nigh_network_free(net);
     test_context_free(ctx);
@@ -130,10 +130,10 @@ static void test_cases(void **state)
     nigh_network *net = small(ctx);
     static const char boxes[] = "(assert (or (and (>= X_0 -1) (<= X_0 -0.5)) (and (>= X_0 0.5) (<= X_0 1))))(assert (>= X_1 0))(assert (<= X_1 0.25))\n";
     nigh_verify_result r = decide(ctx, net, boxes, "(>= Y_0 1.8)", (nigh_verify_options){0});
-    assert_true(r.verdict == NIGH_VERDICT_VIOLATED && r.x[0] >= 0.5);
+    assert_true(r.verdict == NIGH_VERIFY_VIOLATED && r.x[0] >= 0.5);
     nigh_verify_result_free(ctx, &r);
     r = decide(ctx, net, boxes, "(and (>= Y_0 0.1) (<= Y_0 0.9))", (nigh_verify_options){0});
-    assert_int_equal(r.verdict, NIGH_VERDICT_HOLDS); /* 0 left, at least 1 right */
+    assert_int_equal(r.verdict, NIGH_VERIFY_HOLDS); /* 0 left, at least 1 right */
     nigh_verify_result_free(ctx, &r);
     nigh_network_free(net);
     test_context_free(ctx);
@@ -200,7 +200,7 @@ static void test_time(void **state)
     for (int way = 0; way < 3; way++) {
         nigh_verify_result r = {0};
         assert_ok(ctx, nigh_verify(ctx, net, &property, &(nigh_verify_options){.seconds = 0.3, .splitting = (nigh_splitting)way}, &r));
-        if (r.verdict == NIGH_VERDICT_HOLDS) assert_true(r.bound > 0);
+        if (r.verdict == NIGH_VERIFY_HOLDS) assert_true(r.bound > 0);
         assert_true(r.seconds < 20);
         nigh_verify_result_free(ctx, &r);
     }
