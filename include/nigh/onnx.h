@@ -11,7 +11,7 @@ extern "C" {
 
 /*
  * Reads these operators. Elements: Abs Add And Cast Ceil Celu Clip Cos Div Dropout Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity LeakyRelu Less LessOrEqual
- * Log Max Mean Min Mish Mod Mul Neg Not Or Pow (by one fixed number) PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Tan Tanh ThresholdedRelu Where Xor.
+ * Log Max Mean Min Mish Mod Mul Neg Not Or Pow (by one fixed number) PRelu Reciprocal Relu Round Selu Shrink Sigmoid Sign Sin Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor.
  * Products: Einsum (of two terms, each letter once a term) Gemm MatMul. Places: Concat CumSum DepthToSpace Expand Flatten Gather (fixed places along any axis; rows of a fixed table)
  * Pad (constant, reflect, edge, wrap; below 0 too) Reshape Resize and Upsample (nearest, linear, cubic; all ways to place but tf_crop_and_resize; not antialias) Slice SpaceToDepth Split Squeeze
  * Tile Transpose Trilu Unsqueeze. Rows: GroupNormalization InstanceNormalization LayerNormalization LogSoftmax LpNormalization LRN MeanVarianceNormalization ReduceL1 .. ReduceSumSquare (all ten)
@@ -21,8 +21,9 @@ extern "C" {
  * Attention is what it is made of. Weights of convolutions and norms, axes, sizes and places must be fixed once all that is fixed has been worked out. Operators without a
  * layer of their kind become several. Truth values and whole numbers that are computed are 0, 1 .. of the network's type; infinities of fixed tensors (masks) become the largest number of
  * the type. Inputs and outputs keep the file's order of dimensions; images are turned to channels-last where convolutions begin and back where they end. A sum after a
- * product with a fixed matrix becomes the bias of a linear layer. Open dimensions of inputs become -1; sizes that files compute from an open first dimension stay open, other open
- * ones are not followed. f32 files give f32 networks, double ones f64; i64 and i32 inputs become i32.
+ * product with a fixed matrix becomes the bias of a linear layer; x sigmoid(x) and the forms of gelu by erf and tanh that are spread over several operators become one layer each, numbers
+ * that agree with the exact ones to 1e-6 (those of f32) taken for them, when nothing else reads what lies between. Open dimensions of inputs become -1; sizes that files compute from an
+ * open first dimension stay open, other open ones are not followed. f32 files give f32 networks, double ones f64; i64 and i32 inputs become i32.
  *
  * Files may be hostile: the format is read without recursion (messages in one another to a fixed depth, others skipped), all sizes and counts are checked against the bytes that are there
  * and against 16384 nodes and tensors before memory is asked for, and at most 2^25 numbers more than four times those of the file are made of fixed ones. A path that

@@ -44,7 +44,10 @@ typedef struct nigh_verify_result {
     double seconds, cpu_seconds;
 } nigh_verify_result;
 
-/* NIGH_UNSUPPORTED names a layer without bounds; NIGH_INVALID: the property's inputs or outputs are not the network's; NIGH_INTERRUPTED. Threads are the context's. */
+/*
+ * A last softmax or log-softmax is left out of proofs when all conditions compare two outputs of one row and semantics are real; `bound` is then that of what goes into it.
+ * NIGH_UNSUPPORTED names a layer without bounds; NIGH_INVALID: the property's inputs or outputs are not the network's; NIGH_INTERRUPTED. Threads are the context's.
+ */
 NIGH_API nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_property *property, const nigh_verify_options *options, nigh_verify_result *result);
 NIGH_API void nigh_verify_result_free(nigh_context *ctx, nigh_verify_result *result); /* {0} is fine */
 

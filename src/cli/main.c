@@ -81,6 +81,7 @@ const cli_command cli_commands[] = {
      "unsat is about the real function of the stored weights on the real box that is written in the file, all rounding accounted for; with\n"
      "--semantics f32 about whatever an evaluation in f32 gives, in any order of additions. sat needs a point that violates in arithmetic rounded\n"
      "outward and in an evaluation in f32; where the two disagree the answer is unknown (borderline). Files may be gzipped.\n"
+     "A last softmax is allowed where a property only compares outputs of one row with each other (not with --semantics f32).\n"
      "\n"
      "Besides files, each with --help:\n"
      "  nigh verify bounds NET.onnx --low X --high X         how far outputs can move on a box\n"

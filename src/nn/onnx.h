@@ -1,6 +1,6 @@
 /*
  * ONNX inside. onnx_proto.c: the protocol buffers of the format; onnx_read.c: nodes to layers; onnx_build.c: layers that operators are composed of; onnx_fixed.c: what is known without
- * an input; onnx_read_*.c: one function an operator; onnx_write.c: layers to nodes.
+ * an input; onnx_fuse.c: activations spread over several nodes; onnx_read_*.c: one function an operator; onnx_write.c: layers to nodes.
  *
  * The wire format is read here and not by a generated parser: the messages that matter lie in one another to a fixed depth (model, graph, node, attribute, tensor), so that no file can
  * drive a recursion; all others are skipped by their length; every count is taken, and refused when it is beyond what is read, before memory is asked for; numbers go from
@@ -53,6 +53,14 @@ typedef struct onnx_graph {
 
 /* The graph of a file's bytes, in the arena. */
 nigh_status onnx_parse_graph(nigh_context *ctx, nigh_arena *arena, const char *file, const void *bytes, size_t size, onnx_graph *graph);
+
+uint64_t onnx_hash(const char *name);
+
+/*
+ * Nodes that together compute x sigmoid(a x) with a power of two, gelu by erf or gelu by tanh become a Swish or Gelu node, in whatever order they multiply and add, when numbers agree to 1e-6
+ * (relative) and nothing else reads what lies between. The attribute "rank" of such a node is the rank of its numbers, which a single x would broadcast to. NIGH_MEMORY.
+ */
+nigh_status onnx_fuse(nigh_arena *arena, onnx_graph *graph);
 
 /* ---- reading nodes ------------------------------------------------------------------------------------ */
 

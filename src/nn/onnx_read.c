@@ -50,7 +50,7 @@ const char *onnx_text(const onnx_reader *r, const char *name, const char *otherw
 
 bool onnx_has(const onnx_reader *r, int i) { return i < r->node->inputs && *r->node->input[i]; }
 
-static uint64_t hash_of(const char *name)
+uint64_t onnx_hash(const char *name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (; *name; name++) hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
@@ -59,7 +59,7 @@ static uint64_t hash_of(const char *name)
 
 static onnx_value *find_value(const onnx_reader *r, const char *name)
 {
-    uint64_t hash = hash_of(name);
+    uint64_t hash = onnx_hash(name);
     for (int i = r->values - 1; i >= 0; i--)
         if (r->value[i].hash == hash && !strcmp(r->value[i].name, name)) return &r->value[i];
     return NULL;
@@ -240,7 +240,7 @@ static void set_value(onnx_reader *r, const char *name, const onnx_tensor *tenso
 {
     if (r->status) return;
     if (find_value(r, name)) r->status = nigh_fail(r->ctx, NIGH_FORMAT, "'%s': the value '%.100s' is there twice", r->file, name);
-    else r->value[r->values++] = (onnx_value){name, hash_of(name), tensor, layer, last};
+    else r->value[r->values++] = (onnx_value){name, onnx_hash(name), tensor, layer, last};
 }
 
 void onnx_set_output(onnx_reader *r, int i, int layer, int last, const onnx_tensor *tensor)
@@ -396,6 +396,7 @@ nigh_status nigh_onnx_parse(nigh_context *ctx, const void *bytes, size_t size, c
     if (status) return status;
     status = nigh_io_plain(ctx, bytes, size, name, 0, &room, &data, &plain);
     if (!status) status = onnx_parse_graph(ctx, r.arena, name, data, plain, &graph);
+    if (!status) status = onnx_fuse(r.arena, &graph);
     if (!status) status = build(&r);
     if (status) nigh_network_free(r.net);
     else *net = r.net;

@@ -30,8 +30,33 @@ static void unary(onnx_reader *r)
 
 static void leaky(onnx_reader *r) { apply(r, "leaky-relu", 1, (nigh_attribute[]){{"slope", onnx_float(r, "alpha", 0.01), NULL}}); }
 static void elu(onnx_reader *r) { apply(r, "elu", 1, (nigh_attribute[]){{"alpha", onnx_float(r, "alpha", 1), NULL}}); }
-static void gelu(onnx_reader *r) { apply(r, strcmp(onnx_text(r, "approximate", "none"), "tanh") ? "gelu" : "gelu-tanh", 0, NULL); }
 static void not(onnx_reader *r) { apply(r, "affine", 2, (nigh_attribute[]){{"scale", -1, NULL}, {"shift", 1, NULL}}); }
+
+/* A node made of several broadcasts to the rank of their numbers. */
+static void set_ranked(onnx_reader *r, int y, bool last)
+{
+    if (!r->status && onnx_int(r, "rank", 0) > onnx_shape(r, y)->ndim) y = onnx_reshape(r, y, 1, (const int64_t[]){1});
+    onnx_set_any(r, y, last);
+}
+
+static void gelu(onnx_reader *r)
+{
+    bool last;
+    int x = onnx_any(r, &last);
+    set_ranked(r, onnx_add_one(r, strcmp(onnx_text(r, "approximate", "none"), "tanh") ? "gelu" : "gelu-tanh", x), last);
+}
+
+/* x sigmoid(alpha x) */
+static void swish(onnx_reader *r)
+{
+    bool last;
+    int x = onnx_any(r, &last), exponent;
+    double alpha = onnx_float(r, "alpha", 1);
+    if (alpha == 1) x = onnx_add_one(r, "silu", x);
+    else if (fabs(frexp(alpha, &exponent)) == 0.5) x = onnx_affine(r, onnx_add_one(r, "silu", onnx_affine(r, x, alpha, 0)), 1 / alpha, 0);
+    else x = onnx_two(r, "mul", x, onnx_add_one(r, "sigmoid", onnx_affine(r, x, alpha, 0)));
+    set_ranked(r, x, last);
+}
 
 static int elu_of(onnx_reader *r, int x, double alpha) { return onnx_add(r, "elu", 1, &x, 0, NULL, 1, (nigh_attribute[]){{"alpha", alpha, NULL}}); }
 
@@ -233,7 +258,7 @@ static void where(onnx_reader *r)
 
 const onnx_operator onnx_elementwise_operators[] = {{"Abs", unary}, {"Cos", unary}, {"Erf", unary}, {"Exp", unary}, {"Floor", unary}, {"Log", unary}, {"Neg", unary},
     {"Reciprocal", unary}, {"Relu", unary}, {"Round", unary}, {"Sigmoid", unary}, {"Sign", unary}, {"Sin", unary}, {"Softplus", unary}, {"Softsign", unary}, {"Sqrt", unary}, {"Tanh", unary},
-    {"LeakyRelu", leaky}, {"Elu", elu}, {"Gelu", gelu}, {"Not", not}, {"Selu", composed}, {"Celu", composed}, {"HardSigmoid", composed}, {"HardSwish", composed}, {"Mish", composed},
+    {"LeakyRelu", leaky}, {"Elu", elu}, {"Gelu", gelu}, {"Swish", swish}, {"Not", not}, {"Selu", composed}, {"Celu", composed}, {"HardSigmoid", composed}, {"HardSwish", composed}, {"Mish", composed},
     {"ThresholdedRelu", composed}, {"Shrink", composed}, {"Ceil", composed}, {"Tan", composed}, {"PRelu", prelu}, {"Clip", clip}, {"Add", fold_over}, {"Sub", fold_over}, {"Mul", fold_over},
     {"Div", fold_over}, {"Min", fold_over}, {"Max", fold_over}, {"Sum", fold_over}, {"Mean", fold_over}, {"Mod", mod}, {"Pow", power}, {"Equal", compare}, {"Greater", compare},
     {"GreaterOrEqual", compare}, {"Less", compare}, {"LessOrEqual", compare}, {"And", logic}, {"Or", logic}, {"Xor", logic}, {"Where", where}, {NULL, NULL}};

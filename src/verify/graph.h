@@ -86,6 +86,13 @@ typedef struct bound_graph {
 nigh_status bound_graph_new(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bool with_inputs, bound_graph **graph);
 void bound_graph_free(bound_graph *graph); /* NULL is fine */
 
+/*
+ * A softmax or log-softmax that makes the only output and that nothing else reads: its layer; -1: the network does not end so. And the graph of what goes into it, without inputs behind:
+ * elements i and j of one row are in the order of the outputs there (as real numbers); rows are the elements i of equal i / (size stride) and i % stride.
+ */
+int bound_graph_last_softmax(nigh_network *net);
+nigh_status bound_graph_new_before_softmax(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bound_graph **graph, int64_t *size, int64_t *stride);
+
 /* Chains in hand: weights[i] [size[i+1], size[i]] in f64 and bias[i] (NULL entries: none), `function` between them: for tests and for methods that make networks themselves. */
 nigh_status bound_graph_chain(nigh_context *ctx, int layers, const int64_t *size, const double *const *weight, const double *const *bias, bound_function function,
                               bound_graph **graph);

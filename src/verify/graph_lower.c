@@ -157,7 +157,8 @@ static void lower_layers(lowering *l)
         l->layer = nigh_network_at(l->net, i);
         l->at = i;
         const lower_rule *rule = find_rule(l->layer->kind);
-        if (!rule) lower_fail(l, NIGH_UNSUPPORTED, "no bounds for it; %s", suggestion(l->layer->kind));
+        if (i == l->passed) lower_set(l, lower_in(l, 0));
+        else if (!rule) lower_fail(l, NIGH_UNSUPPORTED, "no bounds for it; %s", suggestion(l->layer->kind));
         else if (nigh_shape_count(&l->shape[i]) < 1) lower_fail(l, NIGH_INVALID, "an empty result");
         else rule->run(l);
     }
@@ -194,14 +195,46 @@ static void lower_all(lowering *l, const nigh_shape *shapes, bool with_inputs)
     if (!l->status) lower_outputs(l, with_inputs);
 }
 
-nigh_status bound_graph_new(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bool with_inputs, bound_graph **graph)
+/* *last (NULL: not wanted): the shape of the layer that is passed. */
+static nigh_status lower_network(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bool with_inputs, int passed, bound_graph **graph, nigh_shape *last)
 {
-    lowering l = {.ctx = ctx, .net = net, .status = nigh_network_status(net)};
+    lowering l = {.ctx = ctx, .net = net, .passed = passed, .status = nigh_network_status(net)};
     if (!l.status) l.status = nigh_arena_new(ctx, &l.arena);
     if (!l.status) l.status = graph_build_new(ctx, &l.build);
     if (!l.status) lower_all(&l, shapes, with_inputs);
+    if (!l.status && last) *last = l.shape[passed];
     nigh_arena_free(l.arena);
     if (l.status) graph_build_free(&l.build);
     else *graph = l.build.graph;
     return l.status;
+}
+
+nigh_status bound_graph_new(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bool with_inputs, bound_graph **graph)
+{
+    return lower_network(ctx, net, shapes, with_inputs, -1, graph, NULL);
+}
+
+int bound_graph_last_softmax(nigh_network *net)
+{
+    if (nigh_network_status(net) || nigh_network_outputs(net) != 1) return -1;
+    int last = nigh_network_output_layer(net, 0);
+    const char *kind = nigh_network_at(net, last)->kind;
+    if (strcmp(kind, "softmax") != 0 && strcmp(kind, "log-softmax") != 0) return -1;
+    for (int i = 0; i < nigh_network_layers(net); i++)
+        for (int k = 0; k < nigh_network_at(net, i)->inputs; k++)
+            if (nigh_network_at(net, i)->input[k] == last) return -1;
+    return last;
+}
+
+nigh_status bound_graph_new_before_softmax(nigh_context *ctx, nigh_network *net, const nigh_shape *shapes, bound_graph **graph, int64_t *size, int64_t *stride)
+{
+    nigh_shape shape = {.ndim = 0};
+    int last = bound_graph_last_softmax(net);
+    nigh_status status = lower_network(ctx, net, shapes, false, last, graph, &shape);
+    if (status) return status;
+    int axis = (int)nigh_layer_number(nigh_network_at(net, last), "axis", -1);
+    if (axis < 0) axis += shape.ndim;
+    *size = shape.dim[axis], *stride = 1;
+    for (int i = axis + 1; i < shape.ndim; i++) *stride *= shape.dim[i];
+    return NIGH_OK;
 }

@@ -29,6 +29,7 @@ typedef struct lowering {
     nigh_status status; /* of the layer at hand */
     const nigh_layer *layer;
     int at;             /* its number */
+    int passed;         /* layer taken as its input; -1: none */
 } lowering;
 
 typedef void lower_run(lowering *l);

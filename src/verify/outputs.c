@@ -8,17 +8,33 @@
 
 enum { ROWS = 64 };
 
-nigh_status outputs_graph(nigh_context *ctx, nigh_network *net, bool with_inputs, bound_graph **graph)
+/* For one sample; NULL: out of memory. */
+static nigh_shape *input_shapes(nigh_context *ctx, nigh_network *net)
 {
     int n = nigh_network_inputs(net);
     nigh_shape *shape = nigh_alloc(ctx, (size_t)(n + 1) * sizeof *shape);
-    if (!shape) return NIGH_MEMORY;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && shape; i++) {
         shape[i] = *nigh_network_input_shape(net, i);
         for (int k = 0; k < shape[i].ndim; k++)
             if (shape[i].dim[k] < 0) shape[i].dim[k] = 1;
     }
+    return shape;
+}
+
+nigh_status outputs_graph(nigh_context *ctx, nigh_network *net, bool with_inputs, bound_graph **graph)
+{
+    nigh_shape *shape = input_shapes(ctx, net);
+    if (!shape) return NIGH_MEMORY;
     nigh_status status = bound_graph_new(ctx, net, shape, with_inputs, graph);
+    nigh_free(ctx, shape);
+    return status;
+}
+
+nigh_status outputs_graph_before_softmax(nigh_context *ctx, nigh_network *net, bound_graph **graph, int64_t *size, int64_t *stride)
+{
+    nigh_shape *shape = input_shapes(ctx, net);
+    if (!shape) return NIGH_MEMORY;
+    nigh_status status = bound_graph_new_before_softmax(ctx, net, shape, graph, size, stride);
     nigh_free(ctx, shape);
     return status;
 }

@@ -243,6 +243,35 @@ static nigh_status check_sizes(job *j)
     return NIGH_OK;
 }
 
+/* Do all conditions say Y_i >= Y_j, of one row? */
+static bool only_compares(const nigh_property *p, int64_t size, int64_t stride)
+{
+    for (int64_t i = 0; i < p->conditions; i++) {
+        const nigh_condition *c = &p->condition[i];
+        if (c->terms != 2 || c->value[0] != -c->value[1] || c->level != 0 || c->level_above != 0) return false;
+        if (c->value_error && (c->value_error[0] != 0 || c->value_error[1] != 0)) return false;
+        int64_t a = c->index[0], b = c->index[1];
+        if (a >= p->outputs || b >= p->outputs || a / (size * stride) != b / (size * stride) || a % stride != b % stride) return false;
+    }
+    return true;
+}
+
+/*
+ * The graph that is to be bounded. A last softmax keeps the order of real numbers, so that a property about the order of outputs is one about what goes into it; in f32 it does not:
+ * different numbers become equal.
+ */
+static nigh_status make_graph(job *j)
+{
+    int last = bound_graph_last_softmax(j->net);
+    if (last < 0) return outputs_graph(j->ctx, j->net, j->property->joint, &j->graph);
+    int64_t size, stride;
+    nigh_status status = outputs_graph_before_softmax(j->ctx, j->net, &j->graph, &size, &stride);
+    if (status || (j->options->semantics == NIGH_SEMANTICS_REAL && only_compares(j->property, size, stride))) return status;
+    const nigh_layer *l = nigh_network_at(j->net, last);
+    return nigh_fail(j->ctx, NIGH_UNSUPPORTED, "layer '%s' (%s): no bounds for it; at the end of a network it is allowed when all conditions compare two outputs of one row "
+                     "(Y_i >= Y_j, without levels or other factors) and the verdict is about real numbers (not f32)", l->name, l->kind);
+}
+
 nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_property *property, const nigh_verify_options *options, nigh_verify_result *result)
 {
     static const nigh_verify_options plain;
@@ -250,7 +279,7 @@ nigh_status nigh_verify(nigh_context *ctx, nigh_network *net, const nigh_propert
     job j = {.ctx = ctx, .net = net, .property = property, .options = options ? options : &plain, .result = &found, .start = nigh_clock(), .start_cpu = nigh_clock_cpu()};
     j.until = j.options->seconds > 0 ? j.start + j.options->seconds : INFINITY;
     j.bounds = (bounds_options){.fast = j.options->fast, .single = j.options->semantics == NIGH_SEMANTICS_F32, .threads = nigh_context_threads(ctx)};
-    nigh_status status = outputs_graph(ctx, net, property->joint, &j.graph);
+    nigh_status status = make_graph(&j);
     if (!status) status = check_sizes(&j);
     if (!status) found.inputs = j.graph->inputs, found.outputs = j.graph->outputs;
     bool over = false;
