@@ -399,7 +399,7 @@ static nigh_status prepare(relu_run *r)
     status = bounds_new(s->ctx, s->graph, &s->options->bounds, q->low, q->high, &s->bounds);
     if (!status) status = bounds_batch_new(s->ctx, s->graph, 1, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->root);
     if (!status) status = bounds_batch_new(s->ctx, s->graph, room, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->batch);
-    if (!status) status = bounds_batch_new(s->ctx, s->graph, room > 2 * RELU_CANDIDATES ? room : 2 * RELU_CANDIDATES, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->trial);
+    if (!status) status = bounds_batch_new(s->ctx, s->graph, room, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->trial);
     if (!status && s->options->try) status = relu_points_new(s, &s->points);
     if (!status) status = new_work(r);
     return status;
