@@ -96,6 +96,7 @@ static void move(climb *k, int step, double rate, double beta_rate)
     const bound_graph *g = k->job.b->graph;
     const crown_kernels *kernels = k->job.c->kernels;
     double c1 = 1 / (1 - pow(0.9, step)), c2 = 1 / (1 - pow(0.999, step));
+#pragma omp parallel for schedule(static) num_threads(k->job.c->threads) if (k->job.c->threads > 1 && k->job.domains > 1)
     for (int64_t place = 0; place < k->job.domains; place++)
         for (int a = 0; a < g->activations && counts(k, a); a++) {
             int64_t n = size_of(k, a), at = k->id[place] * n, from = k->domain[k->id[place]] * n;

@@ -56,6 +56,7 @@ static void prepare_split(const crown_job *job, int a, int64_t i)
 void crown_prepare_beta(const crown_job *job)
 {
     const bounds *b = job->b;
+#pragma omp parallel for schedule(static) num_threads(job->c->threads) if (job->c->threads > 1 && job->domains > 1)
     for (int64_t i = 0; i < job->domains; i++) {
         job->c->beta_constant[i] = job->c->beta_rest[i] = 0;
         for (int a = 0; a < b->graph->activations; a++)
