@@ -211,6 +211,9 @@ void crown_prepare(const crown_job *job, int a, bool slopes);
 /* What multipliers of activations before the start bring to every row of a domain. */
 void crown_prepare_beta(const crown_job *job);
 
+/* Both for all activations up to the start, with the batch's or the ascent's slopes, item by item. */
+void crown_prepare_items(const crown_job *job);
+
 /* Both ends of every element of the chunk whose function is not one line become rows of the job. */
 void crown_units(crown_job *job, int a);
 

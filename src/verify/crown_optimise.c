@@ -141,15 +141,14 @@ static nigh_status evaluate(climb *k)
 {
     crown_job *job = &k->job;
     for (int a = 0; a < job->b->graph->activations && counts(k, a); a++) {
-        crown_prepare(job, a, true);
         for (int64_t i = 0; i < job->domains; i++) {
             int64_t n = size_of(k, a);
             if (k->slope[UP]) memset(k->slope[UP][a] + k->id[i] * n, 0, (size_t)n * sizeof(double));
             if (k->beta[UP]) memset(k->beta[UP][a] + k->id[i] * n, 0, (size_t)n * sizeof(double));
         }
     }
+    crown_prepare_items(job);
     memcpy(k->ascent.prepared, k->id, (size_t)job->domains * sizeof *k->id);
-    if (job->beta) crown_prepare_beta(job);
     job->rows = job->domains * k->ascent.each;
     nigh_status status = crown_run(job);
     int64_t left = 0;

@@ -53,13 +53,25 @@ static void prepare_split(const crown_job *job, int a, int64_t i)
     c->beta_rest[i] += off;
 }
 
+static void prepare_splits(const crown_job *job, int64_t i)
+{
+    job->c->beta_constant[i] = job->c->beta_rest[i] = 0;
+    for (int a = 0; a < job->b->graph->activations; a++)
+        if (job->b->graph->activation[a] <= job->start) prepare_split(job, a, i);
+}
+
 void crown_prepare_beta(const crown_job *job)
 {
-    const bounds *b = job->b;
+#pragma omp parallel for schedule(static) num_threads(job->c->threads) if (job->c->threads > 1 && job->domains > 1)
+    for (int64_t i = 0; i < job->domains; i++) prepare_splits(job, i);
+}
+
+void crown_prepare_items(const crown_job *job)
+{
 #pragma omp parallel for schedule(static) num_threads(job->c->threads) if (job->c->threads > 1 && job->domains > 1)
     for (int64_t i = 0; i < job->domains; i++) {
-        job->c->beta_constant[i] = job->c->beta_rest[i] = 0;
-        for (int a = 0; a < b->graph->activations; a++)
-            if (b->graph->activation[a] <= job->start) prepare_split(job, a, i);
+        for (int a = 0; a < job->b->graph->activations; a++)
+            if (job->b->graph->activation[a] <= job->start) prepare_domain(job, a, i, true);
+        if (job->beta) prepare_splits(job, i);
     }
 }
