@@ -56,12 +56,20 @@ void bounds_interval_of(bounds *b, const bounds_batch *batch, int node, double *
  */
 nigh_status bounds_crown(bounds *b, bounds_batch *batch, int from);
 
+/* A row's bound is to hold on the part of the domain where this argument of an activation with its kink at 0 is >= 0, or <= 0. activation -1: on all of it. */
+typedef struct bounds_half {
+    int activation;
+    int64_t element;
+    bool negative;
+} bounds_half;
+
 /* Rows whose lower bounds are wanted: coefficients [domains, rows, size of node], or, when `shared`, [rows, size] for all domains. */
 typedef struct bounds_rows {
     int node;
     int64_t rows;
     const double *coefficient;
     bool shared;
+    const struct bounds_half *half; /* [domains, rows], NULL: none; not for bounds_optimise */
     /* What comes out; NULL: not wanted. */
     double *bound;    /* [domains, rows] lower bounds */
     double *input;    /* [domains, rows, inputs] coefficients of the linear bound on the box, */

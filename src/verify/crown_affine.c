@@ -29,7 +29,7 @@ static nigh_status pack(bounds *b, crown *c, int k)
     crown_node *at = &c->node[k];
     const crown_node *in = &c->node[node->input[0]];
     int64_t n = b->graph->node[node->input[0]].size, inner = at->list ? at->listed : node->size, outer = in->list ? in->listed : n;
-    at->stale = false;
+    at->stale = at->turns = false;
     if (inner != at->inner || outer != at->outer)
         for (int i = 0; i <= CROWN_TILE; i++) {
             matmul_free(at->product[i]), at->product[i] = NULL;
@@ -65,6 +65,18 @@ static nigh_status need(bounds *b, crown *c, size_t bytes)
     return NIGH_OK;
 }
 
+/* For products forwards: read in place, where the matrix itself would have to be packed for each of them. */
+static nigh_status turn(bounds *b, crown_node *at, const double *from)
+{
+    if (at->turns) return NIGH_OK;
+    nigh_free(b->ctx, at->turned);
+    if (!(at->turned = nigh_alloc(b->ctx, (size_t)(at->inner * at->outer) * sizeof *at->turned + 1))) return NIGH_MEMORY;
+    for (int64_t j = 0; j < at->outer; j++)
+        for (int64_t i = 0; i < at->inner; i++) at->turned[j * at->inner + i] = from[i * at->outer + j];
+    at->turns = true;
+    return NIGH_OK;
+}
+
 /* a [rows, inner] times b [inner, outer], both of these strides. */
 static nigh_status product(bounds *b, crown *c, matmul **at, int64_t rows, int64_t a_row, int64_t inner, int64_t outer, int64_t b_row, int64_t b_column, int64_t c_row)
 {
@@ -95,7 +107,8 @@ nigh_status crown_product(bounds *b, crown *c, int k, int64_t rows)
     crown_node *at = &c->node[k];
     nigh_status status = at->stale || !at->inner ? pack(b, c, k) : NIGH_OK;
     if (!status) status = product(b, c, &at->product[rows], rows, at->inner, at->inner, at->outer, at->outer, 1, at->outer);
-    if (!status && c->ascends) status = product(b, c, &at->forward[rows], rows, at->outer, at->outer, at->inner, 1, at->outer, at->inner);
+    if (!status && c->ascends) status = turn(b, at, at->list || c->node[node->input[0]].list ? at->weight : node->weight);
+    if (!status && c->ascends) status = product(b, c, &at->forward[rows], rows, at->outer, at->outer, at->inner, at->inner, 1, at->inner);
     return status;
 }
 
@@ -165,7 +178,7 @@ void crown_forward(const crown *c, const bound_graph *g, int k, const double *x,
     int m = node->input[0];
     int64_t n = crown_width(c, k, &s->frame[k]);
     if (node->kind == BOUND_DENSE) {
-        matmul_run(c->node[k].forward[s->rows], x, c->node[k].list || c->node[m].list ? c->node[k].weight : node->weight, NULL, out, s->workspace);
+        matmul_run(c->node[k].forward[s->rows], x, c->node[k].turned, NULL, out, s->workspace);
     } else if (node->kind == BOUND_CONVOLUTION) {
         crown_frame in = window_frame(c, k, &s->frame[k], w->out_height, w->out_width), target = window_frame(c, m, &s->frame[m], w->height, w->width);
         fields_forward(c, w, &c->node[k], x, &in, &target, out, s);

@@ -13,6 +13,8 @@
 #define NIGH_VERIFY_CROWN_INSIDE_H
 #include "verify/bounds_inside.h"
 
+#include <string.h>
+
 
 enum {
     CROWN_TILE = 64,             /* rows that walk together at most: matrix products are at their full speed */
@@ -60,6 +62,11 @@ typedef struct crown_kernels {
      * with: the argument's own rest r (NULL: 0), the rounding `step` of a slope and of adding it to what is there, the additions (gamma) of a shift to the constant.
      */
     void (*fuse)(int64_t n, const double *slope, double *shift, const double *bias, const double *r, const double *low, const double *high, double step, double gamma, double *rest);
+    /* Lower lines of relus for slopes that have moved, with shift and rest as `fuse` makes them; upper lines stay. */
+    void (*tilt)(int64_t n, const double *free, const double *low, const double *high, const double *bias, const double *r, double step, double gamma, double *slope, double *shift,
+                 double *rest);
+    /* One step of Adam (Kingma and Ba, "Adam: a method for stochastic optimization") within [low, high]; c1, c2: what its means are to be multiplied with. */
+    void (*adam)(int64_t n, double c1, double c2, double rate, double low, double high, double *now, const double *up, double *first, double *second);
     /*
      * Places [first, first + count) of rows of frame `in` of a convolution's result: what each gives to its window, a[count][kernel, channels of a group], is added to rows of
      * frame `to` of its input; `out` points at the group's first channel.
@@ -94,6 +101,8 @@ typedef struct crown_scratch {
     double weight[CROWN_TILE];
     void *workspace;
     double constant[CROWN_TILE], rest[CROWN_TILE], least[CROWN_TILE], size[CROWN_TILE];
+    double taken[CROWN_TILE];   /* coefficients that go through lines of halves, */
+    int64_t place[CROWN_TILE];  /* and where they stood; -1: none */
     int64_t domain[CROWN_TILE]; /* of each row, within the chunk */
     int64_t rows;
 } crown_scratch;
@@ -113,6 +122,8 @@ typedef struct crown_node {
     int32_t *list;              /* of an activation and its argument: the elements whose coefficients matter, of all domains of the batch; NULL: all */
     int64_t listed;             /* how many */
     bool stale;                 /* lists around it have changed */
+    double *turned;             /* DENSE: what products forwards read, the transpose of what those backwards do */
+    bool turns;                 /* it is that of the weights at hand */
     double *weight;             /* CONVOLUTION: [groups][channels out of a group][kernel, channels of a group]; DENSE: what lists leave of its matrix, NULL: all */
     int64_t weight_room;
     matmul *forward[CROWN_TILE + 1]; /* as the next one, forwards */
@@ -170,11 +181,23 @@ struct crown_ascent {
     double *bound;           /* [items, rows of each] */
     int64_t each;
     const double *level;     /* [each]; NULL: none */
+    int64_t *prepared;       /* [items] at each place: the item whose lines stand there, -1: none */
     int64_t unit;            /* units: item 0 is this one of the chunk's */
 };
 
 static inline int64_t crown_item(const crown_job *job, int64_t place) { return job->ascent ? job->ascent->id[place] : place; }
 static inline int64_t crown_domain(const crown_job *job, int64_t place) { return job->ascent ? job->ascent->domain[job->ascent->id[place]] : job->first + place; }
+
+/* The first j >= from with a split among n signs, n: none. Splits are few: eight signs are looked at together. */
+static inline int64_t crown_next_split(const int8_t *split, int64_t from, int64_t n)
+{
+    for (uint64_t word; from + 8 <= n; from += 8) {
+        memcpy(&word, split + from, sizeof word);
+        if (word) break;
+    }
+    while (from < n && !split[from]) from++;
+    return from;
+}
 
 /* b->crown with all that does not depend on rows. */
 nigh_status crown_ready(bounds *b);
@@ -187,6 +210,9 @@ void crown_prepare(const crown_job *job, int a, bool slopes);
 
 /* What multipliers of activations before the start bring to every row of a domain. */
 void crown_prepare_beta(const crown_job *job);
+
+/* Both for all activations up to the start, with the batch's or the ascent's slopes, item by item. */
+void crown_prepare_items(const crown_job *job);
 
 /* Both ends of every element of the chunk whose function is not one line become rows of the job. */
 void crown_units(crown_job *job, int a);

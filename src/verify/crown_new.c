@@ -212,6 +212,7 @@ void crown_free(bounds *b)
     if (!c) return;
     for (int k = 0; c->node && k < b->graph->nodes; k++) {
         for (int i = 0; i <= CROWN_TILE; i++) matmul_free(c->node[k].product[i]), matmul_free(c->node[k].forward[i]);
+        nigh_free(b->ctx, c->node[k].turned);
         if (c->node[k].weight_room) nigh_free(b->ctx, c->node[k].weight);
     }
     for (int t = 0; c->scratch && t < c->threads; t++) nigh_free(b->ctx, c->scratch[t].workspace);

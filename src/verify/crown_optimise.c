@@ -71,12 +71,13 @@ static nigh_status new_climb(climb *k, bool slopes, bool betas)
     size_t n = (size_t)k->items + 1, all = (size_t)(k->items * k->ascent.each) + 1;
     k->id = nigh_arena_alloc(k->arena, n * sizeof *k->id);
     k->domain = nigh_arena_alloc(k->arena, n * sizeof *k->domain);
+    k->ascent.prepared = nigh_arena_alloc(k->arena, n * sizeof *k->id);
     k->value = nigh_arena_alloc(k->arena, n * sizeof *k->value);
     k->best = nigh_arena_alloc(k->arena, n * sizeof *k->best);
     k->bound = nigh_arena_alloc(k->arena, all * sizeof *k->bound);
     k->best_bound = nigh_arena_alloc(k->arena, all * sizeof *k->best_bound);
-    if (!k->id || !k->domain || !k->value || !k->best || !k->bound || !k->best_bound) return NIGH_MEMORY;
-    for (int64_t i = 0; i < k->items; i++) k->id[i] = i, k->best[i] = -INFINITY;
+    if (!k->id || !k->ascent.prepared || !k->domain || !k->value || !k->best || !k->bound || !k->best_bound) return NIGH_MEMORY;
+    for (int64_t i = 0; i < k->items; i++) k->id[i] = i, k->ascent.prepared[i] = -1, k->best[i] = -INFINITY;
     for (size_t i = 0; i < all; i++) k->best_bound[i] = -INFINITY;
     k->ascent.id = k->id;
     k->ascent.domain = k->domain;
@@ -90,30 +91,24 @@ static nigh_status new_climb(climb *k, bool slopes, bool betas)
 static int64_t size_of(const climb *k, int a) { return k->job.b->graph->node[k->job.b->graph->activation[a]].size; }
 static bool counts(const climb *k, int a) { return k->job.b->graph->activation[a] <= k->job.start; }
 
-/* One step of Adam on item i's numbers of an activation (Kingma and Ba, "Adam: a method for stochastic optimization"). */
-static void adam(int64_t n, int step, double rate, double low, double high, double *now, const double *up, double *first, double *second)
-{
-    double c1 = 1 / (1 - pow(0.9, step)), c2 = 1 / (1 - pow(0.999, step));
-    for (int64_t j = 0; j < n; j++) {
-        first[j] = 0.9 * first[j] + 0.1 * up[j];
-        second[j] = 0.999 * second[j] + 0.001 * up[j] * up[j];
-        double next = now[j] + rate * first[j] * c1 / (sqrt(second[j] * c2) + 1e-12);
-        now[j] = next < low ? low : next > high ? high : next;
-    }
-}
-
 static void move(climb *k, int step, double rate, double beta_rate)
 {
     const bound_graph *g = k->job.b->graph;
+    const crown_kernels *kernels = k->job.c->kernels;
+    double c1 = 1 / (1 - pow(0.9, step)), c2 = 1 / (1 - pow(0.999, step));
+#pragma omp parallel for schedule(static) num_threads(k->job.c->threads) if (k->job.c->threads > 1 && k->job.domains > 1)
     for (int64_t place = 0; place < k->job.domains; place++)
         for (int a = 0; a < g->activations && counts(k, a); a++) {
             int64_t n = size_of(k, a), at = k->id[place] * n, from = k->domain[k->id[place]] * n;
             double low, high;
             range_of(&g->node[g->activation[a]], &low, &high);
-            if (k->slope[NOW]) adam(n, step, rate, low, high, k->slope[NOW][a] + at, k->slope[UP][a] + at, k->slope[FIRST][a] + at, k->slope[SECOND][a] + at);
+            if (k->slope[NOW]) kernels->adam(n, c1, c2, rate, low, high, k->slope[NOW][a] + at, k->slope[UP][a] + at, k->slope[FIRST][a] + at, k->slope[SECOND][a] + at);
             if (!k->beta[NOW]) continue;
-            for (int64_t j = 0; j < n; j++) k->beta[UP][a][at + j] *= -k->job.batch->split[a][from + j];
-            adam(n, step, beta_rate, 0, INFINITY, k->beta[NOW][a] + at, k->beta[UP][a] + at, k->beta[FIRST][a] + at, k->beta[SECOND][a] + at);
+            const int8_t *split = k->job.batch->split[a] + from;
+            for (int64_t j = crown_next_split(split, 0, n); j < n; j = crown_next_split(split, j + 1, n)) {
+                double up = -split[j] * k->beta[UP][a][at + j];
+                kernels->adam(1, c1, c2, beta_rate, 0, INFINITY, &k->beta[NOW][a][at + j], &up, &k->beta[FIRST][a][at + j], &k->beta[SECOND][a][at + j]);
+            }
         }
 }
 
@@ -146,14 +141,14 @@ static nigh_status evaluate(climb *k)
 {
     crown_job *job = &k->job;
     for (int a = 0; a < job->b->graph->activations && counts(k, a); a++) {
-        crown_prepare(job, a, true);
         for (int64_t i = 0; i < job->domains; i++) {
             int64_t n = size_of(k, a);
             if (k->slope[UP]) memset(k->slope[UP][a] + k->id[i] * n, 0, (size_t)n * sizeof(double));
             if (k->beta[UP]) memset(k->beta[UP][a] + k->id[i] * n, 0, (size_t)n * sizeof(double));
         }
     }
-    if (job->beta) crown_prepare_beta(job);
+    crown_prepare_items(job);
+    memcpy(k->ascent.prepared, k->id, (size_t)job->domains * sizeof *k->id);
     job->rows = job->domains * k->ascent.each;
     nigh_status status = crown_run(job);
     int64_t left = 0;

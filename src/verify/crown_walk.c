@@ -1,11 +1,19 @@
 /* One tile of rows back to the input. Declared in verify/crown_inside.h. */
 #include "verify/crown_inside.h"
+#include "verify/relax.h"
 #include "verify/round.h"
 
 #include <string.h>
 
 static double *fresh(crown_scratch *s) { return s->free[--s->frees]; }
 static void done(crown_scratch *s, double *slot) { s->free[s->frees++] = slot; }
+
+static void swap(double **a, double **b)
+{
+    double *c = *a;
+    *a = *b;
+    *b = c;
+}
 
 /* Rows a of frame f have come to node k: what its bias and its roundings bring. */
 static void take(const crown_job *job, int k, const crown_frame *f, crown_scratch *s, const double *a)
@@ -41,18 +49,65 @@ static int64_t same_domain(const crown_scratch *s, int64_t from)
     return to;
 }
 
+/* Where an element of activation a's node stands in rows; -1: nowhere, it is off. */
+static int64_t place_of(const crown_node *node, int64_t element)
+{
+    if (!node->list) return element;
+    int64_t from = 0, to = node->listed;
+    while (from < to) {
+        int64_t middle = (from + to) / 2;
+        if (node->list[middle] < element) from = middle + 1;
+        else to = middle;
+    }
+    return from < node->listed && node->list[from] == element ? from : -1;
+}
+
+/* Takes the coefficients of arguments that are cut at 0 out of the rows [rows, n] that came to node k: they go through lines of their own. */
+static void take_halves(const crown_job *job, int k, const bounds_half *half, int64_t n, double *row, crown_scratch *s)
+{
+    for (int64_t i = 0; i < s->rows; i++) {
+        s->place[i] = half[i].activation == job->b->activation_of[k] ? place_of(&job->c->node[k], half[i].element) : -1;
+        if (s->place[i] < 0) continue;
+        s->taken[i] = row[i * n + s->place[i]];
+        row[i * n + s->place[i]] = 0;
+    }
+}
+
+/* Row i's coefficient that was taken through the lines of its half. */
+static void through_half(const crown_job *job, int k, const bounds_half *half, int64_t i, double *out, crown_scratch *s)
+{
+    const bounds *b = job->b;
+    const bound_node *node = &b->graph->node[k];
+    int a = b->activation_of[k], m = node->input[0];
+    int64_t at = crown_domain(job, s->domain[i]) * node->size + half->element;
+    double low = job->batch->pre_low[a][at], high = job->batch->pre_high[a][at], slope[2], shift[2], rest[2], y;
+    const double *bias = b->graph->node[m].bias, *own = job->c->node[m].rest;
+    if (half->negative) high = fmin(high, 0);
+    else low = fmax(low, 0);
+    crown_line line = {.beta = NULL};
+    relax_lines(node->function, node->p, 1, &low, &high, NULL, b->options.single, &slope[1], &shift[1], &slope[0], &shift[0]);
+    for (int side = 0; side < 2; side++) {
+        job->c->kernels->fuse(1, &slope[side], &shift[side], bias ? bias + half->element : NULL, own ? own + half->element : NULL, &low, &high, round_gamma(3 + b->readers[m], ROUND_UNIT),
+                              job->c->gamma, &rest[side]);
+        line.slope[side] = &slope[side], line.shift[side] = &shift[side], line.rest[side] = b->options.fast ? NULL : &rest[side];
+    }
+    job->c->kernels->through(1, 1, &s->taken[i], &y, &line, s->constant + i, s->rest + i);
+    out[s->place[i]] += y;
+}
+
 static void activation(const crown_job *job, int k, int64_t first, crown_scratch *s)
 {
     const crown *c = job->c;
     const crown_frame *f = &s->frame[k];
     int a = job->b->activation_of[k], m = job->b->graph->node[k].input[0];
     int64_t all = job->b->graph->node[k].size, n = crown_width(c, k, f);
-    double *row = s->row[k], *out = s->row[m] ? fresh(s) : row;
+    double *row = s->row[k], *out = job->ascent || s->row[m] ? fresh(s) : row;
     const crown_lines *lines = &c->lines[a];
     bool fast = job->b->options.fast;
     if (job->want && !job->ascent && job->want->last && job->want->last[a])
         memcpy(job->want->last[a] + (job->first * job->want->rows + first) * n, row, (size_t)(s->rows * n) * sizeof *row);
-    if (job->ascent) memcpy(s->kept[k], row, (size_t)(s->rows * n) * sizeof *row);
+    const bounds_half *half = job->want && job->want->half ? job->want->half + job->first * job->want->rows + first : NULL;
+    if (half) take_halves(job, k, half, n, row, s);
     for (int64_t i = 0, end; i < s->rows; i = end) {
         end = same_domain(s, i);
         int64_t at = s->domain[i] * all;
@@ -64,6 +119,9 @@ static void activation(const crown_job *job, int k, int64_t first, crown_scratch
         }
         c->kernels->through(end - i, n, row + i * n, out + i * n, &line, s->constant + i, s->rest + i);
     }
+    for (int64_t i = 0; half && i < s->rows; i++)
+        if (s->place[i] >= 0) through_half(job, k, half + i, i, out + i * n, s);
+    if (job->ascent) swap(&s->kept[k], &row);
     if (out != row) done(s, row);
     arrive(job, m, f, s, out);
 }
@@ -166,7 +224,7 @@ static void finish(const crown_job *job, int64_t first, crown_scratch *s)
         double bound = fast ? *constant + least : round_down(*constant + least);
         s->least[i] = bound > -INFINITY && bound < INFINITY ? bound : -INFINITY;
     }
-    if (job->ascent) memcpy(s->kept[0], row, (size_t)(s->rows * n) * sizeof *row);
+    if (job->ascent) swap(&s->kept[0], &s->row[0]);
     else if (!job->want) memcpy(c->unit_bound + first, s->least, (size_t)s->rows * sizeof *s->least);
     else
         for (int64_t i = 0; i < s->rows; i++) {

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHILD_STEPS = 12, TRIALS = 8, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
+enum { CHILD_STEPS = 8, TRIALS = 8, FOLLOWED = DESCENT_LANES, FOLLOW_STEPS = 8, FOLLOW_EVERY = 4 };
+static const double BETA_RATE = 2; /* a step of a multiplier, in coefficients at units */
 
 /* Domains that wait: a heap for each group, worst first; when memory gets short, nearest to a proof first. */
 typedef struct relu_queue {
@@ -158,7 +159,7 @@ static nigh_status bound_children(relu_run *r)
     for (int64_t i = 0; i < w->children; i++) stop = fmax(stop, -w->level[i]);
     stop = nextafter(stop, INFINITY);
     bounds_rows rows = {.node = s->graph->output, .rows = 1, .coefficient = w->coefficient, .bound = w->bound, .input = w->input, .last = w->last};
-    bounds_optimise_options how = {.steps = s->steps, .rate = 0.25, .beta_rate = 0.05, .decay = 0.98, .level = &stop};
+    bounds_optimise_options how = {.steps = s->steps, .rate = 0.25, .beta_rate = s->beta_rate, .decay = 0.98, .level = &stop};
     nigh_status status = bounds_optimise(s->bounds, &s->batch, &rows, &how);
     w->left = 0;
     for (int64_t i = 0; !status && i < w->children; i++) {
@@ -399,7 +400,7 @@ static nigh_status prepare(relu_run *r)
     status = bounds_new(s->ctx, s->graph, &s->options->bounds, q->low, q->high, &s->bounds);
     if (!status) status = bounds_batch_new(s->ctx, s->graph, 1, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->root);
     if (!status) status = bounds_batch_new(s->ctx, s->graph, room, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->batch);
-    if (!status) status = bounds_batch_new(s->ctx, s->graph, room > 2 * RELU_CANDIDATES ? room : 2 * RELU_CANDIDATES, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->trial);
+    if (!status) status = bounds_batch_new(s->ctx, s->graph, room, BOUNDS_SLOPE | BOUNDS_SPLIT, &s->trial);
     if (!status && s->options->try) status = relu_points_new(s, &s->points);
     if (!status) status = new_work(r);
     return status;
@@ -423,6 +424,19 @@ static void clear(relu_run *r)
     bounds_free(s->bounds);
     bound_graph_free(r->unclipped);
     nigh_arena_free(r->arena);
+}
+
+/* How fast multipliers move, from the root mean square of what arrives at the units of the first child: too slow costs far more domains than too fast. */
+static void set_beta_rate(relu_run *r)
+{
+    relu_search *s = &r->s;
+    double sum = 0;
+    for (int64_t u = 0; u < s->units; u++) {
+        double a = r->work.last[s->unit[u].activation][s->unit[u].element];
+        sum += a * a;
+    }
+    double rate = BETA_RATE * sqrt(sum / (double)(s->units + 1));
+    if (rate > 0 && rate < 1e300) s->beta_rate = fmax(s->beta_rate, rate);
 }
 
 /* The root's domains, bounded already, get their first branching as if they were children. */
@@ -451,6 +465,7 @@ static nigh_status plant(relu_run *r, const bool *alive, relu_domain **first)
         relu_row(s, g, w->child[0]->weight, w->coefficient, w->level);
         s->batch.domains = w->children = 1;
         status = bound_children(r);
+        if (!status) set_beta_rate(r);
         if (!status) status = look_at_points(r, g);
         if (!status && !s->found) status = enqueue(r, g);
         nigh_free(s->ctx, w->child[0]);

@@ -43,6 +43,7 @@ typedef struct relu_search {
     bool complete;              /* every unit splits: leaves are linear programs */
     int trials;                 /* candidates of a branching, at most RELU_CANDIDATES */
     int steps;                  /* of optimised slopes and multipliers in a child */
+    double beta_rate;           /* of multipliers: they are of the size of a row's coefficients at units */
     int64_t outputs;            /* size of the output node */
     double *reach;              /* [outputs] largest magnitude on the root box */
     bounds_batch root;          /* one domain */

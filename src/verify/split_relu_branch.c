@@ -74,44 +74,36 @@ static void pick(const candidates *c, const double *bound, double parent, relu_c
         }
 }
 
-/* Puts the two children of each candidate of a domain into s->trial from place `to` on. */
-static void load(relu_search *s, int64_t i, const candidates *c, const relu_branching *what, int64_t to, double *coefficient)
+/* The rows of a domain's candidates: both halves of each. */
+static void load(const relu_search *s, const candidates *c, const double *row, bounds_half *half, double *coefficient)
 {
-    for (int k = 0; k < 2 * c->count; k++) {
-        const relu_unit *unit = &s->unit[c->unit[k / 2]];
-        bounds_batch_copy(s->graph, &s->batch, i, &s->trial, to + k);
-        relu_domain_split(s, &s->trial, to + k, c->unit[k / 2], k & 1);
-        s->trial.beta[unit->activation][(to + k) * s->graph->node[s->graph->activation[unit->activation]].size + unit->element] = 0;
-        memcpy(coefficient + (to + k) * s->outputs, what->coefficient + i * s->outputs, (size_t)s->outputs * sizeof *coefficient);
+    for (int k = 0; k < 2 * s->trials; k++) {
+        half[k] = (bounds_half){.activation = -1};
+        if (k < 2 * c->count) half[k] = (bounds_half){s->unit[c->unit[k / 2]].activation, s->unit[c->unit[k / 2]].element, k & 1};
+        memcpy(coefficient + k * s->outputs, row, (size_t)s->outputs * sizeof *coefficient);
     }
 }
 
 nigh_status relu_branch(relu_search *s, const relu_branching *what, relu_choice *choice)
 {
-    int64_t room = s->trial.room;
-    double *coefficient = nigh_alloc(s->ctx, (size_t)(room * (s->outputs + 1)) * sizeof *coefficient);
+    int64_t rows = 2 * s->trials, all = what->domains * rows;
+    double *coefficient = nigh_alloc(s->ctx, (size_t)(all * (s->outputs + 1) + 1) * sizeof *coefficient), *bound = coefficient + all * s->outputs;
     candidates *c = nigh_alloc(s->ctx, (size_t)(what->domains + 1) * sizeof *c);
-    nigh_status status = coefficient && c ? NIGH_OK : NIGH_MEMORY;
-    double *bound = coefficient + room * s->outputs;
-    for (int64_t from = 0, until; !status && from < what->domains; from = until) {
-        int64_t used = 0;
-        for (until = from; until < what->domains; until++) {
-            choose(s, what, what->at[until], &c[until]);
-            if (used + 2 * c[until].count > room) break;
-            load(s, what->at[until], &c[until], what, used, coefficient);
-            used += 2 * c[until].count;
-        }
-        s->trial.domains = used;
-        bounds_rows rows = {.node = s->graph->output, .rows = 1, .coefficient = coefficient, .bound = bound};
-        if (used) status = bounds_lower(s->bounds, &s->trial, &rows);
-        used = 0;
-        for (int64_t d = from; !status && d < until; d++) {
-            double level = what->level[what->at[d]];
-            for (int k = 0; k < 2 * c[d].count; k++) bound[used + k] += level;
-            pick(&c[d], bound + used, what->bound[what->at[d]], &choice[d]);
-            used += 2 * c[d].count;
-        }
+    bounds_half *half = nigh_alloc(s->ctx, (size_t)(all + 1) * sizeof *half);
+    nigh_status status = coefficient && c && half ? NIGH_OK : NIGH_MEMORY;
+    for (int64_t d = 0; !status && d < what->domains; d++) {
+        choose(s, what, what->at[d], &c[d]);
+        bounds_batch_copy(s->graph, &s->batch, what->at[d], &s->trial, d);
+        load(s, &c[d], what->coefficient + what->at[d] * s->outputs, half + d * rows, coefficient + d * rows * s->outputs);
     }
+    s->trial.domains = what->domains;
+    bounds_rows wanted = {.node = s->graph->output, .rows = rows, .coefficient = coefficient, .half = half, .bound = bound};
+    if (!status && what->domains) status = bounds_lower(s->bounds, &s->trial, &wanted);
+    for (int64_t d = 0; !status && d < what->domains; d++) {
+        for (int64_t k = 0; k < 2 * c[d].count; k++) bound[d * rows + k] += what->level[what->at[d]];
+        pick(&c[d], bound + d * rows, what->bound[what->at[d]], &choice[d]);
+    }
+    nigh_free(s->ctx, half);
     nigh_free(s->ctx, coefficient);
     nigh_free(s->ctx, c);
     return status;

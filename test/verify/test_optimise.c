@@ -79,6 +79,65 @@ static void test_slopes(void **state)
     test_context_free(ctx);
 }
 
+/* Rows on halves of a domain have the bounds of the domains that the halves are. */
+static void halves(nigh_context *ctx, int kind, bound_function f, const bounds_options *options)
+{
+    enum { DOMAINS = 3 };
+    bound_graph *g = random_graph(ctx, kind, f);
+    bounds *b = new_bounds(ctx, g, options);
+    bounds_batch batch, apart;
+    assert_ok(ctx, bounds_batch_new(ctx, g, DOMAINS, BOUNDS_SLOPE | BOUNDS_SPLIT, &batch));
+    assert_ok(ctx, bounds_batch_new(ctx, g, 1, BOUNDS_SLOPE | BOUNDS_SPLIT, &apart));
+    random_boxes(g, &batch, DOMAINS, 0.2);
+    bounds_interval(b, &batch, false);
+    assert_ok(ctx, bounds_crown(b, &batch, 0));
+    bounds_slopes(g, &batch, 0);
+    int64_t n = g->node[g->output].size;
+    double *row = malloc((size_t)(DOMAINS * 3 * n) * sizeof *row), bound[DOMAINS * 3], alone;
+    for (int64_t i = 0; i < DOMAINS * 3 * n; i++) row[i] = uniform(-1, 1);
+    int used = 0;
+    for (int a = 0; a < g->activations; a++) {
+        int64_t size = g->node[g->activation[a]].size, j = a % size;
+        for (int d = 0; d < DOMAINS; d++) { /* a split that is there already, with its multiplier */
+            int64_t other = d * size + size - 1;
+            if (j == size - 1 || batch.pre_low[a][other] >= 0 || batch.pre_high[a][other] <= 0) continue;
+            batch.pre_low[a][other] = 0, batch.split[a][other] = 1, batch.beta[a][other] = 0.01;
+        }
+        bounds_half half[DOMAINS * 3];
+        for (int r = 0; r < DOMAINS * 3; r++) half[r] = (bounds_half){r % 3 < 2 ? a : -1, j, r % 3 == 1};
+        bounds_rows rows = {.node = g->output, .rows = 3, .coefficient = row, .half = half, .bound = bound};
+        assert_ok(ctx, bounds_lower(b, &batch, &rows));
+        for (int r = 0; r < DOMAINS * 3; r++) {
+            bounds_batch_copy(g, &batch, r / 3, &apart, 0);
+            apart.domains = 1;
+            double *low = &apart.pre_low[a][j], *high = &apart.pre_high[a][j];
+            if (*low >= 0 || *high <= 0) continue;
+            if (r % 3 == 0) *low = 0;
+            if (r % 3 == 1) *high = 0;
+            assert_ok(ctx, bounds_lower(b, &apart, &(bounds_rows){.node = g->output, .rows = 1, .coefficient = row + r * n, .bound = &alone}));
+            assert_near(bound[r], alone, 1e-9, 1e-9);
+            used++;
+        }
+    }
+    if (kind == GRAPH_DEEP) assert_true(used > 0);
+    free(row);
+    bounds_batch_free(ctx, g, &batch);
+    bounds_batch_free(ctx, g, &apart);
+    bounds_free(b);
+    bound_graph_free(g);
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    static const bound_function functions[] = {BOUND_RELU, BOUND_ABS, BOUND_LEAKY};
+    for (int kind = 0; kind < GRAPHS; kind++)
+        for (int f = 0; f < 3; f++)
+            for (int repeat = 0; repeat < 3; repeat++) halves(ctx, kind, functions[f], repeat == 1 ? &fast : repeat ? &two : &proved);
+    test_context_free(ctx);
+}
+
 /* As good as the best of all slopes on a grid. */
 static void test_best_slopes(void **state)
 {
@@ -297,7 +356,7 @@ static void test_tighten(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slopes), cmocka_unit_test(test_best_slopes), cmocka_unit_test(test_multipliers), cmocka_unit_test(test_levels),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_slopes), cmocka_unit_test(test_halves), cmocka_unit_test(test_best_slopes), cmocka_unit_test(test_multipliers), cmocka_unit_test(test_levels),
                                        cmocka_unit_test(test_tighten)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
