@@ -13,6 +13,7 @@
 #define LANES DESCENT_LANES
 
 enum { STEPS = 40, MEND_STEPS = 30, CHECK_EVERY = 5 };
+static const double HAIR = 0x1p-20; /* by so much of their size outputs in f32 must violate, so that other programs' outputs do as well */
 
 /* A network as its user runs it: in its own type, on one sample. */
 typedef struct plain_run {
@@ -148,15 +149,16 @@ static bool place(falsify *f, const double *x)
     return true;
 }
 
-/* The least that sum_k v_k y_k - level can be; y between low and high. */
-static double condition_margin(const falsify *f, const nigh_condition *c, const double *low, const double *high)
+/* The least that sum_k v_k y_k - level can be; y between low and high, each off by `part` of its size. */
+static double condition_margin(const falsify *f, const nigh_condition *c, const double *low, const double *high, double part)
 {
-    double sum = -c->level_above;
+    double sum = -c->level_above - part * fabs(c->level_above);
     for (int k = 0; k < c->terms; k++) {
         int64_t j = c->index[k];
         bool output = j < f->property->outputs;
         double a = output ? low[j] : f->low[j - f->property->outputs], b = output ? high[j] : f->high[j - f->property->outputs];
         double term = fmin(round_down(c->value[k] * a), round_down(c->value[k] * b));
+        if (output) term -= part * fabs(term);
         if (c->value_error) term = round_down(term - round_up(c->value_error[k] * fmax(fabs(a), fabs(b))));
         sum = round_down(sum + term);
     }
@@ -164,13 +166,13 @@ static double condition_margin(const falsify *f, const nigh_condition *c, const 
 }
 
 /* Of the group that is violated most, its least margin. */
-static double margin_of(const falsify *f, const double *low, const double *high)
+static double margin_of(const falsify *f, const double *low, const double *high, double part)
 {
     double most = -INFINITY;
     for (int64_t g = 0; g < f->item->groups; g++) {
         const nigh_condition_group *group = &f->item->group[g];
         double least = INFINITY;
-        for (int64_t r = group->first; r < group->first + group->count; r++) least = fmin(least, condition_margin(f, &f->property->condition[r], low, high));
+        for (int64_t r = group->first; r < group->first + group->count; r++) least = fmin(least, condition_margin(f, &f->property->condition[r], low, high, part));
         most = fmax(most, least);
     }
     return most;
@@ -182,11 +184,11 @@ static bool judge(falsify *f, const double *x)
     if (!place(f, x)) return false;
     f->tried++;
     bool plain = plain_apply(&f->plain, f->x, f->y), exact = true;
-    double margin = plain ? margin_of(f, f->y, f->y) : -INFINITY;
+    double margin = plain ? margin_of(f, f->y, f->y, HAIR) : -INFINITY;
     plain = margin >= 0;
     if (f->semantics == NIGH_SEMANTICS_REAL) {
         bool enclosed = bounds_point(f->graph, f->low, f->high, false, f->y_low, f->y_high) == NIGH_OK;
-        double real = enclosed ? margin_of(f, f->y_low, f->y_high) : -INFINITY;
+        double real = enclosed ? margin_of(f, f->y_low, f->y_high, 0) : -INFINITY;
         exact = real >= 0;
         margin = fmin(margin, real);
     }
