@@ -5,6 +5,7 @@
 
 /* ---- preparing ----------------------------------------------------------------------------------------- */
 
+static bool direct(const bound_window *w) { return w->channels / w->groups >= CROWN_DIRECT; }
 static int64_t taps(const bound_window *w) { return w->kernel[0] * w->kernel[1] * (w->channels / w->groups); }
 
 /* [kernel, channels of a group, out channels] becomes [groups][out channels of a group][kernel, channels of a group]. */
@@ -91,7 +92,7 @@ static nigh_status field_product(bounds *b, crown *c, int k, int64_t rows)
     const bound_window *w = &b->graph->node[k].window;
     crown_node *at = &c->node[k];
     int64_t out = w->out_channels / w->groups, tap = taps(w);
-    nigh_status status = product(b, c, &at->product[rows], rows, w->out_channels, out, tap, tap, 1, tap);
+    nigh_status status = direct(w) ? NIGH_OK : product(b, c, &at->product[rows], rows, w->out_channels, out, tap, tap, 1, tap);
     if (!status && c->ascends) status = product(b, c, &at->forward[rows], rows, tap, tap, out, 1, tap, w->out_channels);
     return status;
 }
@@ -153,7 +154,8 @@ void crown_affine(const crown *c, const bound_graph *g, int k, const double *a, 
         matmul_run(c->node[k].product[s->rows], a, c->node[k].list || c->node[m].list ? c->node[k].weight : node->weight, NULL, out, s->workspace);
     } else if (node->kind == BOUND_CONVOLUTION) {
         crown_frame in = window_frame(c, k, &s->frame[k], w->out_height, w->out_width), target = window_frame(c, m, to, w->height, w->width);
-        fields(c, w, &c->node[k], a, &in, &target, out, s);
+        if (direct(w)) c->kernels->spread(w, s->rows, &in, a, c->node[k].weight, &target, out, &s->room);
+        else fields(c, w, &c->node[k], a, &in, &target, out, s);
     } else sparse(node, g->node[m].size, s->rows, a, out);
 }
 

@@ -22,6 +22,7 @@ enum {
     CROWN_SLOT = 1 << 18,        /* numbers of one node's rows in a tile, when CROWN_LEAST rows fit */
     CROWN_PLACES = 64,           /* rows of products of convolutions, */
     CROWN_PLACES_FEW = 8,        /* and of the last ones */
+    CROWN_DIRECT = 4,            /* channels of a group from which on convolutions backwards are summed up place by place; fewer leave vectors too empty */
     CROWN_CHUNK_BYTES = 1 << 20, /* of lines prepared at once for each thread, */
     CROWN_MOST_BYTES = 1 << 26,  /* or for CROWN_TILE domains within so many */
     CROWN_COLUMNS = 7,           /* vectors of a line */
@@ -47,6 +48,19 @@ typedef struct crown_line {
     const double *slope[2], *shift[2], *rest[2];
     const double *beta;
 } crown_line;
+
+/* What reaches a place of a convolution's input from one of its result: coefficients and weights of these channels. */
+typedef struct crown_tap {
+    const double *a, *weight;
+    const int32_t *list;
+    int32_t count;
+} crown_tap;
+
+/* Room for a convolution backwards: [places of the result, channels out of a group], [places], [kernel]. */
+typedef struct crown_room {
+    int32_t *list, *count;
+    crown_tap *tap;
+} crown_room;
 
 /* Element-wise passes over rows a[rows, n] of one domain; constant and rest are [rows] and added to. */
 typedef struct crown_kernels {
@@ -78,6 +92,8 @@ typedef struct crown_kernels {
      */
     void (*ahead)(int64_t rows, int64_t n, const double *a, const double *z, const double *bias, const crown_line *line, const double *weight, double *out, double *up, double *at);
     void (*scatter)(const bound_window *w, int64_t first, int64_t count, const crown_frame *in, const double *a, const crown_frame *to, double *out);
+    /* Rows of frame `in` of a convolution's result times its matrix: out, of frame `to` of its input, is set. */
+    void (*spread)(const bound_window *w, int64_t rows, const crown_frame *in, const double *a, const double *weight, const crown_frame *to, double *out, const crown_room *room);
 } crown_kernels;
 extern const crown_kernels crown_scalar, crown_avx2, crown_avx512;
 
@@ -94,7 +110,8 @@ typedef struct crown_scratch {
     int frees;
     crown_frame *frame;         /* [nodes] */
     double *column[CROWN_COLUMNS]; /* [widest] parts of vectors */
-    double *places;             /* products of convolutions before they are added up */
+    crown_room room;            /* for convolutions place by place */
+    double *places;             /* products of convolutions of few channels before they are added up */
     double **kept, **value;     /* for ascents: [nodes] rows that came to activations and the input; values of nodes from the least corner forwards */
     double *spare;              /* a slot for them */
     double *more[CROWN_MORE];   /* [widest] */
@@ -127,7 +144,7 @@ typedef struct crown_node {
     double *weight;             /* CONVOLUTION: [groups][channels out of a group][kernel, channels of a group]; DENSE: what lists leave of its matrix, NULL: all */
     int64_t weight_room;
     matmul *forward[CROWN_TILE + 1]; /* as the next one, forwards */
-    matmul *product[CROWN_TILE + 1]; /* DENSE: of so many rows; CONVOLUTION: of CROWN_PLACES and CROWN_PLACES_FEW; made when first needed */
+    matmul *product[CROWN_TILE + 1]; /* DENSE: of so many rows; CONVOLUTION of few channels: of CROWN_PLACES and CROWN_PLACES_FEW; made when first needed */
     int64_t inner, outer;       /* DENSE: for these sizes */
 } crown_node;
 

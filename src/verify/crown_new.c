@@ -30,7 +30,7 @@ static int64_t widest(const bound_graph *g)
 static nigh_status new_scratch(bounds *b, crown *c)
 {
     const bound_graph *g = b->graph;
-    int64_t wide = widest(g), over = 0, places = 1;
+    int64_t wide = widest(g), over = 0, places = 1, kernel = 1, spots = 1, listed = 1;
     int *last = nigh_arena_alloc(c->arena, (size_t)g->nodes * sizeof *last);
     if (!last) return NIGH_MEMORY;
     for (int k = 0; k < g->nodes; k++) {
@@ -39,6 +39,9 @@ static nigh_status new_scratch(bounds *b, crown *c)
         int64_t taps = w->kernel[0] * w->kernel[1] * (w->channels / w->groups);
         if (taps > places) places = taps;
         if (w->out_channels > over) over = w->out_channels;
+        if (w->kernel[0] * w->kernel[1] > kernel) kernel = w->kernel[0] * w->kernel[1];
+        if (w->out_height * w->out_width > spots) spots = w->out_height * w->out_width;
+        if (g->node[k].size / w->groups > listed) listed = g->node[k].size / w->groups;
     }
     int slots = most_slots(g, last);
     c->slot = wide * CROWN_TILE < CROWN_SLOT ? wide * CROWN_TILE : CROWN_SLOT;
@@ -50,7 +53,10 @@ static nigh_status new_scratch(bounds *b, crown *c)
         s->free = nigh_arena_alloc_zero(c->arena, (size_t)slots, sizeof *s->free);
         s->frame = nigh_arena_alloc_zero(c->arena, (size_t)g->nodes, sizeof *s->frame);
         s->places = nigh_arena_alloc(c->arena, (size_t)(places * CROWN_PLACES) * sizeof *s->places);
-        if (!s->row || !s->free || !s->frame || !s->places) return NIGH_MEMORY;
+        s->room.list = nigh_arena_alloc(c->arena, (size_t)listed * sizeof *s->room.list);
+        s->room.count = nigh_arena_alloc(c->arena, (size_t)spots * sizeof *s->room.count);
+        s->room.tap = nigh_arena_alloc(c->arena, (size_t)kernel * sizeof *s->room.tap);
+        if (!s->row || !s->free || !s->frame || !s->places || !s->room.list || !s->room.count || !s->room.tap) return NIGH_MEMORY;
         for (int i = 0; i < slots; i++)
             if (!(s->free[s->frees++] = nigh_arena_alloc_zero(c->arena, bytes, 1))) return NIGH_MEMORY;
         for (int i = 0; i < CROWN_COLUMNS; i++)

@@ -132,8 +132,10 @@ static void sum(const crown_job *job, int k, crown_scratch *s)
     const crown_frame *f = &s->frame[k];
     int64_t count = s->rows * crown_width(job->c, k, f);
     for (int i = 0; i < node->inputs; i++) {
-        double *out = fresh(s);
-        if (node->scale[i] == 1) memcpy(out, s->row[k], (size_t)count * sizeof *out);
+        bool over = i + 1 == node->inputs && node->scale[i] == 1; /* the row itself goes on */
+        double *out = over ? s->row[k] : fresh(s);
+        if (over) s->row[k] = NULL;
+        else if (node->scale[i] == 1) memcpy(out, s->row[k], (size_t)count * sizeof *out);
         else {
             memset(out, 0, (size_t)count * sizeof *out);
             job->c->kernels->add(count, node->scale[i], s->row[k], out);
@@ -141,7 +143,7 @@ static void sum(const crown_job *job, int k, crown_scratch *s)
         take(job, node->input[i], f, s, out);
         arrive(job, node->input[i], f, s, out);
     }
-    done(s, s->row[k]);
+    if (s->row[k]) done(s, s->row[k]);
 }
 
 static void affine(const crown_job *job, int k, crown_scratch *s)

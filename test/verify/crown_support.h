@@ -82,7 +82,8 @@ static inline int add_activation(graph_build *build, int from, bound_function f)
     return graph_build_add(build, &node);
 }
 
-enum { GRAPH_CHAIN, GRAPH_DEEP, GRAPH_CONVOLUTION, GRAPH_GROUPS, GRAPH_RESIDUAL, GRAPH_FIELDS, GRAPH_MIXED, GRAPH_LINEAR, GRAPHS };
+enum { GRAPH_CHAIN, GRAPH_DEEP, GRAPH_CONVOLUTION, GRAPH_GROUPS, GRAPH_RESIDUAL, GRAPH_FIELDS, GRAPH_MIXED, GRAPH_LINEAR, GRAPHS,
+       GRAPH_CHANNELS /* not in all tests: whole vectors of channels and parts of them, alone and in groups */ };
 
 /* A graph of a kind with small odd sizes; `f` its activations. */
 static inline bound_graph *random_graph(nigh_context *ctx, int kind, bound_function f)
@@ -114,6 +115,11 @@ static inline bound_graph *random_graph(nigh_context *ctx, int kind, bound_funct
         int branch = add_convolution(&b, add_activation(&b, add_convolution(&b, act, 6, 6, 3, 3, 3, 1, 1, 1, 1), f), 6, 6, 3, 3, 3, 1, 1, 1, 1);
         at = add_sum(&b, 2, (int[]){act, branch}, (double[]){1, 1});
         at = add_activation(&b, add_convolution(&b, add_activation(&b, at, f), 6, 6, 3, 5, 3, 2, 1, 1, 1), f);
+        at = add_dense(&b, at, 4);
+    } else if (kind == GRAPH_CHANNELS) {
+        int first = add_activation(&b, add_convolution(&b, add_input(&b, 3 * 2 * 4), 3, 2, 4, 21, 3, 1, 1, 1, 1), f);
+        at = add_activation(&b, add_convolution(&b, first, 3, 2, 21, 10, 3, 2, 1, 1, 1), f);
+        at = add_activation(&b, add_convolution(&b, at, 2, 1, 10, 6, 2, 1, 2, 1, 2), f);
         at = add_dense(&b, at, 4);
     } else if (kind == GRAPH_MIXED) {
         int first = add_sparse(&b, add_input(&b, 6), 9), left = add_activation(&b, first, f), right = add_activation(&b, first, BOUND_RELU);

@@ -191,6 +191,8 @@ static void test_functions(void **state)
     }
     test_kind(ctx, GRAPH_CHAIN, BOUND_EXP, &proved);
     test_kind(ctx, GRAPH_CHAIN, BOUND_SQUARE, &proved);
+    test_kind(ctx, GRAPH_CHANNELS, BOUND_RELU, &proved);
+    test_kind(ctx, GRAPH_CHANNELS, BOUND_RELU, &two);
     test_context_free(ctx);
 }
 
