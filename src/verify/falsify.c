@@ -237,7 +237,7 @@ static void put_lane(const falsify *f, int lane, double *x)
 }
 
 /* Steps along signs of gradients from the points in `lanes`; looks at those that cross. True when one counts. */
-static bool climb(falsify *f, const int *group, int steps, double first)
+static bool climb(falsify *f, const int *group, int steps, double first, double until)
 {
     const search_query *q = f->query;
     double margin[LANES], *x = f->best;
@@ -247,7 +247,7 @@ static bool climb(falsify *f, const int *group, int steps, double first)
         bool look = s % CHECK_EVERY == 0 || s == steps;
         for (int l = 0; look && l < LANES; l++)
             if (margin[l] >= 0) put_lane(f, l, x), any |= judge(f, x);
-        if (any || s == steps) break;
+        if (any || s == steps || nigh_clock() > until) break;
         const double *gradient = descent_gradient(f->descent, f->weight);
         double rate = first * (1 - (double)s / steps);
         for (int64_t i = 0; i < f->graph->inputs; i++)
@@ -315,7 +315,7 @@ bool falsify_attack(falsify *f, int rounds, double seconds, uint64_t seed)
                 f->lanes[i * LANES + l] = q->low[i] + u * (q->high[i] - q->low[i]);
             }
         f->tried += (int64_t)LANES * (STEPS + 1);
-        if (climb(f, group, STEPS, round % 2 ? 0.25 : 0.06)) {
+        if (climb(f, group, STEPS, round % 2 ? 0.25 : 0.06, until)) {
             if (q->rows) mend(f);
             return true;
         }

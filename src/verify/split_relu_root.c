@@ -65,7 +65,7 @@ typedef struct root_rows {
     double *coefficient, *level, *bound;
 } root_rows;
 
-static nigh_status optimise(relu_search *s, root_rows *r, bool *alive, relu_domain **first)
+static nigh_status optimise(relu_search *s, root_rows *r, int steps, bool *alive, relu_domain **first)
 {
     if (!r->count) return NIGH_OK;
     double stop = -INFINITY;
@@ -76,7 +76,7 @@ static nigh_status optimise(relu_search *s, root_rows *r, bool *alive, relu_doma
     stop = nextafter(stop, INFINITY);
     s->batch.domains = r->count;
     bounds_rows rows = {.node = s->graph->output, .rows = 1, .coefficient = r->coefficient, .bound = r->bound};
-    bounds_optimise_options how = {.steps = ROOT_STEPS, .rate = 0.25, .beta_rate = 0.05, .decay = 0.98, .level = &stop};
+    bounds_optimise_options how = {.steps = steps, .rate = 0.25, .beta_rate = 0.05, .decay = 0.98, .level = &stop};
     nigh_status status = bounds_optimise(s->bounds, &s->batch, &rows, &how);
     for (int64_t i = 0; !status && i < r->count; i++) {
         int g = r->group[i], count = s->query->group[g + 1] - s->query->group[g];
@@ -95,7 +95,7 @@ static nigh_status optimise(relu_search *s, root_rows *r, bool *alive, relu_doma
     return status;
 }
 
-static nigh_status finals(relu_search *s, bool *alive, relu_domain **first)
+static nigh_status finals(relu_search *s, int steps, bool *alive, relu_domain **first)
 {
     const search_query *q = s->query;
     root_rows r = {.room = s->batch.room};
@@ -115,9 +115,9 @@ static nigh_status finals(relu_search *s, bool *alive, relu_domain **first)
             r.row[r.count] = row - q->group[g];
             for (int64_t k = 0; k < s->outputs; k++) r.coefficient[r.count * s->outputs + k] = -q->row[row * s->outputs + k];
             r.level[r.count] = q->level[row];
-            if (++r.count == r.room) status = optimise(s, &r, alive, first);
+            if (++r.count == r.room) status = optimise(s, &r, steps, alive, first);
         }
-    if (!status) status = optimise(s, &r, alive, first);
+    if (!status) status = optimise(s, &r, steps, alive, first);
     for (int g = 0; !status && g < q->groups; g++) {
         if (!first[g] || alive[g]) continue;
         s->result->bound = fmin(s->result->bound, first[g]->bound);
@@ -135,6 +135,14 @@ static int tighten_steps(const relu_search *s, double once)
     if (s->options->seconds <= 0) return TIGHTEN_STEPS;
     double fit = 0.2 * s->options->seconds / (4 * once + 1e-9);
     return fit > TIGHTEN_STEPS ? TIGHTEN_STEPS : (int)fit;
+}
+
+/* The same for the last rows, out of half of what is left: a step on all of them takes no longer than `once`. */
+static int final_steps(const relu_search *s, double once)
+{
+    if (s->options->seconds <= 0) return ROOT_STEPS;
+    double fit = 0.5 * (s->options->seconds - (nigh_clock() - s->started)) / (once + 1e-9);
+    return fit > ROOT_STEPS ? ROOT_STEPS : fit > 1 ? (int)fit : 1;
 }
 
 nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first)
@@ -165,7 +173,7 @@ nigh_status relu_root(relu_search *s, bool *alive, relu_domain **first)
     if (!status && left && !s->found && !relu_late(s)) {
         bounds_interval_of(s->bounds, &s->root, s->graph->output, low, high);
         for (int64_t k = 0; k < s->outputs; k++) s->reach[k] = fmax(fabs(low[k]), fabs(high[k]));
-        status = finals(s, alive, first);
+        status = finals(s, final_steps(s, once), alive, first);
     }
     bounds_batch_free(s->ctx, s->graph, &plain);
     return status;
