@@ -1,6 +1,6 @@
 /* What bounds prepare once: magnitudes and rests of rounding over the root box. Declared in verify/bounds.h and verify/bounds_inside.h. */
 #include "verify/bounds_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

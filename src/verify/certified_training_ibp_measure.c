@@ -7,7 +7,7 @@
 #include "nigh/stats.h"
 #include "verify/bounds.h"
 #include "verify/certified_training_ibp.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 enum { ATTACK_BATCH = 100, BOX_BATCH = 64, LINEAR_BATCH = 16, MOST_OUTPUTS = 64 };
 

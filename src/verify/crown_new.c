@@ -1,6 +1,6 @@
 /* What linear bounds prepare once. Declared in verify/crown_inside.h. */
 #include "verify/crown_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What walks of a chunk of domains share: lines with their shifts and rests. Declared in verify/crown_inside.h. */
 #include "verify/crown_inside.h"
 #include "verify/relax.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* One tile of rows back to the input. Declared in verify/crown_inside.h. */
 #include "verify/crown_inside.h"
 #include "verify/relax.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Derivatives of activations over intervals: pieces of constant slope, monotone ones, and those that rise and fall. */
 #include "verify/derivative.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include "nigh/random.h"
 #include "verify/descent.h"
 #include "verify/point.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

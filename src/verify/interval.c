@@ -4,7 +4,7 @@
  */
 #include "verify/bounds_inside.h"
 #include "verify/relax.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include "tensor/convolution.h"
 

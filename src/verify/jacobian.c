@@ -1,6 +1,6 @@
 /* Bounds of Clarke Jacobians: the parts that are made once, and the order of the passes. */
 #include "verify/jacobian_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What linear bounds of Jacobians are measured against: interval arithmetic on the chain rule, and the product of norms. */
 #include "verify/derivative.h"
 #include "verify/jacobian_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

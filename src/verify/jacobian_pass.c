@@ -1,6 +1,6 @@
 /* One pass: functionals of a gradient are sent forward through the network, lines in place of products, until only constants are left. */
 #include "verify/jacobian_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "verify/lipsdp.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 enum { MOST = 1600 };
 

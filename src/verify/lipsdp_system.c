@@ -4,7 +4,7 @@
 
 #include "tensor/dense.h"
 #include "verify/lipsdp.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 nigh_status lip_value_new(lip_system *s, int64_t size, lip_value *value)
 {

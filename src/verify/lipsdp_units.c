@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "verify/lipsdp.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 int64_t lip_units(const lip_node *node)
 {

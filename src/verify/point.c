@@ -5,7 +5,7 @@
 #include "verify/point.h"
 
 #include "verify/relax.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

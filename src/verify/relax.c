@@ -1,6 +1,6 @@
 /* Enclosures and pairs of lines. Declared in verify/relax.h. */
 #include "verify/relax_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Functions with bounds on what computing them can be off. Declared in verify/relax_inside.h. */
 #include "verify/relax_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 

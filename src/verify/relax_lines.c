@@ -3,7 +3,7 @@
  * piece f(z) - k z is least at an end, over a convex one it lies above each of its tangents.
  */
 #include "verify/relax_inside.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tensor/dense.h"
-#include "verify/round.h"
+#include "core/round.h"
 #include "verify/sdp.h"
 
 /* ---- positive definite ---------------------------------------------------------------------------------- */

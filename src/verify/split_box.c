@@ -5,7 +5,7 @@
  * rows of every group.
  */
 #include "verify/split_input.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

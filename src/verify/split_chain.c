@@ -8,7 +8,7 @@
  * roundings of a row; errors of biases and the roundings of an evaluation in f32 are added to r.
  */
 #include "verify/split_input.h"
-#include "verify/round.h"
+#include "core/round.h"
 #include "verify/split_kernels.h"
 
 #include <string.h>

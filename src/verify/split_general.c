@@ -1,6 +1,6 @@
 /* Bounds of batches of boxes for any graph, through bounds.h. Declared in verify/split_input.h. */
 #include "verify/split_input.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <string.h>
 

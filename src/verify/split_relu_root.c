@@ -17,12 +17,12 @@ static nigh_status find_units(relu_search *s)
     const bound_graph *g = s->graph;
     s->units = 0;
     s->complete = true;
+    bounds_slopes(g, &s->root, 0);
     for (int a = 0; a < g->activations; a++) {
         const bound_node *node = &g->node[g->activation[a]];
         float least = (float)slope_least(node), most = (float)slope_most(node);
         for (int64_t j = 0; j < node->size; j++) {
             double low = s->root.pre_low[a][j], high = s->root.pre_high[a][j];
-            s->root.slope[a][j] = bends(node) ? (high > -low ? most : least) : 0.5;
             if (relax_linear(node->function, node->p, low, high) || high - low < NOTHING) continue;
             s->unit[s->units++] = (relu_unit){a, (int32_t)j, least, most, bends(node) && low < 0 && high > 0};
             s->complete = s->complete && s->unit[s->units - 1].splits;

@@ -2,7 +2,7 @@
 #include "verify/tangent.h"
 #include "tensor/convolution.h"
 #include "tensor/matmul.h"
-#include "verify/round.h"
+#include "core/round.h"
 
 #include <math.h>
 #include <string.h>

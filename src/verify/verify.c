@@ -8,7 +8,7 @@
 
 #include "verify/falsify.h"
 #include "verify/outputs.h"
-#include "verify/round.h"
+#include "core/round.h"
 #include "verify/search.h"
 
 #include <math.h>

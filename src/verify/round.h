@@ -1,2 +1,0 @@
-/* Rounding, bounded: see core/round.h. */
-#include "core/round.h"
