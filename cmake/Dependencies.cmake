@@ -13,6 +13,11 @@ include(OpenBlas) # -> target nigh_openblas
 target_link_libraries(nigh_deps INTERFACE PkgConfig::JANSSON PkgConfig::ZLIB ${LAPACKE_LIBRARY} nigh_openblas)
 target_include_directories(nigh_deps INTERFACE ${LAPACKE_INCLUDE})
 
+# Tokenizers of language models: patterns that split text, normal forms.
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+target_link_libraries(nigh_deps INTERFACE PkgConfig::PCRE2 PkgConfig::UTF8PROC)
+
 pkg_check_modules(SECCOMP IMPORTED_TARGET libseccomp)
 if(SECCOMP_FOUND)
   target_link_libraries(nigh_deps INTERFACE PkgConfig::SECCOMP)

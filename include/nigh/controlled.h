@@ -1,0 +1,60 @@
+/*
+ * nigh/controlled.h: samples of a language model given that the answer obeys a rule: p(x | x in C), not the greedy obedience that masking gives.
+ * Lipkin et al., "Fast controlled generation from language models with adaptive weighted rejection sampling".
+ */
+#ifndef NIGH_CONTROLLED_H
+#define NIGH_CONTROLLED_H
+#include "nigh/constraint.h"
+#include "nigh/lm.h"
+#include "nigh/sampling.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One weighted token: E[w 1(token = a)] = p(a) ok(a). ok gives 1 or 0, else the draw fails with NIGH_INVALID. p [count], sums to 1. */
+typedef enum nigh_weight_estimator { NIGH_WEIGHT_AUTO, NIGH_WEIGHT_RECURSIVE, NIGH_WEIGHT_GEOMETRIC } nigh_weight_estimator;
+typedef struct nigh_weighted_token {
+    int32_t token; /* when log_weight is -INFINITY: a refused one */
+    double log_weight;
+    int64_t calls; /* of ok */
+} nigh_weighted_token;
+NIGH_API nigh_status nigh_weighted_draw(nigh_context *ctx, const double *p, int32_t count, int (*ok)(void *user, int32_t token), void *user, nigh_weight_estimator estimator,
+                                        int64_t accepts, int64_t most_rejects, uint64_t seed, uint64_t stream, nigh_weighted_token *out);
+
+typedef struct nigh_controlled_options {
+    int particles;      /* 0: 5 */
+    double resample;    /* effective share of particles below which they are drawn anew; 0: 0.5 */
+    int64_t most;       /* tokens of an answer; 0: 100 */
+    int64_t accepts;    /* of the geometric estimator, >= 2; 0: 2 */
+    int64_t most_rejects; /* 0: no cap */
+    nigh_weight_estimator estimator;
+    double temperature; /* of the model's law; 0: 1 */
+    uint64_t seed;
+} nigh_controlled_options;
+
+typedef struct nigh_particle {
+    nigh_token_list tokens;
+    nigh_buffer text;
+    double log_weight; /* -INFINITY: dead or unfinished */
+    bool finished;
+} nigh_particle;
+
+typedef struct nigh_controlled {
+    nigh_context *ctx;
+    int count;
+    nigh_particle *particles; /* sorted by text; equal texts stay apart */
+    double log_z;             /* estimate of the log-probability that an answer obeys the rule */
+    int64_t calls, tokens, passes, unfinished;
+} nigh_controlled;
+NIGH_API void nigh_controlled_free(nigh_controlled *result);
+
+/* Sequential Monte Carlo with properly weighted tokens. NIGH_UNSUPPORTED... none; NIGH_NOT_MET-like: when all weights are 0 the status is NIGH_INVALID and the
+ * message says "no string satisfies the rule, after K calls". Particles share the pages of their common prefixes. */
+NIGH_API nigh_status nigh_controlled_generate(nigh_cache *cache, nigh_constraint *constraint, const int32_t *prompt, int64_t count, const nigh_controlled_options *options,
+                                              nigh_controlled *result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
