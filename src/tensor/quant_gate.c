@@ -27,7 +27,7 @@ void quant_gates(quant_gate gate, int64_t n, float *y)
     for (int64_t i = 0; i < n; i++) {
         float x = y[i], u = x;
         if (gate == QUANT_GELU) {
-            y[i] = 0.5f * x * (1.f + erff(x * 0x1.6a09e6p-1f));
+            y[i] = 0.5f * x * erfcf(x * -0x1.6a09e6p-1f);
             continue;
         }
         if (gate == QUANT_GELU_TANH) u = x * 0x1.988454p+0f * fmaf(x * x, 0x1.6e4e26p-5f, 1.f); /* 2 sqrt(2 / pi) (x + 0.044715 x^3) */
