@@ -3,6 +3,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "nigh/controlled.h"
+#include "nigh/generate.h"
 
 #include <math.h>
 #include <stdlib.h>
