@@ -17,6 +17,14 @@
 #include "lm/tasks.h"
 #include "support.h"
 
+/* One thread: these networks are too small for more. */
+static nigh_context *context_new(void)
+{
+    nigh_context *ctx = test_context_new();
+    assert_ok(ctx, nigh_context_set_threads(ctx, 1));
+    return ctx;
+}
+
 static nigh_recipe small_recipe(const nigh_buffer *text)
 {
     return (nigh_recipe){.text = text->data, .size = text->size, .layers = 2, .width = 32, .heads = 4, .kv_heads = 2, .hidden = 64, .context = 16, .steps = 40,
@@ -173,7 +181,7 @@ static void test_file_is_the_network(void **state)
         double off;
     } cases[] = {{NIGH_BLOCK_F32, 1e-4}, {NIGH_BLOCK_F16, 2e-2}, {NIGH_BLOCK_Q8_0, 0.2}};
     enum { COUNT = 16 };
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     char *folder = test_folder_new(), path[512], key[65];
     nigh_buffer text = text_of(ctx, 20000);
     nigh_recipe recipe = small_recipe(&text), full;
@@ -211,7 +219,7 @@ static void test_file_is_the_network(void **state)
 
 static void test_bad_recipes(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     nigh_buffer text = text_of(ctx, 3000);
     const nigh_recipe good = small_recipe(&text);
     const struct {
@@ -250,7 +258,7 @@ static void test_bad_recipes(void **state)
 
 static void test_key(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     nigh_buffer text = text_of(ctx, 3000);
     nigh_recipe usual = {.text = text.data, .size = text.size}, stated = nigh_recipe_default(), full;
     nigh_decoder d;
@@ -306,7 +314,7 @@ static void damage(const char *path, long at)
 
 static void test_store(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     heard h = {0};
     nigh_context_set_log(ctx, hear, &h);
     nigh_context_set_progress(ctx, hear_progress, &h);
@@ -373,8 +381,7 @@ static void test_store(void **state)
 
 static int run_program(const char *folder)
 {
-    nigh_context *ctx = test_context_new();
-    assert_ok(ctx, nigh_context_set_threads(ctx, 1));
+    nigh_context *ctx = context_new();
     setenv("XDG_CACHE_HOME", folder, 1);
     nigh_buffer text = text_of(ctx, 20000);
     nigh_recipe recipe = small_recipe(&text);
@@ -413,7 +420,7 @@ static bool wait_for(pid_t pid)
 static void test_kills(void **state)
 {
     enum { KILLS = 5 };
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     char *calm = test_folder_new(), path[512];
     double began = nigh_clock();
     size_t size, other;
@@ -441,7 +448,7 @@ static void test_kills(void **state)
 
 static void test_two_at_once(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     char *folder = test_folder_new();
     pid_t a = start(folder), b = start(folder);
     assert_true(wait_for(a));
@@ -453,7 +460,7 @@ static void test_two_at_once(void **state)
 /* A state of a training that cannot be read counts for nothing. */
 static void test_damaged_state(void **state)
 {
-    nigh_context *ctx = test_context_new();
+    nigh_context *ctx = context_new();
     heard h = {0};
     nigh_context_set_log(ctx, hear, &h);
     char *folder = test_folder_new(), path[512], key[65], *stored;
@@ -491,6 +498,7 @@ static void test_no_memory(void **state)
         test_allocator allocator = {.fail_at = k};
         nigh_context *ctx = test_context_failing(&allocator);
         if (!ctx) continue;
+        nigh_context_set_threads(ctx, 1);
         nigh_buffer text = {.ctx = ctx};
         char *path = NULL;
         status = tasks_text(TASKS_JSON, 1, 0, 600, &text);
