@@ -89,7 +89,7 @@ static void put_tokenizer_keys(filing *f)
     int32_t kind[RECIPE_VOCABULARY] = {[256] = CONTROL, [257] = CONTROL};
     for (int b = 0; b < 256; b++) token[b] = (nigh_gguf_string){room[b], spell(b, room[b])}, kind[b] = TEXT;
     put_text(f, "tokenizer.ggml.model", "gpt2");
-    put_text(f, "tokenizer.ggml.pre", "default");
+    put_text(f, "tokenizer.ggml.pre", "smollm");
     if (!f->status) f->status = nigh_gguf_put_texts(f->writer, "tokenizer.ggml.tokens", token, RECIPE_VOCABULARY);
     if (!f->status) f->status = nigh_gguf_put_integers(f->writer, "tokenizer.ggml.token_type", kind, RECIPE_VOCABULARY);
     if (!f->status) f->status = nigh_gguf_put_texts(f->writer, "tokenizer.ggml.merges", NULL, 0);

@@ -127,20 +127,6 @@ static void write_sum(writing *w, int digits)
     put(w, "\n", 1);
 }
 
-nigh_status tasks_text(tasks_kind kind, uint64_t seed, int digits, size_t size, nigh_buffer *out)
-{
-    writing w = {.rng = nigh_rng_new(seed, (uint64_t)kind), .out = out};
-    size_t first = out->size;
-    while (!w.status && out->size - first < size) switch (kind) {
-        case TASKS_SUMS: write_sum(&w, digits); break;
-        case TASKS_STORY: write_paragraph(&w); break;
-        case TASKS_LOG: write_log(&w); break;
-        case TASKS_JSON: write_record(&w); break;
-        default: write_song(&w); break;
-        }
-    return w.status;
-}
-
 /* ---- sums -------------------------------------------------------------------------------------------------- */
 
 tasks_sum tasks_sum_draw(nigh_rng *rng, int digits)
@@ -197,5 +183,31 @@ nigh_status tasks_passkey(nigh_rng *rng, int digits, size_t before, size_t after
     write_rule(&w, "What is the pass key? The pass key is ");
     *rng = w.rng;
     if (!w.status) *key = n;
+    return w.status;
+}
+
+static void write_key(writing *w, int digits)
+{
+    char answer[32];
+    int64_t key = 0;
+    size_t before = nigh_rng_below(&w->rng, 65), after = nigh_rng_below(&w->rng, 65);
+    if (!w->status) w->status = tasks_passkey(&w->rng, digits, before, after, w->out, &key);
+    put(w, answer, (size_t)snprintf(answer, sizeof answer, "%" PRId64 ".\n", key));
+}
+
+/* ---- whole texts ------------------------------------------------------------------------------------------- */
+
+nigh_status tasks_text(tasks_kind kind, uint64_t seed, int digits, size_t size, nigh_buffer *out)
+{
+    writing w = {.rng = nigh_rng_new(seed, (uint64_t)kind), .out = out};
+    size_t first = out->size;
+    while (!w.status && out->size - first < size) switch (kind) {
+        case TASKS_SUMS: write_sum(&w, digits); break;
+        case TASKS_STORY: write_paragraph(&w); break;
+        case TASKS_LOG: write_log(&w); break;
+        case TASKS_JSON: write_record(&w); break;
+        case TASKS_KEY: write_key(&w, digits); break;
+        default: write_song(&w); break;
+        }
     return w.status;
 }

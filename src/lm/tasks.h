@@ -12,10 +12,11 @@ typedef enum tasks_kind {
     TASKS_LOG,   /* lines of a server's log, with a clock that runs */
     TASKS_JSON,  /* one record a line, of four fields and a nested one */
     TASKS_POEM,  /* songs with a title, verses and a refrain that comes back word by word */
+    TASKS_KEY,   /* pass keys, see tasks_passkey, with up to 64 bytes of filler before and after, and their answer: a line each */
     TASKS_KINDS
 } tasks_kind;
 
-/* Appends whole items until at least `size` bytes have come; `digits` of sums (1 to 6), otherwise not looked at. NIGH_MEMORY. */
+/* Appends whole items until at least `size` bytes have come; `digits` of sums (1 to 6) and keys (1 to 9), otherwise not looked at. NIGH_MEMORY. */
 nigh_status tasks_text(tasks_kind kind, uint64_t seed, int digits, size_t size, nigh_buffer *out);
 
 /* ---- sums ---- */

@@ -15,6 +15,7 @@
 #include "core/file.h"
 #include "lm/recipe.h"
 #include "lm/tasks.h"
+#include "nigh/tokens.h"
 #include "support.h"
 
 /* One thread: these networks are too small for more. */
@@ -215,6 +216,40 @@ static void test_file_is_the_network(void **state)
     test_context_free(ctx);
 }
 
+static void test_tokenizer(void **state)
+{
+    nigh_context *ctx = context_new();
+    char *folder = test_folder_new(), path[512];
+    nigh_buffer text = text_of(ctx, 3000), all = {.ctx = ctx}, back = {.ctx = ctx};
+    nigh_recipe recipe = small_recipe(&text);
+    recipe.steps = 1;
+    path_in(path, folder, "model.gguf");
+    double loss;
+    assert_ok(ctx, nigh_recipe_train(ctx, &recipe, NIGH_BLOCK_F32, path, &loss));
+    nigh_gguf *file;
+    nigh_tokenizer *tokenizer;
+    assert_ok(ctx, nigh_gguf_open(ctx, path, &file));
+    assert_ok(ctx, nigh_tokenizer_from_gguf(ctx, file, &tokenizer));
+    assert_int_equal(nigh_tokenizer_vocabulary(tokenizer), RECIPE_VOCABULARY);
+    assert_int_equal(nigh_tokenizer_begin(tokenizer), 256);
+    assert_int_equal(nigh_tokenizer_end(tokenizer), 257);
+    for (int b = 0; b < 128; b++) assert_ok(ctx, nigh_buffer_add(&all, &(char){(char)(b * 37 & 127)}, 1));
+    assert_ok(ctx, nigh_buffer_print(&all, "\xc3\xa4\xe2\x82\xac\xf0\x9f\xa6\x8a end . It 's 1234"));
+    nigh_token_list list = {.ctx = ctx};
+    assert_ok(ctx, nigh_tokenize(tokenizer, all.data, all.size, 0, &list));
+    assert_int_equal(list.count, all.size);
+    for (int64_t t = 0; t < list.count; t++) assert_int_equal(list.id[t], (unsigned char)all.data[t]);
+    assert_ok(ctx, nigh_detokenize(tokenizer, list.id, list.count, true, &back));
+    assert_int_equal(back.size, all.size);
+    assert_memory_equal(back.data, all.data, all.size);
+    nigh_token_list_free(&list);
+    nigh_tokenizer_free(tokenizer);
+    nigh_gguf_close(file);
+    nigh_buffer_free(&text), nigh_buffer_free(&all), nigh_buffer_free(&back);
+    test_folder_remove(folder);
+    test_context_free(ctx);
+}
+
 /* ---- bad recipes -------------------------------------------------------------------------------------------- */
 
 static void test_bad_recipes(void **state)
@@ -386,7 +421,7 @@ static int run_program(const char *folder)
     nigh_buffer text = text_of(ctx, 20000);
     nigh_recipe recipe = small_recipe(&text);
     char *path, last[512];
-    recipe.steps = 150;
+    recipe.steps = 1000;
     assert_ok(ctx, nigh_recipe_stored(ctx, &recipe, NIGH_BLOCK_F32, &path, NULL));
     path_in(last, folder, "model");
     unlink(last);
@@ -419,7 +454,7 @@ static bool wait_for(pid_t pid)
 
 static void test_kills(void **state)
 {
-    enum { KILLS = 5 };
+    enum { KILLS = 8 };
     nigh_context *ctx = context_new();
     char *calm = test_folder_new(), path[512];
     double began = nigh_clock();
@@ -519,7 +554,7 @@ static void test_no_memory(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file_is_the_network), cmocka_unit_test(test_bad_recipes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file_is_the_network), cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_bad_recipes),
                                        cmocka_unit_test(test_key), cmocka_unit_test(test_store), cmocka_unit_test(test_kills), cmocka_unit_test(test_two_at_once),
                                        cmocka_unit_test(test_damaged_state), cmocka_unit_test(test_no_memory)};
     if (argc > 2 && !strcmp(argv[1], "--run")) return run_program(argv[2]);
