@@ -25,7 +25,7 @@ extern "C" {
 typedef struct nigh_lm_infinite {
     int64_t sinks;  /* first tokens that are always seen: 0 to 4096 */
     int64_t window; /* last tokens that are seen: 1 to 2^24 */
-    int64_t limit;  /* distance at which first tokens are seen that are farther than the window: window to 2^30; 0: their own */
+    int64_t limit;  /* distance at which first tokens are seen that lie beyond the window: window to 2^30; 0: their own */
 } nigh_lm_infinite;
 
 NIGH_API nigh_lm_infinite nigh_lm_infinite_default(void); /* all -1: to be chosen */

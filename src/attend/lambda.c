@@ -38,7 +38,8 @@ struct nigh_lambda {
     lambda_layer *layer;
     float *query, *key, *value; /* of the rows of a pass, before rotation */
     int64_t rows;               /* that they have room for */
-    float *far, *cosine, *sine; /* queries [heads][size] at another distance; a turn */
+    float *far, *cosine, *sine; /* queries [heads][size] of the row at hand, as if it stood at `place`; a turn */
+    int64_t place;              /* -1: none */
     lambda_seen *seen;
     lambda_count (*count)[NIGH_LAMBDA_BUCKETS]; /* [layers], with profile */
 };
@@ -98,6 +99,8 @@ typedef struct lambda_row {
 /* Queries as if the row stood at this place, to v->far. */
 static void turn_to(nigh_lambda *v, const lambda_row *r, int64_t place)
 {
+    if (v->place == place) return;
+    v->place = place;
     const model_turn *turn = v->lm->layer[r->layer].turn;
     memcpy(v->far, r->raw, (size_t)(v->heads * v->size) * sizeof *v->far);
     rotary_row(turn, place, v->cosine, v->sine);
@@ -115,7 +118,7 @@ static int64_t sink_distance(const nigh_lambda *v, int64_t position, int64_t key
     const nigh_lm_infinite *s = &v->options.settings;
     int64_t distance = position - key;
     if (v->options.reindexed) return (position < s->sinks + s->window ? position : s->sinks + s->window - 1) - key;
-    return s->limit && distance > s->limit ? s->limit : distance;
+    return s->limit ? s->limit : distance;
 }
 
 /* Score of one key at its own distance or at another one. */
@@ -205,6 +208,7 @@ bool nigh_lambda_bucket(const nigh_lambda *v, int layer, int bucket, nigh_lambda
 
 static void attend_row(nigh_lambda *v, const lambda_row *r, float *out)
 {
+    v->place = -1;
     for (int64_t head = 0; head < v->heads; head++, out += v->size) {
         int64_t count = see_keys(v, r, head);
         double most = -INFINITY, sum = 0, total[256] = {0};
