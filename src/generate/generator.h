@@ -49,9 +49,9 @@ typedef struct turn {
     turn_text text;
     nigh_answer answer;
     /* of the pass at hand */
-    int64_t row, rows; /* its rows in the pass; 0 rows: none */
+    int64_t row, rows; /* its rows in the pass without drafts; 0 rows: none */
     int64_t logits;    /* place of its first wanted row */
-    lookahead_drafts drafts; /* proposed; the first `run` are in the pass */
+    lookahead_drafts drafts; /* proposed; the first `run` stand in the pass behind its row */
     int run;
 } turn;
 
@@ -76,8 +76,8 @@ struct nigh_generator {
     nigh_lm_row *rows; /* [GENERATOR_ROWS + ...] of a pass */
     int64_t rows_room, logits_room;
     float *logits;
-    float *chances; /* of all drafts of a step */
-    int64_t chances_room;
+    float *chances; /* of all drafts of a step, [room * LOOKAHEAD_MOST_WIDTH] */
+    int chances_room;
 };
 
 /* The engine's memory is the caller's. */
@@ -85,10 +85,11 @@ nigh_status generator_new(const generator_engine *engine, nigh_lookahead *lookah
 
 /* Turns (generator_turn.c). */
 nigh_status turn_new(nigh_generator *g, const nigh_request *request, turn **out);
-void turn_free(nigh_generator *g, turn *t); /* its sequence must be gone */
-bool turn_learn(nigh_generator *g, turn *t);
+void turn_free(nigh_generator *g, turn *t); /* its sequence must be gone; its prompt passes no longer through the store of drafts */
+nigh_status turn_learn(nigh_generator *g, turn *t); /* puts the prompt into the store of drafts */
 
-/* Draws the token after the history from logits and appends it. *ended: the answer has its finish. A failure changes nothing. */
+/* Draws the token after the history from logits and appends it, or finishes the answer, or both. An end token is told and not appended; *token -1: the
+ * constraint leaves nothing to draw. A failure changes nothing. */
 nigh_status turn_draw(nigh_generator *g, turn *t, const float *logits, int32_t *token);
 
 /* Text (generator_text.c): takes up the bytes of a token; the finish that follows, or NIGH_FINISH_NOT. */

@@ -60,8 +60,7 @@ nigh_status prefix_start(nigh_generator *g, turn *t, bool *started)
     if (t->request.window <= 0 && coming >= shared + WORTH_WAITING) return NIGH_OK;
     if (shared >= LEAST_SHARED) {
         status = e->fork(e->user, donor, shared, &sequence);
-        while (status == NIGH_RESOURCE && prefix_evict(g)) status = NIGH_UNDECIDED; /* the donor may be gone: look again with the next step */
-        if (status == NIGH_UNDECIDED) return NIGH_OK;
+        if (status == NIGH_RESOURCE && prefix_evict(g)) return NIGH_OK; /* the donor may be gone: the next step looks again */
     } else {
         shared = 0;
         status = e->sequence(e->user, &sequence);
