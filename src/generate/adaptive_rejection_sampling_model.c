@@ -3,6 +3,7 @@
  * of logits, one law. A branch that goes on in several ways is forked, so that pages of the prefix are shared.
  */
 #include "generate/adaptive_rejection_sampling.h"
+#include "lm/pass.h"
 #include "tensor/rows.h"
 
 #include <math.h>
@@ -33,7 +34,8 @@ typedef struct model {
     group *groups;
     nigh_lm_row *rows;
     int *of, *held; /* branch of each slot */
-    float *logits, *next_logits; /* [slots][vocabulary] */
+    float *logits, *next_logits; /* [branches][vocabulary] */
+    int room[2];    /* branches that they have place for */
     double *x, *p;  /* [vocabulary] */
     weighted_law law;
     int law_of;     /* branch, -1: none */
@@ -124,11 +126,25 @@ static nigh_status fork_branches(model *m, int groups)
     return NIGH_OK;
 }
 
+/* Logits of so many branches to come; they are few while all strings begin alike. */
+static nigh_status room_for(model *m, int branches)
+{
+    if (branches <= m->room[1]) return NIGH_OK;
+    int room = branches > 2 * m->room[1] ? branches : 2 * m->room[1] < m->slots ? 2 * m->room[1] : m->slots;
+    nigh_free(m->ctx, m->next_logits);
+    m->room[1] = 0;
+    m->next_logits = nigh_alloc(m->ctx, (size_t)room * (size_t)m->vocabulary * sizeof *m->next_logits);
+    if (!m->next_logits) return NIGH_MEMORY;
+    m->room[1] = room;
+    return NIGH_OK;
+}
+
 static nigh_status advance(void *user, int count, const int *slot, const int32_t *token)
 {
     model *m = user;
     int groups = group_slots(m, count, slot, token);
-    nigh_status status = fork_branches(m, groups);
+    nigh_status status = room_for(m, groups);
+    if (!status) status = fork_branches(m, groups);
     if (status) return status;
     nigh_lm_pass pass = {.rows = m->rows, .count = groups, .logits = m->next_logits};
     status = nigh_lm_run(m->cache, &pass);
@@ -142,9 +158,10 @@ static nigh_status advance(void *user, int count, const int *slot, const int32_t
     }
     branch *at = m->at;
     float *logits = m->logits;
-    int *of = m->of;
+    int *of = m->of, room = m->room[0];
     m->at = m->next, m->next = at;
     m->logits = m->next_logits, m->next_logits = logits;
+    m->room[0] = m->room[1], m->room[1] = room;
     m->of = m->held, m->held = of;
     m->branches = groups;
     m->law_of = -1;
@@ -184,12 +201,12 @@ static bool model_allocate(model *m)
     m->rows = nigh_alloc(ctx, n * sizeof *m->rows);
     m->of = nigh_alloc_zero(ctx, n, sizeof *m->of);
     m->held = nigh_alloc_zero(ctx, n, sizeof *m->held);
-    m->logits = nigh_alloc(ctx, n * v * sizeof *m->logits);
-    m->next_logits = nigh_alloc(ctx, n * v * sizeof *m->next_logits);
+    m->logits = nigh_alloc(ctx, v * sizeof *m->logits);
+    m->room[0] = 1;
     m->x = nigh_alloc(ctx, v * sizeof *m->x);
     m->p = nigh_alloc(ctx, v * sizeof *m->p);
     m->law = (weighted_law){.count = m->vocabulary, .p = m->p, .block = nigh_alloc(ctx, (size_t)weighted_blocks(m->vocabulary) * sizeof(double))};
-    return m->ends && m->dropped && m->at && m->next && m->groups && m->rows && m->of && m->held && m->logits && m->next_logits && m->x && m->p && m->law.block;
+    return m->ends && m->dropped && m->at && m->next && m->groups && m->rows && m->of && m->held && m->logits && m->x && m->p && m->law.block;
 }
 
 static void model_free(model *m)
@@ -222,7 +239,7 @@ static nigh_status settings(nigh_context *ctx, const nigh_controlled_options *gi
     *o = (particle_options){.particles = g->particles ? g->particles : 5, .resample = g->resample != 0 ? g->resample : .5, .most = g->most ? g->most : 100, .seed = g->seed};
     o->token = (weighted_options){.estimator = g->estimator, .accepts = g->accepts ? g->accepts : 2, .most_rejects = g->most_rejects};
     *temperature = g->temperature != 0 ? g->temperature : 1;
-    if (o->particles < 1 || o->particles > 512) return nigh_fail(ctx, NIGH_INVALID, "particles is %d; 1 to 512 is allowed", o->particles);
+    if (o->particles < 1 || o->particles > 4096) return nigh_fail(ctx, NIGH_INVALID, "particles is %d; 1 to 4096 is allowed", o->particles);
     if (!(o->resample > 0 && o->resample <= 1)) return nigh_fail(ctx, NIGH_INVALID, "resample is %g; above 0, up to 1 is allowed", o->resample);
     if (o->most < 1 || o->most > 1 << 20) return nigh_fail(ctx, NIGH_INVALID, "most is %lld; 1 to 1048576 tokens are allowed", (long long)o->most);
     if (o->token.accepts < 2) return nigh_fail(ctx, NIGH_INVALID, "accepts is %lld; 2 or more is allowed: with fewer no weight is proper", (long long)o->token.accepts);
@@ -288,7 +305,7 @@ nigh_status nigh_controlled_generate(nigh_cache *cache, nigh_constraint *constra
                                      nigh_controlled *result)
 {
     const nigh_lm *lm = nigh_cache_lm(cache);
-    nigh_context *ctx = result->ctx;
+    nigh_context *ctx = cache->ctx;
     particle_options o;
     double temperature;
     nigh_status status = settings(ctx, options, &o, &temperature);
