@@ -2,6 +2,7 @@
 #include "common.h"
 
 extern const nigh_claim claim_adaptive_data_analysis;
+extern const nigh_claim claim_adaptive_rejection_sampling;
 extern const nigh_claim claim_autocoreset;
 extern const nigh_claim claim_autonumerics_zero;
 extern const nigh_claim claim_bandlimited_random_features;
@@ -23,6 +24,7 @@ extern const nigh_claim claim_weighted_least_squares_dpp;
 
 const nigh_claim *const claims_all[] = {
     &claim_adaptive_data_analysis,
+    &claim_adaptive_rejection_sampling,
     &claim_autocoreset,
     &claim_autonumerics_zero,
     &claim_bandlimited_random_features,

@@ -66,7 +66,6 @@ typedef struct particle_options {
     int64_t most;
     weighted_options token;
     uint64_t seed;
-    bool weightless; /* greedy obedience: weights stay 1 */
     /* Instead of weighted_draw; NULL: that. */
     nigh_status (*draw)(nigh_context *ctx, const weighted_law *l, weighted_room *room, weighted_ok_fn *ok, void *user, const weighted_options *options, nigh_rng *rng,
                         nigh_weighted_token *out);

@@ -152,7 +152,7 @@ static nigh_status extend(work *w, int slot, int64_t step)
     if (failed) return failed;
     if (status) return status;
     w->run->calls += out.calls;
-    if (out.log_weight == -INFINITY || !w->options->weightless) p->log_weight += out.log_weight + log(fmin(1, l->total));
+    p->log_weight += out.log_weight + log(fmin(1, l->total));
     if (p->log_weight == -INFINITY) return NIGH_OK;
     w->run->drawn++;
     p->finished = out.token == source->end;

@@ -54,10 +54,10 @@ nigh_status prefix_start(nigh_generator *g, turn *t, bool *started)
 {
     const generator_engine *e = &g->engine;
     int donor = -1, sequence;
-    int64_t coming, shared = t->request.window > 0 ? 0 : longest_prefix(g, t, &donor, &coming);
+    int64_t coming = 0, shared = t->request.window > 0 ? 0 : longest_prefix(g, t, &donor, &coming);
     nigh_status status;
     *started = false;
-    if (t->request.window <= 0 && coming >= shared + WORTH_WAITING) return NIGH_OK;
+    if (coming >= shared + WORTH_WAITING) return NIGH_OK;
     if (shared >= LEAST_SHARED) {
         status = e->fork(e->user, donor, shared, &sequence);
         if (status == NIGH_RESOURCE && prefix_evict(g)) return NIGH_OK; /* the donor may be gone: the next step looks again */

@@ -4,7 +4,7 @@
 #include <math.h>
 
 enum { FIRST_PLAIN = 2, PLAIN_EVERY = 64 };
-static const double slope = 0.07, least_gain = 1.03, keep = 0.995;
+static const double slope = 0.07, least_gain = 1.03, keep = 0.999;
 
 /* 1, 2, 3, 4, 6, 8, 12, 16, 24 ...: two sizes to an octave. */
 static int size_of(int64_t rows)
