@@ -264,7 +264,7 @@ static nigh_status check_length(const cache_pages *p, const sequence *s, int64_t
 
 nigh_status pages_cut(cache_pages *p, int number, int64_t length)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = cache_find(p, number, &s);
     if (!status) status = check_length(p, s, length);
     if (status) return status;
@@ -303,7 +303,7 @@ static page *share(page *of)
 
 nigh_status pages_fork(cache_pages *p, int number, int64_t length, int *out)
 {
-    sequence *s, *f;
+    sequence *s = NULL, *f;
     int fork;
     nigh_status status = cache_find(p, number, &s);
     if (!status) status = check_length(p, s, length);
@@ -331,7 +331,7 @@ nigh_status pages_fork(cache_pages *p, int number, int64_t length, int *out)
 
 nigh_status pages_stream(cache_pages *p, int number, int64_t sinks, int64_t window, int64_t limit)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = cache_find(p, number, &s);
     if (status) return status;
     if (s->high > 0) return nigh_fail(p->ctx, NIGH_INVALID, "sequence %d holds %lld tokens; only an empty one may become a stream", number, (long long)s->high);

@@ -33,7 +33,7 @@ static nigh_status make_room(cache_pages *p, int64_t count)
 
 static nigh_status read_row(cache_pages *p, const nigh_lm_row *rows, int64_t t)
 {
-    sequence *s;
+    sequence *s = NULL;
     const nigh_lm_row *row = &rows[t];
     nigh_status status = cache_find(p, row->sequence, &s);
     if (status) return nigh_within(p->ctx, status, "row %lld", (long long)t);
@@ -273,7 +273,7 @@ static void copy_slot(const cache_pages *p, const page *source, int64_t from, pa
 
 nigh_status cache_accept(cache_pages *p, int number, const int32_t *rows, int64_t count)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = cache_find(p, number, &s);
     if (status || count == 0) return status;
     if (count < 0) return nigh_fail(p->ctx, NIGH_INVALID, "count is %lld; it is 0 or more", (long long)count);

@@ -82,7 +82,7 @@ static nigh_status check_range(const cache_pages *p, int number, int layer, int6
 
 nigh_status pages_get(const cache_pages *p, int number, int layer, int64_t first, int64_t count, float *keys, float *values)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = check_range(p, number, layer, first, count, &s);
     if (status) return status;
     if (first + count > s->high)
@@ -123,7 +123,7 @@ static nigh_status open_range(cache_pages *p, sequence *s, int64_t first, int64_
 
 nigh_status pages_put(cache_pages *p, int number, int layer, int64_t first, int64_t count, const float *keys, const float *values)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = check_range(p, number, layer, first, count, &s);
     if (!status && count) status = open_range(p, s, first, first + count);
     if (status) return status;
@@ -139,7 +139,7 @@ nigh_status pages_put(cache_pages *p, int number, int layer, int64_t first, int6
 
 nigh_status pages_extend(cache_pages *p, int number, int64_t length)
 {
-    sequence *s;
+    sequence *s = NULL;
     nigh_status status = cache_find(p, number, &s);
     if (status) return status;
     if (length < s->length || length > INT64_MAX / 2)
