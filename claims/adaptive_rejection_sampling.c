@@ -265,7 +265,7 @@ static nigh_status chain_make(nigh_context *ctx, nigh_rng *rng, chain *c)
 }
 
 /* Distance of the mean over runs of the normalised weights from the exact law; mean of the estimates of z over z. */
-static nigh_status chain_distance(strings *s, const chain *c, int particles, int final, strings_draw_fn *draw, uint64_t seed, double *distance, double *z)
+static nigh_status chain_distance(strings *s, const chain *c, int particles, int final, weighted_draw_fn *draw, uint64_t seed, double *distance, double *z)
 {
     double got[CODES] = {0};
     int runs = final / particles;
@@ -305,7 +305,7 @@ static nigh_status chain_bars(claim_run *run)
     strings s = {.symbols = DIGITS, .next = chain_next, .ok = chain_ok, .user = c};
     nigh_status status = c ? strings_new(run->ctx, 512, &s) : NIGH_MEMORY;
     if (status) return nigh_free(run->ctx, c), status;
-    strings_draw_fn *ours = claim_sabotaged(run, "weights-one") ? strings_greedy_draw : NULL;
+    weighted_draw_fn *ours = claim_sabotaged(run, "weights-one") ? strings_greedy_draw : NULL;
     for (int k = 0; k < chains && !status; k++) {
         status = chain_make(run->ctx, &rng, c);
         for (int kind = 0; kind < kinds && !status; kind++) {

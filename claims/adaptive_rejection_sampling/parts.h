@@ -26,13 +26,11 @@ struct strings {
 nigh_status strings_new(nigh_context *ctx, int slots, strings *s); /* after ctx, symbols, next, ok, user were set */
 void strings_free(strings *s);
 
-typedef nigh_status strings_draw_fn(nigh_context *ctx, const weighted_law *l, weighted_room *room, weighted_ok_fn *ok, void *user, const weighted_options *options, nigh_rng *rng,
-                                    nigh_weighted_token *out);
-strings_draw_fn strings_greedy_draw; /* right tokens, all weights 1: what masking does */
-strings_draw_fn strings_masked_draw; /* every token is tested: exact sums */
+weighted_draw_fn strings_greedy_draw; /* right tokens, all weights 1: what masking does */
+weighted_draw_fn strings_masked_draw; /* every token is tested: exact sums */
 
 /* N particles from the empty string; draw NULL: weighted_draw. Free with particle_run_free. */
-nigh_status strings_run(strings *s, int particles, strings_draw_fn *draw, uint64_t seed, particle_run *out);
+nigh_status strings_run(strings *s, int particles, weighted_draw_fn *draw, uint64_t seed, particle_run *out);
 
 /* ---- sums.c ---- */
 

@@ -78,14 +78,15 @@ nigh_status strings_masked_draw(nigh_context *ctx, const weighted_law *l, weight
     double sum = 0, *p = nigh_alloc(ctx, (size_t)l->count * sizeof *p);
     (void)room, (void)options;
     if (!p) return NIGH_MEMORY;
-    for (int32_t i = 0; i < l->count; i++) sum += p[i] = passes(user, i) ? l->p[i] : 0;
-    *out = (nigh_weighted_token){.token = 0, .log_weight = sum > 0 ? log(sum / l->total) : -INFINITY, .calls = l->count};
-    if (sum > 0) out->token = (int32_t)nigh_rng_categorical(rng, l->count, p);
+    for (int32_t i = 0; i < l->count; i++) sum += p[i] = passes(user, l->id ? l->id[i] : i) ? weighted_mass(l, i) : 0;
+    *out = (nigh_weighted_token){.log_weight = sum > 0 ? log(sum / l->total) : -INFINITY, .calls = l->count};
+    int32_t at = sum > 0 ? (int32_t)nigh_rng_categorical(rng, l->count, p) : 0;
+    out->token = l->id ? l->id[at] : at;
     nigh_free(ctx, p);
     return NIGH_OK;
 }
 
-nigh_status strings_run(strings *s, int particles, strings_draw_fn *draw, uint64_t seed, particle_run *out)
+nigh_status strings_run(strings *s, int particles, weighted_draw_fn *draw, uint64_t seed, particle_run *out)
 {
     const particle_source source = {.user = s, .end = s->symbols, .law = law, .ok = ok, .advance = advance, .gather = gather};
     particle_options options = {.particles = particles, .resample = .5, .most = STRINGS_LONGEST - 1, .token = {.accepts = 2}, .seed = seed, .draw = draw};

@@ -70,7 +70,7 @@ static nigh_status kept_sample(strings *s, int particles, uint64_t seed, bool *c
 nigh_status sums_bars(claim_run *run)
 {
     enum { INSTANCES = 200, PARTICLES = 16, KINDS = 3 };
-    strings_draw_fn *const draws[KINDS] = {strings_greedy_draw, claim_sabotaged(run, "weights-one") ? strings_greedy_draw : NULL, strings_masked_draw};
+    weighted_draw_fn *const draws[KINDS] = {strings_greedy_draw, claim_sabotaged(run, "weights-one") ? strings_greedy_draw : NULL, strings_masked_draw};
     int correct[KINDS + 1] = {0}, wins = 0, losses = 0;
     int64_t calls[KINDS] = {0};
     sum_task t = {.skill = .9};

@@ -3,7 +3,9 @@
  * of logits, one law. A branch that goes on in several ways is forked, so that pages of the prefix are shared.
  */
 #include "generate/adaptive_rejection_sampling.h"
+#include "lm/constraint.h"
 #include "lm/pass.h"
+#include "lm/sampling_kernels.h"
 #include "tensor/rows.h"
 
 #include <math.h>
@@ -25,20 +27,25 @@ typedef struct model {
     nigh_cache *cache;
     nigh_constraint *rule;
     const nigh_tokenizer *tokens;
+    const sampling_kernels *kernels;
     int slots, branches;
     int32_t vocabulary, end;
-    double inverse; /* of the temperature */
-    int32_t *ends, *dropped; /* ends but for the first; what may not come: control tokens, tokens without bytes */
-    int64_t end_count, drop_count;
+    double temperature;
+    int32_t *ends;     /* but for the first */
+    int32_t *other;    /* what may not come: control tokens, tokens without bytes */
+    int32_t *text;     /* the rest in order of first bytes: those of byte b from text[first[b]] on */
+    int64_t end_count, other_count, first[257];
     branch *at, *next;
     group *groups;
     nigh_lm_row *rows;
-    int *of, *held; /* branch of each slot */
+    int *of, *held;    /* branch of each slot */
     float *logits, *next_logits; /* [branches][vocabulary] */
-    int room[2];    /* branches that they have place for */
-    double *x, *p;  /* [vocabulary] */
+    int room[2];       /* branches that they have place for */
+    float *weight, *most; /* [vocabulary], [blocks] */
+    double *x, *p;     /* [vocabulary] */
+    int32_t *id;       /* of the places of x and p */
     weighted_law law;
-    int law_of;     /* branch, -1: none */
+    int law_of;        /* branch, -1: none */
 } model;
 
 /* ---- the source of laws ----------------------------------------------------------------------------------- */
@@ -50,6 +57,71 @@ static nigh_status bad_logit(const model *m, const float *logits)
     return nigh_fail(m->ctx, NIGH_INVALID, "all of the model's logits are -inf");
 }
 
+/* How many tokens begin with a byte that the rule lets follow, one question for each class of bytes; -1: the rule's questions are dear. */
+static int64_t beginnings(const model *m, int64_t state, bool allowed[256])
+{
+    const state_table *t = m->rule->table;
+    signed char answer[256];
+    int64_t count = 0;
+    if (!t) return -1;
+    memset(answer, -1, sizeof answer);
+    for (int b = 0; b < 256; b++) {
+        signed char *a = answer + t->class_of[b];
+        if (*a < 0) *a = constraint_next(m->rule, (uint32_t)state, (uint8_t)b) != AUTOMATON_NONE;
+        allowed[b] = *a;
+        count += *a ? m->first[b + 1] - m->first[b] : 0;
+    }
+    return count;
+}
+
+/* Tokens with these beginnings and the end, in doubles. lse: log of the sum over all tokens. */
+static void listed_law(model *m, const float *logits, const bool allowed[256], double lse)
+{
+    double scale = 1 / m->temperature, most = (double)logits[m->end] * scale, ends = 1;
+    for (int64_t i = 0; i < m->end_count; i++) {
+        double x = (double)logits[m->ends[i]] * scale;
+        if (x > most) ends = ends * exp(most - x) + 1, most = x;
+        else if (x > -INFINITY) ends += exp(x - most);
+    }
+    int32_t count = 1;
+    m->id[0] = m->end, m->x[0] = most + log(ends);
+    for (int b = 0; b < 256; b++)
+        for (int64_t k = m->first[b]; allowed[b] && k < m->first[b + 1]; k++) {
+            int32_t token = m->text[k];
+            m->id[count] = token, m->x[count++] = (double)logits[token] * scale;
+        }
+    const rows_kernels *rows = rows_kernels_find(NIGH_F64);
+    double kept;
+    rows->log_sum_exp(1, count, m->x, &kept);
+    m->law = (weighted_law){.count = count, .p = m->p, .id = m->id, .block = m->law.block, .log_kept = kept - lse};
+    if (kept > -INFINITY) {
+        rows->softmax(1, count, m->x, m->p);
+        weighted_law_make(&m->law);
+    }
+}
+
+/* All tokens, in floats: weights and sums of blocks as the sampler has them. */
+static void whole_law(model *m, double total)
+{
+    weighted_law *l = &m->law;
+    *l = (weighted_law){.count = m->vocabulary, .w = m->weight, .block = l->block, .most = 1};
+    for (int64_t i = 0; i < m->end_count; i++) m->weight[m->end] += m->weight[m->ends[i]], m->weight[m->ends[i]] = 0;
+    for (int64_t i = 0; i < m->other_count; i++) m->weight[m->other[i]] = 0;
+    for (int64_t i = -1 - m->end_count, block = -1; i < m->other_count; i++) { /* sums of blocks with such tokens */
+        int64_t here = (i >= 0 ? m->other[i] : i == -1 ? m->end : m->ends[-2 - i]) / WEIGHTED_BLOCK;
+        if (here == block) continue;
+        double sum = 0;
+        for (int64_t k = here * WEIGHTED_BLOCK; k < m->vocabulary && k < (here + 1) * WEIGHTED_BLOCK; k++) sum += (double)m->weight[k];
+        l->block[block = here] = sum;
+    }
+    for (int64_t b = 0; b < weighted_blocks(m->vocabulary); b++) l->total += l->block[b];
+    l->log_kept = log(l->total / total);
+}
+
+/*
+ * Where few tokens begin as the rule wants, those alone are taken, and the rest counts as mass left out: the end of a string that can only end costs one
+ * question, not one for each token. Cold laws are taken in doubles, so that what follows the rule does not underflow.
+ */
 static nigh_status law(void *user, int slot, const weighted_law **out)
 {
     model *m = user;
@@ -57,12 +129,18 @@ static nigh_status law(void *user, int slot, const weighted_law **out)
     *out = &m->law;
     if (b == m->law_of) return NIGH_OK;
     const float *logits = m->logits + (int64_t)b * m->vocabulary;
-    for (int32_t i = 0; i < m->vocabulary; i++) m->x[i] = (double)logits[i] * m->inverse;
-    rows_kernels_find(NIGH_F64)->softmax(1, m->vocabulary, m->x, m->p);
-    if (isnan(m->p[0])) return bad_logit(m, logits);
-    for (int64_t i = 0; i < m->drop_count; i++) m->p[m->dropped[i]] = 0;
-    for (int64_t i = 0; i < m->end_count; i++) m->p[m->end] += m->p[m->ends[i]], m->p[m->ends[i]] = 0;
-    weighted_law_make(&m->law);
+    float max = -INFINITY;
+    double total = 0;
+    bool allowed[256], clean = m->kernels->scan(m->vocabulary, logits, m->most);
+    for (int64_t k = 0; k < sampling_blocks(m->vocabulary); k++) max = m->most[k] > max ? m->most[k] : max;
+    if (!clean || !isfinite(max)) return bad_logit(m, logits);
+    int64_t found = beginnings(m, m->at[b].state, allowed);
+    bool few = found >= 0 && found <= m->vocabulary / 8, cold = m->temperature < .5;
+    if (found < 0) memset(allowed, true, sizeof allowed);
+    m->kernels->weigh(m->vocabulary, logits, max, (float)(1 / m->temperature), 0, few || cold ? NULL : m->weight, m->law.block, NULL);
+    for (int64_t k = 0; k < sampling_blocks(m->vocabulary); k++) total += m->law.block[k];
+    if (few || cold) listed_law(m, logits, allowed, (double)max / m->temperature + log(total));
+    else whole_law(m, total);
     m->law_of = b;
     return NIGH_OK;
 }
@@ -170,21 +248,40 @@ static nigh_status advance(void *user, int count, const int *slot, const int32_t
 
 /* ---- setting up ------------------------------------------------------------------------------------------- */
 
-/* Ends are one event, their probabilities added; tokens that stand for no bytes are left out, and weights count the mass that goes with them. */
-static nigh_status sort_tokens(model *m)
+enum { END = -1, OTHER = -2 };
+
+/* First byte of a token, END or OTHER. */
+static int kind_of(const model *m, const nigh_controlled_options *o, int32_t token)
 {
-    int32_t known = nigh_tokenizer_vocabulary(m->tokens);
+    size_t size = 0;
+    for (int64_t i = 0; i < o->ends_count; i++)
+        if (o->ends[i] == token) return END;
+    if (token >= nigh_tokenizer_vocabulary(m->tokens)) return OTHER;
+    if (nigh_token_ends(m->tokens, token)) return END;
+    if (nigh_token_kind_of(m->tokens, token) != NIGH_TOKEN_TEXT) return OTHER;
+    const char *bytes = nigh_token_bytes(m->tokens, token, &size);
+    return size ? (unsigned char)*bytes : OTHER;
+}
+
+/* Ends are one event, their probabilities added; tokens that stand for no bytes are left out, and weights count the mass that goes with them. */
+static nigh_status sort_tokens(model *m, const nigh_controlled_options *o)
+{
     m->end = -1;
-    for (int32_t i = 0; i < m->vocabulary; i++) {
-        size_t size = 0;
-        if (i < known && nigh_token_ends(m->tokens, i)) {
+    for (int round = 0; round < 2; round++) {
+        for (int32_t i = 0; i < m->vocabulary; i++) {
+            int kind = kind_of(m, o, i);
+            if (round == 0 && kind >= 0) m->first[kind + 1]++;
+            if (round == 1 && kind >= 0) m->text[m->first[kind]++] = i;
+            if (round == 0 && kind == OTHER) m->other[m->other_count++] = i;
+            if (round == 1 || kind != END) continue;
             if (m->end < 0) m->end = i;
             else m->ends[m->end_count++] = i;
-            continue;
         }
-        if (i < known && nigh_token_kind_of(m->tokens, i) == NIGH_TOKEN_TEXT) nigh_token_bytes(m->tokens, i, &size);
-        if (!size) m->dropped[m->drop_count++] = i;
+        if (round == 0) /* counts become places; the second round moves each place to the next byte's */
+            for (int b = 0; b < 256; b++) m->first[b + 1] += m->first[b];
     }
+    memmove(m->first + 1, m->first, 256 * sizeof *m->first);
+    m->first[0] = 0;
     if (m->end < 0) return nigh_fail(m->ctx, NIGH_UNSUPPORTED, "the model's vocabulary has no token that ends an answer");
     return NIGH_OK;
 }
@@ -192,9 +289,10 @@ static nigh_status sort_tokens(model *m)
 static bool model_allocate(model *m)
 {
     nigh_context *ctx = m->ctx;
-    size_t n = (size_t)m->slots, v = (size_t)m->vocabulary;
+    size_t n = (size_t)m->slots, v = (size_t)m->vocabulary, blocks = (size_t)weighted_blocks(m->vocabulary) + 1;
     m->ends = nigh_alloc(ctx, v * sizeof *m->ends);
-    m->dropped = nigh_alloc(ctx, v * sizeof *m->dropped);
+    m->other = nigh_alloc(ctx, v * sizeof *m->other);
+    m->text = nigh_alloc(ctx, v * sizeof *m->text);
     m->at = nigh_alloc(ctx, n * sizeof *m->at);
     m->next = nigh_alloc(ctx, n * sizeof *m->next);
     m->groups = nigh_alloc(ctx, n * sizeof *m->groups);
@@ -202,24 +300,29 @@ static bool model_allocate(model *m)
     m->of = nigh_alloc_zero(ctx, n, sizeof *m->of);
     m->held = nigh_alloc_zero(ctx, n, sizeof *m->held);
     m->logits = nigh_alloc(ctx, v * sizeof *m->logits);
-    m->room[0] = 1;
+    m->weight = nigh_alloc(ctx, v * sizeof *m->weight);
+    m->most = nigh_alloc(ctx, blocks * sizeof *m->most);
     m->x = nigh_alloc(ctx, v * sizeof *m->x);
     m->p = nigh_alloc(ctx, v * sizeof *m->p);
-    m->law = (weighted_law){.count = m->vocabulary, .p = m->p, .block = nigh_alloc(ctx, (size_t)weighted_blocks(m->vocabulary) * sizeof(double))};
-    return m->ends && m->dropped && m->at && m->next && m->groups && m->rows && m->of && m->held && m->logits && m->x && m->p && m->law.block;
+    m->id = nigh_alloc(ctx, v * sizeof *m->id);
+    m->law.block = nigh_alloc(ctx, blocks * sizeof(double));
+    m->room[0] = 1;
+    return m->ends && m->other && m->text && m->at && m->next && m->groups && m->rows && m->of && m->held && m->logits && m->weight && m->most && m->x && m->p && m->id &&
+           m->law.block;
 }
 
 static void model_free(model *m)
 {
-    void *const blocks[] = {m->ends, m->dropped, m->at, m->next, m->groups, m->rows, m->of, m->held, m->logits, m->next_logits, m->x, m->p, m->law.block};
+    void *const blocks[] = {m->ends, m->other, m->text, m->at, m->next, m->groups, m->rows, m->of, m->held, m->logits, m->next_logits, m->weight, m->most, m->x, m->p, m->id,
+                            m->law.block};
     for (int b = 0; b < m->branches; b++) nigh_cache_drop(m->cache, m->at[b].sequence);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) nigh_free(m->ctx, blocks[i]);
 }
 
-static nigh_status model_begin(model *m, const int32_t *prompt, int64_t count)
+static nigh_status model_begin(model *m, const nigh_controlled_options *options, const int32_t *prompt, int64_t count)
 {
     if (!model_allocate(m)) return NIGH_MEMORY;
-    nigh_status status = sort_tokens(m);
+    nigh_status status = sort_tokens(m, options);
     if (status) return status;
     int64_t state = nigh_constraint_start(m->rule);
     status = failure(m);
@@ -232,10 +335,8 @@ static nigh_status model_begin(model *m, const int32_t *prompt, int64_t count)
     return nigh_lm_read(m->cache, m->at[0].sequence, prompt, count, m->logits);
 }
 
-static nigh_status settings(nigh_context *ctx, const nigh_controlled_options *given, particle_options *o, double *temperature)
+static nigh_status settings(nigh_context *ctx, const nigh_controlled_options *g, particle_options *o, double *temperature)
 {
-    static const nigh_controlled_options zero;
-    const nigh_controlled_options *g = given ? given : &zero;
     *o = (particle_options){.particles = g->particles ? g->particles : 5, .resample = g->resample != 0 ? g->resample : .5, .most = g->most ? g->most : 100, .seed = g->seed};
     o->token = (weighted_options){.estimator = g->estimator, .accepts = g->accepts ? g->accepts : 2, .most_rejects = g->most_rejects};
     *temperature = g->temperature != 0 ? g->temperature : 1;
@@ -246,6 +347,7 @@ static nigh_status settings(nigh_context *ctx, const nigh_controlled_options *gi
     if (o->token.most_rejects < 0) return nigh_fail(ctx, NIGH_INVALID, "most_rejects is %lld; 0 (no cap) or more is allowed", (long long)o->token.most_rejects);
     if ((int)g->estimator < NIGH_WEIGHT_AUTO || g->estimator > NIGH_WEIGHT_GEOMETRIC)
         return nigh_fail(ctx, NIGH_INVALID, "estimator is %d; 0 to 2 are known", (int)g->estimator);
+    if (g->ends_count < 0 || (g->ends_count && !g->ends)) return nigh_fail(ctx, NIGH_INVALID, "ends_count is %lld; 0 or more, with a list, is allowed", (long long)g->ends_count);
     if (!(*temperature > 0) || isinf(*temperature)) return nigh_fail(ctx, NIGH_INVALID, "temperature is %g; above 0, finite, is allowed", *temperature);
     return NIGH_OK;
 }
@@ -301,21 +403,24 @@ static nigh_status keep(const model *m, const particle_run *run, nigh_controlled
     return NIGH_OK;
 }
 
-nigh_status nigh_controlled_generate(nigh_cache *cache, nigh_constraint *constraint, const int32_t *prompt, int64_t count, const nigh_controlled_options *options,
-                                     nigh_controlled *result)
+nigh_status controlled_run(nigh_cache *cache, nigh_constraint *constraint, const int32_t *prompt, int64_t count, const nigh_controlled_options *options,
+                           weighted_draw_fn *draw, nigh_controlled *result)
 {
+    static const nigh_controlled_options zero;
     const nigh_lm *lm = nigh_cache_lm(cache);
     nigh_context *ctx = cache->ctx;
     particle_options o;
     double temperature;
+    options = options ? options : &zero;
     nigh_status status = settings(ctx, options, &o, &temperature);
     if (status) return status;
     if (count < 1) return nigh_fail(ctx, NIGH_INVALID, "the prompt has %lld tokens; 1 or more is needed", (long long)count);
-    model m = {.ctx = ctx, .cache = cache, .rule = constraint, .tokens = nigh_lm_tokenizer(lm), .slots = o.particles, .inverse = 1 / temperature, .law_of = -1};
-    m.vocabulary = (int32_t)nigh_lm_about(lm)->vocabulary;
-    status = model_begin(&m, prompt, count);
+    model m = {.ctx = ctx, .cache = cache, .rule = constraint, .tokens = nigh_lm_tokenizer(lm), .kernels = sampling_kernels_at(nigh_cpu()), .slots = o.particles,
+               .temperature = temperature, .law_of = -1, .vocabulary = (int32_t)nigh_lm_about(lm)->vocabulary};
+    status = model_begin(&m, options, prompt, count);
     const particle_source source = {.user = &m, .end = m.end, .law = law, .ok = ok, .failure = failure, .advance = advance, .gather = gather};
     particle_run run = {0};
+    o.draw = draw;
     if (!status) status = particles_run(ctx, &source, m.vocabulary, &o, &run);
     if (!status && run.log_z == -INFINITY && run.unfinished)
         status = nigh_fail(ctx, NIGH_INVALID, "no string satisfies the rule, after %lld calls: %lld of %d particles reached %lld tokens unfinished", (long long)run.calls,
@@ -325,4 +430,10 @@ nigh_status nigh_controlled_generate(nigh_cache *cache, nigh_constraint *constra
     particle_run_free(&run);
     model_free(&m);
     return status;
+}
+
+nigh_status nigh_controlled_generate(nigh_cache *cache, nigh_constraint *constraint, const int32_t *prompt, int64_t count, const nigh_controlled_options *options,
+                                     nigh_controlled *result)
+{
+    return controlled_run(cache, constraint, prompt, count, options, NULL, result);
 }
