@@ -97,8 +97,8 @@ typedef struct split_step {
     bool slash;           /* SPLIT_LLAMA3: slashes behind the rest too */
     split_contractions contractions;
     bool marks;           /* combining marks count as letters */
-    const char *pattern;  /* SPLIT_REGEX: over collapsed bytes, see tokenizer_regex.c */
-    struct regex *regex;  /* made from it */
+    const char *pattern, *set; /* SPLIT_REGEX: over collapsed bytes, see tokenizer_regex.h */
+    struct regex *regex;       /* made from them; the tokenizer's */
 } split_step;
 enum { SPLIT_STEPS = 6 };
 typedef struct split {
@@ -166,12 +166,11 @@ nigh_status tokenizer_set_pre(nigh_tokenizer *t, const char *name);
 
 /* Scratch of one step; zeroed. */
 typedef struct split_room {
+    nigh_context *ctx;
     nigh_buffer collapsed; /* a byte for each character */
     void *match;
-    size_t at, at_byte; /* characters and bytes gone through */
-    size_t match_from, match_to;
+    size_t at, match_from, match_to; /* in what the expression sees: gone through, the match at hand */
 } split_room;
-void split_room_free(split_room *room);
 
 /* Pieces of text[0 .. size): begin, then the end of the piece at `at` until the end is reached. */
 nigh_status split_begin(const split_step *step, split_room *room, nigh_context *ctx, const char *text, size_t size);

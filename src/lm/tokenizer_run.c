@@ -1,5 +1,6 @@
 /* A text to tokens: special tokens, pre-tokenizer, words; words that came before are remembered. */
 #include "lm/characters.h"
+#include "lm/tokenizer_regex.h"
 #include "lm/tokenizer_special.h"
 
 enum { WORD_MOST = 30, WORD_TOKENS = 8, CACHE_FROM = 1024, CACHE_MOST = 1 << 14 };
@@ -201,7 +202,7 @@ static void run_end(run *r)
     nigh_free(r->t->ctx, r->cache);
     merge_room_free(&r->room);
     nigh_buffer_free(&r->mended);
-    for (int i = 0; i < SPLIT_STEPS; i++) split_room_free(r->split + i);
+    for (int i = 0; i < SPLIT_STEPS; i++) regex_room_free(r->split + i);
 }
 
 nigh_status nigh_tokenize(const nigh_tokenizer *t, const char *text, size_t size, unsigned flags, nigh_token_list *out)

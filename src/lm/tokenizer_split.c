@@ -1,6 +1,6 @@
 /* Cuts of pre-tokenizers, written out by hand for the patterns of nearly all models. */
 #include "lm/characters.h"
-#include "lm/tokenizer.h"
+#include "lm/tokenizer_regex.h"
 
 /* Where the run of characters of these classes that begins at `at` ends. */
 static size_t run_of(const char *text, size_t at, size_t end, unsigned classes)
@@ -107,15 +107,12 @@ static size_t piece_end(const split_step *step, const char *text, size_t at, siz
 
 nigh_status split_begin(const split_step *step, split_room *room, nigh_context *ctx, const char *text, size_t size)
 {
-    (void)step, (void)room, (void)ctx, (void)text, (void)size;
-    return NIGH_OK;
+    return step->kind == SPLIT_REGEX ? regex_begin(step->regex, room, ctx, text, size) : NIGH_OK;
 }
 
 nigh_status split_next(const split_step *step, split_room *room, const char *text, size_t at, size_t size, size_t *end)
 {
-    (void)room;
+    if (step->kind == SPLIT_REGEX) return regex_next(step->regex, room, text, at, size, end);
     *end = piece_end(step, text, at, size);
     return NIGH_OK;
 }
-
-void split_room_free(split_room *room) { nigh_buffer_free(&room->collapsed); }
