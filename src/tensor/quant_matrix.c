@@ -1,0 +1,224 @@
+/* Matrices of quantised weights in panels, and their products shared out to a team. Declared in tensor/quant.h. */
+#include "tensor/quant_layout.h"
+
+typedef struct part {
+    const quant_format *format;
+    int64_t rows, first, panels, panel; /* first row; number of panels; panels of the parts before */
+    size_t panel_bytes;
+    char *memory;
+} part;
+
+struct quant_matrix {
+    nigh_context *ctx;
+    int64_t rows, cols, panels;
+    size_t bytes;
+    int count, threads;
+    bool paired;
+    char *memory;
+    part parts[];
+};
+
+/* ---- making ------------------------------------------------------------------------------------------- */
+
+static nigh_status check(nigh_context *ctx, const quant_part *parts, int count, int64_t cols, bool paired, int threads)
+{
+    if (count < 1) return nigh_fail(ctx, NIGH_INVALID, "quant: %d parts; 1 or more are needed", count);
+    if (cols < 1 || cols > 1 << 24) return nigh_fail(ctx, NIGH_INVALID, "quant: %lld columns; 1 to 2^24 are allowed", (long long)cols);
+    if (threads < 1 || threads > 1024) return nigh_fail(ctx, NIGH_INVALID, "quant: threads is %d; 1 to 1024 is allowed", threads);
+    for (int i = 0; i < count; i++) {
+        const quant_format *f = quant_format_of(parts[i].type);
+        if (!f) return nigh_fail(ctx, NIGH_INVALID, "quant: type %d of part %d is not known", (int)parts[i].type, i);
+        if (cols % f->length)
+            return nigh_fail(ctx, NIGH_INVALID, "quant: part %d has %lld columns; a multiple of %d is needed", i, (long long)cols, f->length);
+        if (parts[i].rows < 1 || parts[i].rows > (int64_t)1 << 31)
+            return nigh_fail(ctx, NIGH_INVALID, "quant: part %d has %lld rows; 1 to 2^31 are allowed", i, (long long)parts[i].rows);
+    }
+    if (paired && (count != 2 || parts[0].rows != parts[1].rows))
+        return nigh_fail(ctx, NIGH_INVALID, "quant: a pair has two parts of the same number of rows, not %d parts", count);
+    return NIGH_OK;
+}
+
+typedef struct repacking {
+    quant_matrix *m;
+    const quant_part *parts;
+    team_share share;
+} repacking;
+
+static void repack_panel(const part *p, const quant_part *source, int64_t cols, int64_t panel)
+{
+    const quant_format *f = p->format;
+    char *to = p->memory + (size_t)panel * p->panel_bytes;
+    const char *from = (const char *)source->blocks + (size_t)(panel * QUANT_PANEL) * quant_row_bytes(f, cols);
+    memset(to, 0, p->panel_bytes);
+    for (int lane = 0; lane < QUANT_PANEL && panel * QUANT_PANEL + lane < p->rows; lane++, from += quant_row_bytes(f, cols))
+        if (f->codes == QUANT_FLOATS)
+            for (int64_t k = 0; k < cols; k++) memcpy(to + (k * QUANT_PANEL + lane) * f->bytes, from + k * f->bytes, (size_t)f->bytes);
+        else
+            for (int64_t b = 0; b < cols / QUANT_BLOCK; b++) {
+                quant_raw raw;
+                quant_raw_read(f, from, b, &raw);
+                quant_raw_put(f, to, lane, b, &raw);
+            }
+}
+
+static const part *part_of(const quant_matrix *m, int64_t panel)
+{
+    const part *p = m->parts;
+    while (panel >= p->panel + p->panels) p++;
+    return p;
+}
+
+static void repack(void *user, team *t, int member)
+{
+    (void)t, (void)member;
+    repacking *job = user;
+    const quant_matrix *m = job->m;
+    for (int64_t panel; (panel = team_take(&job->share, 1, m->panels)) >= 0;) {
+        const part *p = part_of(m, panel);
+        repack_panel(p, job->parts + (p - m->parts), m->cols, panel - p->panel);
+    }
+}
+
+nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **out)
+{
+    nigh_status status = check(ctx, parts, count, cols, paired, threads);
+    if (status) return status;
+    quant_matrix *m = nigh_alloc_zero(ctx, 1, sizeof *m + (size_t)count * sizeof *m->parts);
+    if (!m) return NIGH_MEMORY;
+    *m = (quant_matrix){.ctx = ctx, .cols = cols, .count = count, .threads = threads, .paired = paired};
+    for (int i = 0; i < count; i++) {
+        const quant_format *f = quant_format_of(parts[i].type);
+        int64_t panels = (parts[i].rows + QUANT_PANEL - 1) / QUANT_PANEL;
+        m->parts[i] = (part){.format = f, .rows = parts[i].rows, .first = m->rows, .panels = panels, .panel = m->panels, .panel_bytes = quant_panel_bytes(f, cols)};
+        m->rows += parts[i].rows;
+        m->panels += panels;
+        m->bytes += (size_t)panels * m->parts[i].panel_bytes;
+    }
+    m->memory = nigh_alloc(ctx, m->bytes);
+    if (!m->memory) {
+        nigh_free(ctx, m);
+        return NIGH_MEMORY;
+    }
+    char *at = m->memory;
+    for (int i = 0; i < count; i++) {
+        m->parts[i].memory = at;
+        at += (size_t)m->parts[i].panels * m->parts[i].panel_bytes;
+    }
+    repacking job = {.m = m, .parts = parts};
+    team_run(threads, repack, &job);
+    *out = m;
+    return NIGH_OK;
+}
+
+void quant_matrix_free(quant_matrix *m)
+{
+    if (!m) return;
+    nigh_free(m->ctx, m->memory);
+    nigh_free(m->ctx, m);
+}
+
+int64_t quant_matrix_rows(const quant_matrix *m) { return m->rows; }
+int64_t quant_matrix_cols(const quant_matrix *m) { return m->cols; }
+size_t quant_matrix_bytes(const quant_matrix *m) { return m->bytes; }
+
+void quant_matrix_row(const quant_matrix *m, int64_t row, float *out)
+{
+    const part *p = m->parts;
+    while (row >= p->first + p->rows) p++;
+    const quant_format *f = p->format;
+    int64_t within = row - p->first;
+    int lane = (int)(within % QUANT_PANEL);
+    const char *panel = p->memory + (size_t)(within / QUANT_PANEL) * p->panel_bytes;
+    if (f->codes == QUANT_FLOATS) {
+        for (int64_t k = 0; k < m->cols; k++) {
+            uint16_t h;
+            const char *at = panel + (k * QUANT_PANEL + lane) * f->bytes;
+            if (f->bytes == 4)
+                memcpy(out + k, at, 4);
+            else
+                memcpy(&h, at, 2), out[k] = f->type == NIGH_BLOCK_F16 ? quant_half(h) : quant_brain(h);
+        }
+        return;
+    }
+    for (int64_t b = 0; b < m->cols / QUANT_BLOCK; b++) {
+        quant_raw raw;
+        quant_raw_get(f, panel, lane, b, &raw);
+        for (int i = 0; i < QUANT_BLOCK; i++) {
+            int h = f->fine ? i / 16 : 0;
+            float d = quant_half(raw.d) * (float)raw.scale[h], w = d * (float)quant_value(f, raw.code[i]);
+            out[b * QUANT_BLOCK + i] = f->low ? w + quant_half(raw.m) * (float)raw.low[h] : w;
+        }
+    }
+}
+
+/* ---- products ----------------------------------------------------------------------------------------- */
+
+/* Takes a share of what is left, so that the first takes are long streams and the last ones small: no member waits for another's. */
+static int64_t take(team_share *share, int members, int64_t count, int64_t *number)
+{
+    int64_t next = __atomic_load_n(&share->next, __ATOMIC_RELAXED);
+    do {
+        if (next >= count) return -1;
+        *number = (count - next) / (2 * members);
+        if (*number < 1) *number = 1;
+    } while (!__atomic_compare_exchange_n(&share->next, &next, next + *number, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return next;
+}
+
+/* Panels first .. first + number - 1 of one part, whose first row is row `to` of y. */
+static quant_task task_of(const quant_matrix *m, const part *p, int64_t first, int64_t number, int64_t to, const quant_rows *x, int64_t T, float *y, int64_t ldy)
+{
+    int64_t row = first * QUANT_PANEL, lanes = number * QUANT_PANEL;
+    return (quant_task){.format = p->format, .panels = p->memory + (size_t)first * p->panel_bytes, .panel_bytes = p->panel_bytes, .cols = m->cols,
+                        .lanes = lanes < p->rows - row ? lanes : p->rows - row, .T = T, .x = x, .y = y + to + row, .ldy = ldy};
+}
+
+void quant_run(const quant_matrix *m, const quant_rows *x, int64_t T, bool add, float *y, int64_t ldy, team_share *share)
+{
+    const quant_kernels *kernels = quant_kernels_now();
+    for (int64_t panel, number; (panel = take(share, m->threads, m->panels, &number)) >= 0;)
+        while (number > 0) {
+            const part *p = part_of(m, panel);
+            int64_t first = panel - p->panel, here = p->panels - first < number ? p->panels - first : number;
+            quant_task task = task_of(m, p, first, here, p->first, x, T, y, ldy);
+            task.end = add ? QUANT_ADD : QUANT_STORE;
+            kernels->products(&task);
+            panel += here;
+            number -= here;
+        }
+}
+
+void quant_run_gated(const quant_matrix *m, const quant_rows *x, int64_t T, quant_gate gate, float *y, int64_t ldy, team_share *share)
+{
+    const quant_kernels *kernels = quant_kernels_now();
+    for (int64_t panel, number; (panel = take(share, m->threads, m->parts[0].panels, &number)) >= 0;)
+        for (int i = 0; i < 2; i++) {
+            quant_task task = task_of(m, m->parts + i, panel, number, 0, x, T, y, ldy);
+            task.end = i ? QUANT_GATE : QUANT_STORE;
+            task.gate = gate;
+            kernels->products(&task);
+        }
+}
+
+/* Whole panels of some rows of x, of which the rows asked for are picked. */
+void quant_run_rows(const quant_matrix *m, const quant_rows *x, int64_t T, const int32_t *rows, int64_t count, float *y, int64_t ldy, team_share *share)
+{
+    enum { AT_ONCE = 16 };
+    const quant_kernels *kernels = quant_kernels_now();
+    for (int64_t first, number; (first = take(share, m->threads, count, &number)) >= 0;)
+        for (int64_t t = 0; t < T; t += AT_ONCE) {
+            float sums[AT_ONCE * QUANT_PANEL];
+            const part *p = m->parts;
+            int64_t held = -1, some = T - t < AT_ONCE ? T - t : AT_ONCE;
+            for (int64_t j = first; j < first + number; j++) {
+                if (held < 0 || rows[j] < p->first || rows[j] >= p->first + p->rows || (rows[j] - p->first) / QUANT_PANEL != held) {
+                    for (p = m->parts; rows[j] >= p->first + p->rows;) p++;
+                    held = (rows[j] - p->first) / QUANT_PANEL;
+                    quant_task task = task_of(m, p, held, 1, -held * QUANT_PANEL, x, some, sums, QUANT_PANEL);
+                    task.row = t;
+                    kernels->products(&task);
+                }
+                for (int64_t i = 0; i < some; i++) y[(t + i) * ldy + j] = sums[i * QUANT_PANEL + (rows[j] - p->first) % QUANT_PANEL];
+            }
+        }
+}
