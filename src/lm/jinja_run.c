@@ -69,7 +69,7 @@ static void run_for(jinja *j, const jinja_node *node)
     }
     jinja_loop *loop = jinja_take(j, sizeof *loop);
     if (!loop) return;
-    *loop = (jinja_loop){.items = items, .depth = ++j->loops};
+    *loop = (jinja_loop){.items = items, .depth = 1};
     for (; loop->index < items.count && jinja_step(j); loop->index++) {
         /* macros keep scopes, so each round has one of its own in the arena */
         jinja_scope *scope = jinja_take(j, sizeof *scope);
@@ -84,7 +84,6 @@ static void run_for(jinja *j, const jinja_node *node)
         j->leave = 0;
         if (leave == 1) break;
     }
-    j->loops--;
 }
 
 /* ---- macros ---- */
@@ -114,6 +113,14 @@ jinja_value jinja_call_macro(jinja *j, jinja_macro *macro, const jinja_value *ar
         jinja_fail(j, NIGH_UNSUPPORTED, "macros call each other more than %d deep", JINJA_DEPTH);
         return jinja_undefined(NULL);
     }
+    int plain = 0;
+    for (int i = 0; i < count; i++) {
+        bool known = !names || !names[i] || !strcmp(names[i], "caller");
+        for (int k = 0; k < node->children && !known; k++) known = !strcmp(names[i], node->child[k]->text);
+        if (!known) jinja_fail(j, NIGH_INVALID, "macro '%.60s' has no parameter '%.60s'", node->text ? node->text : "caller", names[i]);
+        plain += !names || !names[i];
+    }
+    if (plain > node->children) jinja_fail(j, NIGH_INVALID, "macro '%.60s' takes %d arguments, %d are given", node->text ? node->text : "caller", node->children, plain);
     scope->outer = macro->scope;
     int line = j->line;
     j->scope = scope;

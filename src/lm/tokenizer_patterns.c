@@ -108,6 +108,7 @@ nigh_status tokenizer_set_pre(nigh_tokenizer *t, const char *name)
     t->ignore_merges = rows[i].traits & WHOLE;
     t->add_begin = rows[i].traits & BEGIN;
     t->clean_spaces = rows[i].traits & CLEAN;
+    if (!(t->pre = nigh_strdup(t->ctx, name))) return NIGH_MEMORY;
     t->split.steps = rows[i].steps;
     memcpy(t->split.step, rows[i].step, sizeof rows[i].step);
     nigh_status status = NIGH_OK;

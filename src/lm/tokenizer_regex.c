@@ -34,7 +34,31 @@ static void read_set(struct regex *r, const char *set)
     }
 }
 
-nigh_status regex_new(nigh_context *ctx, const char *pattern, const char *set, bool collapsed, struct regex **regex)
+/* \s and \S as Unicode has them: PCRE2 counts U+180E among blanks, which it no longer is. */
+static char *plain_blanks(nigh_context *ctx, const char *pattern)
+{
+    static const char blanks[] = "\\p{Z}\\x{9}-\\x{D}\\x{85}";
+    nigh_buffer out = {.ctx = ctx};
+    nigh_status status = NIGH_OK;
+    bool inside = false;
+    for (const char *p = pattern; *p && !status; p++) {
+        if (*p == '\\' && p[1] && (p[1] == 's' || (p[1] == 'S' && !inside))) {
+            status = nigh_buffer_print(&out, inside ? "%s%s" : p[1] == 's' ? "[%s%s]" : "[^%s%s]", blanks, "");
+            p++;
+        } else if (*p == '\\' && p[1]) {
+            status = nigh_buffer_add(&out, p++, 2);
+        } else {
+            inside = inside ? *p != ']' : *p == '[';
+            status = nigh_buffer_add(&out, p, 1);
+        }
+    }
+    if (!status && !out.data) status = nigh_buffer_add(&out, "", 0);
+    if (!status) return out.data;
+    nigh_buffer_free(&out);
+    return NULL;
+}
+
+static nigh_status make_regex(nigh_context *ctx, const char *pattern, const char *set, bool collapsed, struct regex **regex)
 {
     struct regex *r = nigh_alloc_zero(ctx, 1, sizeof *r);
     if (!r) return NIGH_MEMORY;
@@ -55,6 +79,16 @@ nigh_status regex_new(nigh_context *ctx, const char *pattern, const char *set, b
     pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
     *regex = r;
     return NIGH_OK;
+}
+
+nigh_status regex_new(nigh_context *ctx, const char *pattern, const char *set, bool collapsed, struct regex **regex)
+{
+    if (collapsed) return make_regex(ctx, pattern, set, collapsed, regex);
+    char *plain = plain_blanks(ctx, pattern);
+    if (!plain) return NIGH_MEMORY;
+    nigh_status status = make_regex(ctx, plain, set, collapsed, regex);
+    nigh_free(ctx, plain);
+    return status;
 }
 
 void regex_free(nigh_context *ctx, struct regex *regex)
@@ -146,6 +180,7 @@ nigh_status regex_next(const struct regex *r, split_room *room, const char *text
             while (!r->collapsed && search < length && (seen[search] & 0xC0) == 0x80) search++;
         } while (room->match_to == room->match_from && room->match_from < length && search <= length);
     }
+    room->matched = here >= room->match_from && room->match_to > here;
     room->at = here < room->match_from ? room->match_from : room->match_to;
     if (room->at == here) room->at = length;
     *end = at;

@@ -24,7 +24,8 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 static size_t contraction(const char *text, size_t at, size_t end, split_contractions which)
 {
     if (which == SPLIT_NO_CONTRACTIONS || text[at] != '\'' || at + 1 >= end) return 0;
-    bool any = which == SPLIT_ANY_CASE;
+    bool any = which != SPLIT_SMALL;
+    if (which == SPLIT_FOLDED && at + 2 < end && text[at + 1] == '\xC5' && text[at + 2] == '\xBF') return 3;
     char a = any ? lower(text[at + 1]) : text[at + 1];
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (at + 2 >= end) return 0;
@@ -99,6 +100,10 @@ static size_t piece_end(const split_step *step, const char *text, size_t at, siz
     case SPLIT_NUMBERS: {
         size_t stop = numbers(text, at, end, step->most);
         return stop > at ? stop : run_of(text, at, end, CHAR_ALL & ~CHAR_NUMBER);
+    }
+    case SPLIT_BLANKS: {
+        const char *next = end - at > 3 ? memmem(text + at + 1, end - at - 1, "\xE2\x96\x81", 3) : NULL;
+        return next ? (size_t)(next - text) : end;
     }
     case SPLIT_REGEX: break;
     }
