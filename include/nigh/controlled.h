@@ -30,6 +30,8 @@ typedef struct nigh_controlled_options {
     int64_t most_rejects; /* 0: no cap */
     nigh_weight_estimator estimator;
     double temperature; /* of the model's law; 0: 1 */
+    const int32_t *ends; /* [ends_count] tokens that end an answer beside the tokenizer's own, such as a line's end; they are not part of it */
+    int64_t ends_count;
     uint64_t seed;
 } nigh_controlled_options;
 

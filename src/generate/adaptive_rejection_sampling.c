@@ -83,14 +83,14 @@ static void take_out(urn *u, int32_t token)
     int32_t first = token / WEIGHTED_BLOCK * WEIGHTED_BLOCK, end = u->l->count - first < WEIGHTED_BLOCK ? u->l->count : first + WEIGHTED_BLOCK;
     double sum = 0;
     u->room->removed[token / 64] |= (uint64_t)1 << token % 64;
-    for (int32_t i = first; i < end; i++) sum += bit(u->room->removed, i) ? 0 : u->l->p[i];
+    for (int32_t i = first; i < end; i++) sum += bit(u->room->removed, i) ? 0 : weighted_mass(u->l, i);
     u->room->block[token / WEIGHTED_BLOCK] = sum;
 }
 
 /* A token of what is left, `mass` > 0 in all. Rounding may end the walk too late: then the last token with mass is taken. */
 static int32_t draw_one(urn *u, double mass)
 {
-    const double *block = u->room->block, *p = u->l->p;
+    const double *block = u->room->block;
     double at = nigh_rng_f64(u->rng) * mass;
     int64_t blocks = weighted_blocks(u->l->count), in = 0;
     for (int64_t b = 0; b < blocks; b++) {
@@ -101,16 +101,20 @@ static int32_t draw_one(urn *u, double mass)
     }
     int32_t first = (int32_t)(in * WEIGHTED_BLOCK), end = u->l->count - first < WEIGHTED_BLOCK ? u->l->count : first + WEIGHTED_BLOCK, found = first;
     for (int32_t i = first; i < end; i++) {
-        if (p[i] <= 0 || bit(u->room->removed, i)) continue;
+        double p = weighted_mass(u->l, i);
+        if (p <= 0 || bit(u->room->removed, i)) continue;
         found = i;
-        if (at < p[i]) break;
-        at -= p[i];
+        if (at < p) break;
+        at -= p;
     }
     return found;
 }
 
-static nigh_status ask(urn *u, int32_t token, bool *passes)
+static int32_t id_of(const urn *u, int32_t i) { return u->l->id ? u->l->id[i] : i; }
+
+static nigh_status ask(urn *u, int32_t i, bool *passes)
 {
+    int32_t token = id_of(u, i);
     int answer = u->ok(u->user, token);
     u->calls++;
     if (answer != 0 && answer != 1) return nigh_fail(u->ctx, NIGH_INVALID, "the rule answers %d for token %d; 0 and 1 are allowed", answer, token);
@@ -132,10 +136,10 @@ static nigh_status recursive(urn *u, nigh_weighted_token *out)
         double before = mass;
         take_out(u, token);
         mass = left(u);
-        *out = (nigh_weighted_token){.token = token, .log_weight = -INFINITY};
+        *out = (nigh_weighted_token){.token = id_of(u, token), .log_weight = -INFINITY};
         if (passes) {
             if (mass > 0) status = ask(u, draw_one(u, mass), &next);
-            out->log_weight = log(next ? before : u->l->p[token]) - log(total);
+            out->log_weight = log(next ? before : weighted_mass(u->l, token)) - log(total);
             return status;
         }
         if (!(mass > 0) || ++u->rejects == u->most_rejects) return NIGH_OK;
@@ -154,7 +158,7 @@ static nigh_status geometric(urn *u, int64_t accepts, nigh_weighted_token *out)
         nigh_status status = passes ? NIGH_OK : ask(u, token, &passes);
         if (status) return status;
         draws++;
-        if (!accepted) out->token = token;
+        if (!accepted) out->token = id_of(u, token);
         if (passes) {
             u->room->accepted[token / 64] |= (uint64_t)1 << token % 64;
             if (++accepted < accepts) continue;

@@ -127,7 +127,9 @@ static int allowed(void *user, int32_t token)
 static void must_end(work *w, const weighted_law *l, nigh_weighted_token *out)
 {
     int answer = allowed(w, w->source->end);
-    double p = l->p[w->source->end] / l->total;
+    double p = 0;
+    for (int32_t i = 0; i < l->count; i++)
+        if ((l->id ? l->id[i] : i) == w->source->end) p += weighted_mass(l, i) / l->total;
     *out = (nigh_weighted_token){.token = w->source->end, .log_weight = answer == 1 && p > 0 ? log(p) : -INFINITY, .calls = 1};
     w->run->unfinished += !(out->log_weight > -INFINITY);
 }
@@ -152,7 +154,7 @@ static nigh_status extend(work *w, int slot, int64_t step)
     if (failed) return failed;
     if (status) return status;
     w->run->calls += out.calls;
-    if (out.log_weight == -INFINITY || !w->options->weightless) p->log_weight += out.log_weight + log(fmin(1, l->total));
+    p->log_weight += out.log_weight + l->log_kept;
     if (p->log_weight == -INFINITY) return NIGH_OK;
     w->run->drawn++;
     p->finished = out.token == source->end;

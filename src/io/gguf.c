@@ -327,17 +327,21 @@ static nigh_status read_file(nigh_gguf *file)
     return status ? status : take_tensors(&c, tensors);
 }
 
-/* Takes over a mapping, also on failure. */
-static nigh_status begin(nigh_context *ctx, const void *bytes, size_t size, size_t mapped, const char *name, nigh_gguf **out)
+static nigh_status begin(nigh_context *ctx, const char *path, nigh_gguf **out)
 {
     nigh_gguf *file = nigh_alloc_zero(ctx, 1, sizeof *file);
-    if (!file) {
-        if (mapped) munmap((void *)(uintptr_t)bytes, mapped);
-        return NIGH_MEMORY;
-    }
-    *file = (nigh_gguf){.ctx = ctx, .bytes = bytes, .size = size, .mapped = mapped};
+    if (!file) return NIGH_MEMORY;
+    file->ctx = ctx;
     nigh_status status = nigh_arena_new(ctx, &file->arena);
-    if (!status && !(file->path = nigh_arena_strdup(file->arena, name))) status = NIGH_MEMORY;
+    if (!status && !(file->path = nigh_arena_strdup(file->arena, path))) status = NIGH_MEMORY;
+    if (status) nigh_gguf_close(file);
+    else *out = file;
+    return status;
+}
+
+/* The file, or nothing when it could not be read. */
+static nigh_status end(nigh_gguf *file, nigh_status status, nigh_gguf **out)
+{
     if (!status) status = read_file(file);
     if (status) nigh_gguf_close(file);
     else *out = file;
@@ -346,34 +350,87 @@ static nigh_status begin(nigh_context *ctx, const void *bytes, size_t size, size
 
 nigh_status nigh_gguf_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_gguf **out)
 {
-    return begin(ctx, bytes, size, 0, name, out);
+    nigh_gguf *file = NULL;
+    nigh_status status = begin(ctx, name, &file);
+    if (status) return status;
+    file->bytes = bytes;
+    file->size = size;
+    return end(file, NIGH_OK, out);
+}
+
+nigh_status gguf_map(nigh_gguf *file, const char *path, const unsigned char **bytes, size_t *size)
+{
+    nigh_context *ctx = file->ctx;
+    struct stat about;
+    gguf_mapping *m = nigh_arena_alloc(file->arena, sizeof *m);
+    if (!m) return NIGH_MEMORY;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return nigh_file_fail(ctx, "open", path, errno);
+    nigh_status status = NIGH_OK;
+    void *at = MAP_FAILED;
+    if (fstat(fd, &about) < 0) status = nigh_file_fail(ctx, "read", path, errno);
+    else if (!S_ISREG(about.st_mode)) status = nigh_fail(ctx, NIGH_IO, "cannot map '%s': it is no regular file", path);
+    else if (about.st_size == 0) status = nigh_fail(ctx, NIGH_FORMAT, "'%s' is empty", path);
+    else if ((at = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) status = nigh_file_fail(ctx, "map", path, errno);
+    close(fd);
+    if (status) return status;
+    *m = (gguf_mapping){file->mappings, at, (size_t)about.st_size};
+    file->mappings = m;
+    *bytes = m->bytes;
+    *size = m->size;
+    return NIGH_OK;
 }
 
 nigh_status nigh_gguf_open(nigh_context *ctx, const char *path, nigh_gguf **out)
 {
-    struct stat about;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return nigh_file_fail(ctx, "open", path, errno);
-    nigh_status status = NIGH_OK;
-    void *bytes = NULL;
-    if (fstat(fd, &about) < 0) status = nigh_file_fail(ctx, "read", path, errno);
-    else if (!S_ISREG(about.st_mode)) status = nigh_fail(ctx, NIGH_IO, "cannot map '%s': it is no regular file", path);
-    else if (about.st_size == 0) status = nigh_fail(ctx, NIGH_FORMAT, "'%s' is no GGUF file: it is empty", path);
-    else {
-        bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes == MAP_FAILED) status = nigh_file_fail(ctx, "map", path, errno);
+    nigh_gguf *file = NULL;
+    nigh_status status = begin(ctx, path, &file);
+    return status ? status : end(file, gguf_map(file, path, &file->bytes, &file->size), out);
+}
+
+nigh_status gguf_from_keys(nigh_context *ctx, nigh_gguf_writer *keys, const char *path, nigh_gguf **out)
+{
+    nigh_buffer bytes = {.ctx = ctx};
+    nigh_gguf *file = NULL;
+    nigh_status status = nigh_gguf_format(keys, &bytes);
+    if (!status) status = nigh_gguf_parse(ctx, bytes.data, bytes.size, path, &file);
+    if (status) {
+        nigh_buffer_free(&bytes);
+        return status;
     }
-    close(fd);
-    return status ? status : begin(ctx, bytes, (size_t)about.st_size, (size_t)about.st_size, path, out);
+    file->owned = bytes.data;
+    *out = file;
+    return NIGH_OK;
+}
+
+nigh_status gguf_add(nigh_gguf *file, const nigh_gguf_tensor *tensor)
+{
+    int64_t n = file->tensor_index.count;
+    if (gguf_index_find(&file->tensor_index, tensor->name) >= 0)
+        return nigh_fail(file->ctx, NIGH_FORMAT, "'%s': tensor '%s' is there twice", file->path, NIGH_IO_EXCERPT(tensor->name));
+    if (n >= file->tensor_room) {
+        int64_t room = 2 * n + 64;
+        nigh_gguf_tensor *more = nigh_arena_alloc(file->arena, (size_t)room * sizeof *more);
+        if (!more) return NIGH_MEMORY;
+        if (n) memcpy(more, file->tensors, (size_t)n * sizeof *more);
+        file->tensors = more;
+        file->tensor_room = room;
+    }
+    nigh_gguf_tensor t = *tensor;
+    t.name = nigh_arena_strdup(file->arena, tensor->name);
+    if (!t.name) return NIGH_MEMORY;
+    file->tensors[n] = t;
+    return gguf_index_add(&file->tensor_index, t.name);
 }
 
 void nigh_gguf_close(nigh_gguf *file)
 {
     if (!file) return;
-    if (file->mapped) munmap((void *)(uintptr_t)file->bytes, file->mapped);
+    for (const gguf_mapping *m = file->mappings; m; m = m->next) munmap(m->bytes, m->size);
     gguf_index_free(&file->key_index);
     gguf_index_free(&file->tensor_index);
     nigh_arena_free(file->arena);
+    nigh_free(file->ctx, file->owned);
     nigh_free(file->ctx, file);
 }
 
@@ -390,8 +447,10 @@ const nigh_gguf_tensor *nigh_gguf_find(const nigh_gguf *file, const char *name)
 void nigh_gguf_release(const nigh_gguf *file, const nigh_gguf_tensor *tensor)
 {
     long page = sysconf(_SC_PAGESIZE);
-    if (!file->mapped || page <= 0) return;
-    uintptr_t begin_at = (uintptr_t)tensor->data, end = begin_at + tensor->bytes, mask = (uintptr_t)page - 1;
-    begin_at = (begin_at + mask) & ~mask, end &= ~mask;
-    if (end > begin_at) madvise((void *)begin_at, end - begin_at, MADV_DONTNEED);
+    const gguf_mapping *m = file->mappings;
+    uintptr_t first = (uintptr_t)tensor->data, last = first + tensor->bytes, mask = (uintptr_t)page - 1;
+    while (m && !(first >= (uintptr_t)m->bytes && last <= (uintptr_t)m->bytes + m->size)) m = m->next;
+    if (!m || page <= 0) return; /* memory that is no file's would be lost */
+    first = (first + mask) & ~mask, last &= ~mask;
+    if (last > first) madvise((void *)first, last - first, MADV_DONTNEED);
 }

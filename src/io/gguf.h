@@ -33,16 +33,31 @@ typedef struct gguf_key {
     const void *wide;     /* what nigh_gguf_integers and its like made of a list; the terminated copy of a string */
 } gguf_key;
 
+typedef struct gguf_mapping {
+    struct gguf_mapping *next;
+    unsigned char *bytes;
+    size_t size;
+} gguf_mapping;
+
 struct nigh_gguf {
     nigh_context *ctx;
     nigh_arena *arena;
     char *path;
     const unsigned char *bytes;
-    size_t size, mapped; /* mapped: bytes to unmap, 0 for bytes of the caller's */
+    size_t size;
+    gguf_mapping *mappings; /* of this file and of others that tensors stand in */
+    void *owned;            /* bytes, when they are neither mapped nor the caller's */
     gguf_key *keys;
     nigh_gguf_tensor *tensors;
+    int64_t tensor_room;
     gguf_index key_index, tensor_index;
 };
+
+/* What is made of other files: begins with the keys put into a writer (without tensors); then files are mapped, tensors that stand in them, or in the arena,
+ * are added. name is copied. gguf_map gives the bytes of the file, which must be a regular one and not empty. */
+nigh_status gguf_from_keys(nigh_context *ctx, nigh_gguf_writer *keys, const char *path, nigh_gguf **file);
+nigh_status gguf_map(nigh_gguf *file, const char *path, const unsigned char **bytes, size_t *size);
+nigh_status gguf_add(nigh_gguf *file, const nigh_gguf_tensor *tensor);
 
 /* Whether the value is a whole number (booleans are not), and which, widened; *large: it is beyond int64 and *value is INT64_MAX. */
 bool gguf_whole(gguf_type type, const unsigned char *at, int64_t *value, bool *large);

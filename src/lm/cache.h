@@ -17,7 +17,7 @@
 #include "core/team.h"
 #include "nigh/lm.h"
 
-enum { CACHE_PAGE = 64, CACHE_CHUNK = 512 };
+enum { CACHE_PAGE = 64, CACHE_CHUNK = 512, CACHE_PASS = 4096 /* most rows of a pass */ };
 
 /* What a cache must know of a model; filled by the caller of cache_make (nigh_cache_new in src/lm/pass.c does it from the model). */
 typedef struct cache_shape {

@@ -195,10 +195,9 @@ static void turn_and_store(member *m, int layer, int64_t t, int64_t g)
     const nigh_lm_info *i = &lm->info;
     const model_turn *turn = lm->layer[layer].turn;
     int64_t d = i->head_size, group = i->heads / i->kv_heads;
-    float *row = w->qkv + t * qkv_size(i), *q = row + g * group * d, *k = row + (i->heads + g) * d, *raw = NULL;
+    float *row = w->qkv + t * qkv_size(i), *q = row + g * group * d, *k = row + (i->heads + g) * d;
     if (w->streams) {
-        raw = w->raw + (t * i->kv_heads + g) * d;
-        memcpy(raw, k, (size_t)d * sizeof *raw);
+        memcpy(w->raw + (t * i->kv_heads + g) * d, k, (size_t)d * sizeof *k);
         float *far = w->far + t * qkv_size(i) + g * group * d, *c = turn_of(w, t, turn, true);
         memcpy(far, q, (size_t)(group * d) * sizeof *far);
         rotary_turn(lm, turn, c, c + turn->count, group, far);
@@ -208,7 +207,8 @@ static void turn_and_store(member *m, int layer, int64_t t, int64_t g)
         rotary_turn(lm, turn, c, c + turn->count, group, q);
         rotary_turn(lm, turn, c, c + turn->count, 1, k);
     }
-    cache_store(w->cache->pages, layer, t, (int)g, (int)g + 1, k, k + i->kv_heads * d, raw);
+    const float *keys = row + i->heads * d;
+    cache_store(w->cache->pages, layer, t, (int)g, (int)g + 1, keys, keys + i->kv_heads * d, w->streams ? w->raw + t * i->kv_heads * d : NULL);
 }
 
 static void heads(member *m, int layer, bool finish, bool store)

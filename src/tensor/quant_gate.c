@@ -6,6 +6,7 @@
 /* exp of t in [-87, 88], 1.2 units in the last place: t = n log 2 + r, a polynomial of degree 6 in r. */
 static float expo(float t)
 {
+    if (t != t) return t;
     t = t < -87 ? -87 : t > 88 ? 88 : t;
     float n = rintf(t * 0x1.715476p+0f), r = fmaf(n, -0x1.62e4p-1f, t);
     r = fmaf(n, -0x1.7f7d1cp-20f, r);

@@ -94,15 +94,21 @@ static inline int64_t quant_blocks(int64_t cols) { return (cols + QUANT_BLOCK - 
 static inline int64_t quant_stride(int64_t cols) { return quant_blocks(cols) | 1; } /* odd: rows of a power of two would share the cache's sets */
 static inline quant_record *quant_row(const quant_rows *r, int64_t t) { return (quant_record *)r->memory + t * quant_stride(r->cols); }
 
+/* Scales of x once more: of 16 rows (row t: the group t / 16 belongs to), 16 numbers for each block. */
+static inline float *quant_scales(const quant_rows *r, int64_t t)
+{
+    return (float *)(void *)((quant_record *)r->memory + r->room * quant_stride(r->cols)) + t / QUANT_PANEL * quant_blocks(r->cols) * QUANT_PANEL;
+}
+
 /* What becomes of a sum s: y = s, y + s, or f(y) s. */
 typedef enum quant_end { QUANT_STORE, QUANT_ADD, QUANT_GATE } quant_end;
 
-/* Products of neighbouring panels: y[t ldy + i], i < lanes, for `lanes` rows of the first panel on. */
+/* Products of neighbouring panels with rows row .. row + T - 1 of x: y[t ldy + i], t < T, i < lanes, for `lanes` rows of the first panel on. */
 typedef struct quant_task {
     const quant_format *format;
     const char *panels;
     size_t panel_bytes;
-    int64_t cols, lanes, T;
+    int64_t cols, lanes, row, T;
     const quant_rows *x;
     float *y;
     int64_t ldy;
@@ -117,7 +123,8 @@ typedef struct quant_kernels {
     void (*products)(const quant_task *task);
     void (*fill)(const quant_rows *r, const float *x, quant_record *records); /* one row */
 } quant_kernels;
-extern const quant_kernels quant_scalar;
+extern const quant_kernels quant_scalar, quant_avx2, quant_vnni, quant_amx;
+bool quant_amx_allowed(void); /* asks the system for tiles */
 const quant_kernels *quant_kernels_at(int i); /* all that this CPU and NIGH_CPU allow, the plain ones first; NULL behind the last */
 const quant_kernels *quant_kernels_now(void);
 void quant_kernels_force(const quant_kernels *kernels); /* for tests: NULL ends it. Not while others compute. */

@@ -210,14 +210,12 @@ void quant_run_rows(const quant_matrix *m, const quant_rows *x, int64_t T, const
             float sums[AT_ONCE * QUANT_PANEL];
             const part *p = m->parts;
             int64_t held = -1, some = T - t < AT_ONCE ? T - t : AT_ONCE;
-            quant_rows part_of_x = *x;
-            part_of_x.memory = quant_row(x, t);
-            part_of_x.x = x->x + t * x->ldx;
             for (int64_t j = first; j < first + number; j++) {
                 if (held < 0 || rows[j] < p->first || rows[j] >= p->first + p->rows || (rows[j] - p->first) / QUANT_PANEL != held) {
                     for (p = m->parts; rows[j] >= p->first + p->rows;) p++;
                     held = (rows[j] - p->first) / QUANT_PANEL;
-                    quant_task task = task_of(m, p, held, 1, -held * QUANT_PANEL, &part_of_x, some, sums, QUANT_PANEL);
+                    quant_task task = task_of(m, p, held, 1, -held * QUANT_PANEL, x, some, sums, QUANT_PANEL);
+                    task.row = t;
                     kernels->products(&task);
                 }
                 for (int64_t i = 0; i < some; i++) y[(t + i) * ldy + j] = sums[i * QUANT_PANEL + (rows[j] - p->first) % QUANT_PANEL];

@@ -78,11 +78,11 @@ static void products(const quant_task *t)
             float acc[ROWS][QUANT_PANEL] = {{0}}, low[ROWS][QUANT_PANEL] = {{0}};
             unpacked u;
             if (f->codes == QUANT_FLOATS)
-                for (int64_t i = 0; i < rows; i++) add_floats(f, panel, t->cols, t->x->x + (r + i) * t->x->ldx, acc[i]);
+                for (int64_t i = 0; i < rows; i++) add_floats(f, panel, t->cols, t->x->x + (t->row + r + i) * t->x->ldx, acc[i]);
             else
                 for (int64_t b = 0; b < t->cols / QUANT_BLOCK; b++) {
                     unpack(f, panel, b, &u);
-                    for (int64_t i = 0; i < rows; i++) add_block(f, &u, quant_row(t->x, r + i) + b, acc[i], low[i]);
+                    for (int64_t i = 0; i < rows; i++) add_block(f, &u, quant_row(t->x, t->row + r + i) + b, acc[i], low[i]);
                 }
             for (int64_t i = 0; i < rows; i++)
                 for (int64_t lane = 0; lane < QUANT_PANEL && first + lane < t->lanes; lane++)
