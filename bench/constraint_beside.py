@@ -5,7 +5,8 @@
 
 Both take turns on the same random walks: at each step both give their mask, the masks are compared, and a token that both allow is chosen. nigh's masks are
 timed twice: as they come (states met before are looked up), and cold (a new constraint and a new cache for each walk). One thread. Regular expressions and
-JSON schemas with the same blanks must agree; every difference is counted and the first ones are shown. Exit 1: regular expressions differ.
+JSON schemas with the same blanks must agree; every difference is counted and the first ones are shown; where the grammar forces the next bytes (names of properties), llguidance allows only the tokens of
+one way to spell them, nigh all that spell a beginning of them. Exit 1: regular expressions differ.
 """
 import argparse
 import ctypes
@@ -136,6 +137,7 @@ def walk(nigh, masks, constraint, tokenizer, grammar, rng, out, most=60):
             if i in nigh.ends:
                 continue  # only one end token is told to llguidance
             out['differ'] += 1
+            out['missing'] += not a[i]
             if len(out['shown']) < 3:
                 out['shown'].append((text[-30:], nigh.tokens[i], 'nigh' if a[i] else 'llguidance'))
         open_ = numpy.flatnonzero(a & b)
@@ -188,8 +190,8 @@ def main():
         mine = compile_seconds(lambda: nigh.lib.nigh_constraint_free(nigh.compile(kind, what)), options.rounds)
         theirs = compile_seconds(lambda: llguidance.LLMatcher(tokenizer, grammar), options.rounds)
         print('%s\n  compile       nigh %.2f ms, llguidance %.2f ms' % (name, mine, theirs))
-        warm = {'mine': [], 'theirs': [], 'differ': 0, 'shown': []}
-        cold = {'mine': [], 'theirs': [], 'differ': 0, 'shown': []}
+        warm = {'mine': [], 'theirs': [], 'differ': 0, 'missing': 0, 'shown': []}
+        cold = {'mine': [], 'theirs': [], 'differ': 0, 'missing': 0, 'shown': []}
         constraint = nigh.compile(kind, what)
         masks = nigh.masks(constraint)
         for seed in range(options.walks):
@@ -204,7 +206,7 @@ def main():
         print('  mask          nigh        %s (%d masks)\n                nigh, cold  %s\n                llguidance  %s' %
               (figures(warm['mine']), len(warm['mine']), figures(cold['mine']), figures(cold['theirs'] + warm['theirs'])))
         differ = warm['differ'] + cold['differ']
-        print('  tokens that differ: %d%s' % (differ, ''.join('\n    after %r token %r: only %s allows it' % d for d in cold['shown'])))
+        print('  tokens that differ: %d, of which llguidance alone allows %d%s' % (differ, warm['missing'] + cold['missing'], ''.join('\n    after %r token %r: only %s allows it' % d for d in cold['shown'])))
         failed |= kind == 'regex' and differ > 0
     nigh.lib.nigh_masks_free(first)
     return 1 if failed else 0

@@ -24,7 +24,7 @@ typedef struct nigh_constraint nigh_constraint;
  * general categories, groups ( ), (?: ), (?<name> ), comments (?# ), (?i) (?s) (?-i) (?i: ), | * + ? {m,n} and their lazy forms (the same set), ^ \A and $ \z (the
  * first and the last place of the answer; elsewhere they match nothing).
  * NIGH_UNSUPPORTED, by name and offset: back-references, look-around, \b, atomic groups, possessive quantifiers, conditions, recursion, (?m), (?x), scripts.
- * NIGH_FORMAT: no regular expression. states: 0: up to 20,000 states are made at once, beyond that as they are met (then up to 1,000,000); else all at
+ * NIGH_FORMAT: no regular expression. states: 0: up to 5,000 states are made at once, beyond that as they are met (then up to 1,000,000); else all at
  * once, NIGH_RESOURCE when there are more. A step costs <= 5 ns a byte.
  */
 NIGH_API nigh_status nigh_constraint_regex(nigh_context *ctx, const char *pattern, int64_t states, nigh_constraint **c);

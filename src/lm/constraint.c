@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { AT_ONCE = 20000 }; /* states of a regular expression that are made before the first byte */
+enum { AT_ONCE = 5000 }; /* states of a regular expression that are made before the first byte */
 
 void constraint_fails(nigh_constraint *c, nigh_status status)
 {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { SMALL = 6 }; /* nodes below that are not worth the question whether all of them stay */
+
 typedef struct kept_mask {
     int64_t state;
     int32_t newer, older; /* -1: none */
@@ -21,11 +23,25 @@ struct nigh_masks {
     map place;           /* state -> place + 1, 0: gone */
     uint32_t *path;      /* [deepest + 1]: states on the way */
     char *spelled;       /* [deepest] */
+    uint32_t loop_state; /* NONE, or the state that loop is of: ASCII bytes that lead from it to itself */
+    ascii_set loop;
 };
 
 static void allow(uint64_t *bits, const vocabulary *v, int32_t node)
 {
     for (int32_t k = v->node[node].at; k < v->node[node + 1].at; k++) bits[v->order[k] >> 6] |= (uint64_t)1 << (v->order[k] & 63);
+}
+
+/* Does every byte below a node lead from a state back to it? So it is inside of strings; then all words below are allowed at once. */
+static bool stays(nigh_masks *m, uint32_t state, int32_t node)
+{
+    if (m->loop_state != state) {
+        m->loop_state = state, m->loop = (ascii_set){{0}};
+        for (int b = 0; b < 128; b++)
+            if (constraint_next(m->c, state, (uint8_t)b) == state) m->loop.word[b >> 6] |= (uint64_t)1 << (b & 63);
+    }
+    const ascii_set *below = &m->v->below[node];
+    return !(below->word[0] & ~m->loop.word[0]) && !(below->word[1] & ~m->loop.word[1]);
 }
 
 /* One look-up in the table for each node that is met; what a state does not allow is skipped with all that begins like it. */
@@ -38,6 +54,7 @@ static void walk_table(nigh_masks *m, uint32_t state, uint64_t *bits)
     uint32_t classes = t->classes, *path = m->path;
     const int32_t *order = m->v->order;
     path[0] = state;
+    m->loop_state = AUTOMATON_NONE;
     for (int32_t i = 0, n = m->v->nodes; i < n;) {
         uint32_t depth = node[i].depth, from = path[depth - 1];
         uint32_t next = table[(size_t)from * classes + t->class_of[node[i].byte]];
@@ -50,8 +67,13 @@ static void walk_table(nigh_masks *m, uint32_t state, uint64_t *bits)
             continue;
         }
         path[depth] = next;
-        for (int32_t k = node[i].at, end = node[i + 1].at; k < end; k++) bits[order[k] >> 6] |= (uint64_t)1 << (order[k] & 63);
-        i++;
+        int32_t after = i + 1;
+        if (next == from && node[i].past - i > SMALL && !node[i].high) {
+            if (stays(m, next, i)) after = node[i].past;
+            table = t->next;
+        }
+        for (int32_t k = node[i].at, end = node[after].at; k < end; k++) bits[order[k] >> 6] |= (uint64_t)1 << (order[k] & 63);
+        i = after;
     }
 }
 
