@@ -62,6 +62,9 @@ class Nigh:
             if n.nigh_token_ends(self.tokenizer, i):
                 self.ends.append(i)
 
+        first = {}
+        self.twice = {k for i, t in enumerate(self.tokens) if t for k in ((i, first[t]) if first.setdefault(t, i) != i else ())}
+
     def check(self, status):
         if status:
             raise SystemExit('nigh: ' + self.lib.nigh_message(self.ctx).decode())
@@ -136,6 +139,8 @@ def walk(nigh, masks, constraint, tokenizer, grammar, rng, out, most=60):
         for i in range(nigh.count) if len(a) != len(b) else numpy.flatnonzero(a != b):
             if i in nigh.ends:
                 continue  # only one end token is told to llguidance
+            if i in nigh.twice:
+                continue  # of tokens with the same bytes it allows one
             out['differ'] += 1
             out['missing'] += not a[i]
             if len(out['shown']) < 3:

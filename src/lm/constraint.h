@@ -53,12 +53,15 @@ typedef struct word {
     bool ends;     /* allowed where a member is complete */
 } word;
 
+/* Of a node: a byte below is beyond ASCII; a word here or below is not UTF-8; the node ends inside of a character. */
+enum { BELOW_HIGH = 1, BELOW_ILL = 2, INSIDE = 4 };
+
 typedef struct word_node {
     int32_t past;    /* the first node that is not below */
     int32_t at;      /* words of node i are order[node[i].at .. node[i + 1].at) */
     uint16_t depth;  /* of the byte: 1 for first bytes */
     uint8_t byte;
-    uint8_t high;    /* something below is beyond ASCII */
+    uint8_t flags;
 } word_node;
 
 typedef struct ascii_set {

@@ -71,15 +71,28 @@ static nigh_status copy_words(vocabulary *v, const word *words, int32_t count)
     return NIGH_OK;
 }
 
-/* The bytes below each node: from the last node to the first, each takes in its children. */
+static bool is_utf8(const char *bytes, size_t size)
+{
+    uint32_t code;
+    for (size_t used; size; bytes += used, size -= used)
+        if (!(used = utf8_get(bytes, size, &code))) return false;
+    return true;
+}
+
+/* What is below each node: from the last node to the first, each takes in its children. */
 static void gather(vocabulary *v)
 {
     for (int32_t i = v->nodes; i-- > 0;) {
-        for (int32_t k = i + 1; k < v->node[i].past; k = v->node[k].past) {
+        word_node *node = &v->node[i];
+        for (int32_t k = node->at; k < v->node[i + 1].at; k++) {
+            int32_t id = v->order[k];
+            if (!is_utf8(v->text + v->text_at[id], (size_t)(v->text_at[id + 1] - v->text_at[id]))) node->flags |= BELOW_ILL;
+        }
+        for (int32_t k = i + 1; k < node->past; k = v->node[k].past) {
             uint8_t byte = v->node[k].byte;
             v->below[i].word[0] |= v->below[k].word[0], v->below[i].word[1] |= v->below[k].word[1];
             if (byte < 128) v->below[i].word[byte >> 6] |= (uint64_t)1 << (byte & 63);
-            v->node[i].high |= byte >= 128 || v->node[k].high;
+            node->flags |= (uint8_t)((v->node[k].flags & (BELOW_HIGH | BELOW_ILL)) | (byte >= 128 ? BELOW_HIGH : 0) | ((byte & 0xc0) == 0x80 ? INSIDE : 0));
         }
     }
 }
