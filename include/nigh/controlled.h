@@ -47,7 +47,8 @@ typedef struct nigh_controlled {
     int count;
     nigh_particle *particles; /* sorted by text; equal texts stay apart */
     double log_z;             /* estimate of the log-probability that an answer obeys the rule */
-    int64_t calls, tokens, passes, unfinished;
+    int64_t calls, tokens, passes, unfinished; /* questions to the rule about a token, tokens drawn (ends too), passes of the model, particles cut off */
+    double seconds, rule_seconds;              /* all, with the prompt's pass; of them laws, draws and questions */
 } nigh_controlled;
 NIGH_API void nigh_controlled_free(nigh_controlled *result);
 
