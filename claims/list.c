@@ -12,6 +12,7 @@ extern const nigh_claim claim_latent_spectral_models;
 extern const nigh_claim claim_linf_regression_sketch;
 extern const nigh_claim claim_local_lipschitz;
 extern const nigh_claim claim_lipsdp_activations;
+extern const nigh_claim claim_lm_infinite;
 extern const nigh_claim claim_log_bessel;
 extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
@@ -33,6 +34,7 @@ const nigh_claim *const claims_all[] = {
     &claim_linf_regression_sketch,
     &claim_local_lipschitz,
     &claim_lipsdp_activations,
+    &claim_lm_infinite,
     &claim_log_bessel,
     &claim_lp_sensitivity_sampling,
     &claim_mgno,

@@ -4,6 +4,7 @@
 #include "core/json.h"
 #include "nigh/controlled.h"
 #include "nigh/generate.h"
+#include "nigh/recipe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -142,13 +143,31 @@ static nigh_status open_trie(work *w)
     return nigh_lookahead_load(w->lookahead, w->a->trie, nigh_tokenizer_vocabulary(nigh_lm_tokenizer(w->lm)));
 }
 
+/* "recipe:FILE": a small model of one's own, trained on that text when it is not in the store. */
+static nigh_status load(work *w)
+{
+    const char *text = strncmp(w->a->model, "recipe:", 7) ? NULL : w->a->model + 7;
+    if (!text) return nigh_lm_load(w->ctx, w->a->model, &w->lm);
+    nigh_recipe recipe = nigh_recipe_default();
+    char *data = NULL, *path = NULL;
+    double loss;
+    nigh_status status = nigh_file_read(w->ctx, text, MOST_TEXT, &data, &recipe.size);
+    recipe.text = data;
+    if (!status) status = nigh_recipe_stored(w->ctx, &recipe, NIGH_BLOCK_F32, &path, &loss);
+    cli_clear();
+    if (!status) status = nigh_lm_load(w->ctx, path, &w->lm);
+    nigh_free(w->ctx, path);
+    nigh_free(w->ctx, data);
+    return status;
+}
+
 static nigh_status open_all(work *w)
 {
     nigh_cache_options options = {.tokens = w->a->context};
     nigh_status status = read_kv(w, &options.type);
     if (!status) status = read_stops(w);
     if (!status) status = read_constraint(w);
-    if (!status) status = nigh_lm_load(w->ctx, w->a->model, &w->lm);
+    if (!status) status = load(w);
     if (!status) status = read_prompt(w);
     if (!status) status = nigh_cache_new(w->ctx, w->lm, &options, &w->cache);
     return status ? status : open_trie(w);

@@ -8,6 +8,11 @@ nigh_status generator_new(const generator_engine *engine, nigh_lookahead *lookah
     nigh_generator *g = nigh_alloc_zero(engine->ctx, 1, sizeof *g);
     if (!g) return NIGH_MEMORY;
     g->ctx = engine->ctx, g->engine = *engine, g->lookahead = lookahead;
+    g->costs = lookahead ? &lookahead->costs : &g->own_costs;
+    if (lookahead && lookahead->costs_of != engine->user) {
+        lookahead->costs = (plan_costs){.plain = 0};
+        lookahead->costs_of = engine->user;
+    }
     *generator = g;
     return NIGH_OK;
 }

@@ -71,7 +71,7 @@ struct nigh_generator {
     kept_sequence kept[GENERATOR_KEPT];
     int kept_count;
     uint64_t clock; /* of uses of kept sequences */
-    plan_costs costs;
+    plan_costs own_costs, *costs; /* of the cache; the store of drafts keeps them for the next generator */
     int64_t steps;
     nigh_lm_row *rows; /* [GENERATOR_ROWS + ...] of a pass */
     int64_t rows_room, logits_room;
@@ -79,6 +79,9 @@ struct nigh_generator {
     float *chances; /* of all drafts of a step, [room * LOOKAHEAD_MOST_WIDTH] */
     int chances_room;
 };
+
+/* The engine of a cache, which outlives it. */
+void generator_engine_of(nigh_cache *cache, generator_engine *engine);
 
 /* The engine's memory is the caller's. */
 nigh_status generator_new(const generator_engine *engine, nigh_lookahead *lookahead, nigh_generator **generator);

@@ -13,23 +13,29 @@ static nigh_status stream_sequence(void *user, int sequence, int64_t sinks, int6
     return nigh_cache_stream(user, sequence, sinks, window, limit);
 }
 
-nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *lookahead, nigh_generator **generator)
+void generator_engine_of(nigh_cache *cache, generator_engine *out)
 {
     const nigh_lm *lm = nigh_cache_lm(cache);
     const nigh_lm_info *info = nigh_lm_about(lm);
-    generator_engine engine = {.user = cache,
-                               .ctx = cache->ctx,
-                               .tokenizer = nigh_lm_tokenizer(lm),
-                               .vocabulary = (int32_t)info->vocabulary,
-                               .limit = info->rotary ? 0 : info->context,
-                               .position_bytes = info->kv_bytes,
-                               .sequence = new_sequence,
-                               .fork = fork_sequence,
-                               .cut = cut_sequence,
-                               .drop = drop_sequence,
-                               .stream = stream_sequence,
-                               .run = run_pass,
-                               .accept = accept_rows};
+    *out = (generator_engine){.user = cache,
+                              .ctx = cache->ctx,
+                              .tokenizer = nigh_lm_tokenizer(lm),
+                              .vocabulary = (int32_t)info->vocabulary,
+                              .limit = info->rotary ? 0 : info->context,
+                              .position_bytes = info->kv_bytes,
+                              .sequence = new_sequence,
+                              .fork = fork_sequence,
+                              .cut = cut_sequence,
+                              .drop = drop_sequence,
+                              .stream = stream_sequence,
+                              .run = run_pass,
+                              .accept = accept_rows};
+}
+
+nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *lookahead, nigh_generator **generator)
+{
+    generator_engine engine;
+    generator_engine_of(cache, &engine);
     return generator_new(&engine, lookahead, generator);
 }
 

@@ -73,7 +73,7 @@ static void choose(nigh_generator *g, int64_t rows, int most)
             for (int i = 0; i < t->drafts.count; i++) g->chances[count++] = t->drafts.at[i].chance;
     }
     qsort(g->chances, (size_t)count, sizeof *g->chances, falling);
-    left = plan_choose(&g->costs, rows, g->chances, count < most ? count : most);
+    left = plan_choose(g->costs, rows, g->chances, count < most ? count : most);
     float least = left ? g->chances[left - 1] : 2;
     for (int id = 0; id < g->room; id++) {
         turn *t = g->turns[id];
@@ -174,6 +174,7 @@ static nigh_status learn(nigh_generator *g, turn *t, const int32_t *came, int co
     nigh_status status = NIGH_OK;
     if (!g->lookahead || t->request.drafts == NIGH_DRAFTS_OFF) return NIGH_OK;
     lookahead_observe(g->lookahead, &t->drafts, came, count);
+    if (g->lookahead->frozen) return NIGH_OK;
     for (int64_t n = before + 1; n <= t->history.count && !status; n++) status = trie_extend(&g->lookahead->store, t->history.id, n, TRIE_LASTING);
     return status;
 }
@@ -250,7 +251,7 @@ nigh_status generator_pass(nigh_generator *g)
     double began = nigh_clock();
     status = run(g, &pass);
     if (status) return status;
-    if (!reads) plan_note(&g->costs, pass.count, nigh_clock() - began, !pass.drafts);
+    if (!reads) plan_note(g->costs, pass.count, nigh_clock() - began, !pass.drafts);
     for (int id = 0; id < g->room; id++) {
         turn *t = g->turns[id];
         if (!t || !t->rows) continue;

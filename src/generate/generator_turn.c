@@ -81,7 +81,7 @@ void turn_free(nigh_generator *g, turn *t)
 
 nigh_status turn_learn(nigh_generator *g, turn *t)
 {
-    if (!g->lookahead || t->learnt || t->request.drafts == NIGH_DRAFTS_OFF) return NIGH_OK;
+    if (!g->lookahead || g->lookahead->frozen || t->learnt || t->request.drafts == NIGH_DRAFTS_OFF) return NIGH_OK;
     t->learnt = true;
     return trie_learn(&g->lookahead->store, t->history.id, t->request.prompt_count, TRIE_PASSING);
 }

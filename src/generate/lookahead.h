@@ -13,18 +13,28 @@ enum {
     LOOKAHEAD_WIDTH = 32,      /* most drafts of a text when the options leave it open */
     LOOKAHEAD_MOST_WIDTH = 64,
     LOOKAHEAD_CONTEXT = 8,     /* longest context that is looked up */
-    LOOKAHEAD_CELLS = LOOKAHEAD_CONTEXT * 4 * 2 * 3
+    LOOKAHEAD_CELLS = LOOKAHEAD_CONTEXT * 4 * 2 * 3,
+    PLAN_SIZES = 16
 };
 
 typedef struct lookahead_cell {
     float offered, accepted;
 } lookahead_cell;
 
+/* Seconds of passes by their rows, learnt from the passes that are made anyway. Zero-initialise. */
+typedef struct plan_costs {
+    double rows[PLAN_SIZES], seconds[PLAN_SIZES], weight[PLAN_SIZES];
+    int64_t plain, passes; /* passes without drafts; all */
+} plan_costs;
+
 struct nigh_lookahead {
     nigh_context *ctx;
     nigh_lookahead_options options; /* no zeros but width's */
     trie store;
     lookahead_cell cell[LOOKAHEAD_CELLS];
+    plan_costs costs; /* of passes of `costs_of` */
+    const void *costs_of;
+    bool frozen; /* generators teach it nothing */
 };
 
 typedef struct lookahead_draft {
@@ -59,14 +69,6 @@ nigh_status lookahead_parse(nigh_lookahead *l, const void *bytes, size_t size, c
 nigh_status lookahead_format(const nigh_lookahead *l, nigh_buffer *out);
 
 /* ---- how many drafts pay --------------------------------------------------------------------------------------- */
-
-enum { PLAN_SIZES = 16 };
-
-/* Seconds of passes by their rows, learnt from the passes that are made anyway. Zero-initialise. */
-typedef struct plan_costs {
-    double rows[PLAN_SIZES], seconds[PLAN_SIZES], weight[PLAN_SIZES];
-    int64_t plain, passes; /* passes without drafts; all */
-} plan_costs;
 
 void plan_note(plan_costs *c, int64_t rows, double seconds, bool plain);
 double plan_cost(const plan_costs *c, double rows); /* seconds in some unit; what was never measured follows what was, 7% a row at first */
