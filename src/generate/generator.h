@@ -45,6 +45,7 @@ typedef struct turn {
     int64_t state; /* of the constraint */
     bool learnt;   /* its prompt passes through the store */
     int idle;      /* steps since drafts last paid */
+    trie_cursor cursor;
     double began;
     turn_text text;
     nigh_answer answer;
