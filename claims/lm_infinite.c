@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const saboteurs[] = {"everything-seen", "broken-mask", "no-limit", "reindexed", "whole-texts", NULL};
+static const char *const saboteurs[] = {"everything-seen", "broken-mask", "no-limit", "reindexed", NULL};
 
 /* ---- 1 and 3: losses --------------------------------------------------------------------------------------------- */
 
@@ -23,21 +23,13 @@ typedef struct losses {
     double infinite_few, seconds_infinite, seconds_truncated;
 } losses;
 
-/* The fake average: over all of a text. */
-static nigh_status whole_loss(claim_run *run, const subject *s, nigh_long_method method, int64_t length, double *nats)
-{
-    subject whole = *s;
-    whole.tail = length - 1;
-    return subject_loss(run, claim_sabotaged(run, "whole-texts") ? &whole : s, method, length, nats);
-}
-
 static nigh_status measure(claim_run *run, const subject *s, losses *l)
 {
     int64_t trained = nigh_lm_about(s->lm)->context;
     nigh_long_method method = claim_sabotaged(run, "everything-seen") ? NIGH_LONG_FULL : NIGH_LONG_INFINITE;
     nigh_status status = subject_loss(run, s, NIGH_LONG_FULL, trained, &l->in_length);
     for (int i = 0; i < 2 && !status; i++) {
-        status = whole_loss(run, s, NIGH_LONG_FULL, trained << (2 + i), &l->full[i]);
+        status = subject_loss(run, s, NIGH_LONG_FULL, trained << (2 + i), &l->full[i]);
         if (!status) status = subject_loss(run, s, method, trained << (2 + i), &l->infinite[i]);
     }
     subject few = *s;
@@ -121,7 +113,7 @@ static nigh_status identity_bars(claim_run *run, const subject *s)
 /* ---- 4: why ------------------------------------------------------------------------------------------------------ */
 
 typedef struct causes {
-    double score[2], entropy[2]; /* in and beyond the trained length, of the layer where the second is largest beside the first */
+    double entropy[2]; /* in and beyond the trained length, of the layer where it grows most */
 } causes;
 
 static nigh_status look(claim_run *run, const subject *s, bool everything, causes *c)
@@ -141,10 +133,8 @@ static nigh_status look(claim_run *run, const subject *s, bool everything, cause
     for (int layer = 0; layer < nigh_lm_about(s->lm)->layers && !status; layer++) {
         nigh_lambda_bucket_row in, out;
         nigh_lambda_bucket(view, layer, 0, &in);
-        nigh_lambda_bucket(view, layer, 3, &out); /* 4 to 8 times the trained length */
-        if (!everything) out = in;
-        if (c->score[1] * in.largest <= c->score[0] * out.largest) c->score[0] = in.largest, c->score[1] = out.largest;
-        if (c->entropy[1] - c->entropy[0] <= out.entropy - in.entropy) c->entropy[0] = in.entropy, c->entropy[1] = out.entropy;
+        nigh_lambda_bucket(view, layer, everything ? 3 : 1, &out); /* 4 to 8 times the trained length; a full window and the first tokens */
+        if (!layer || c->entropy[1] - c->entropy[0] < out.entropy - in.entropy) c->entropy[0] = in.entropy, c->entropy[1] = out.entropy;
         if (everything)
             claim_note(run, "layer %d: largest score %.1f in length, %.1f at 4 to 8 times; entropy of attention %.2f and %.2f nats", layer, in.largest, out.largest, in.entropy,
                        out.entropy);
@@ -159,10 +149,10 @@ static nigh_status cause_bars(claim_run *run, const subject *s)
 {
     causes all, masked;
     nigh_status status = look(run, s, true, &all);
-    if (!status) status = look(run, s, claim_sabotaged(run, "everything-seen"), &masked);
+    if (!status) status = claim_sabotaged(run, "everything-seen") ? (masked = all, NIGH_OK) : look(run, s, false, &masked);
     if (status) return status;
     claim_bar(run, "everything seen: entropy of attention at 4 to 8 times the trained length over that in length, nats", all.entropy[1] - all.entropy[0], CLAIM_AT_LEAST, 1, NULL);
-    claim_bar(run, "with the mask", masked.entropy[1] - masked.entropy[0], CLAIM_AT_MOST, 0.1, NULL);
+    claim_bar(run, "with the mask", masked.entropy[1] - masked.entropy[0], CLAIM_AT_MOST, 0.5, NULL);
     return NIGH_OK;
 }
 
