@@ -36,7 +36,7 @@ static nigh_status new_store(claim_run *run, nigh_draft_mode mode, int width, bo
 }
 
 /* Asks with a store of its own, `times` times the same; totals of the first and of the last. */
-static nigh_status ask_with(claim_run *run, const speaker *s, const prompts *p, asking how, nigh_draft_mode mode, int width, bool random, int times,
+static nigh_status ask_with(claim_run *run, speaker *s, const prompts *p, asking how, nigh_draft_mode mode, int width, bool random, int times,
                             const nigh_token_list *expected, totals *first, totals *last)
 {
     totals t;
@@ -68,7 +68,7 @@ static void free_answers(nigh_token_list *answers, int count)
 
 /* ---- 1, 2 and 4 ---------------------------------------------------------------------------------------------------- */
 
-static nigh_status copy_bars(claim_run *run, const speaker *s, const prompts *p, nigh_token_list *answers)
+static nigh_status copy_bars(claim_run *run, speaker *s, const prompts *p, nigh_token_list *answers)
 {
     totals plain, tree, warm, one, one_warm, parallel, random, batch;
     asking how = {.drafts = NIGH_DRAFTS_OFF, .most = MOST, .together = 8};
@@ -98,7 +98,7 @@ static nigh_status copy_bars(claim_run *run, const speaker *s, const prompts *p,
     return NIGH_OK;
 }
 
-static nigh_status free_bars(claim_run *run, const speaker *s, int count)
+static nigh_status free_bars(claim_run *run, speaker *s, int count)
 {
     prompts p;
     totals plain, tree;
@@ -119,7 +119,7 @@ static nigh_status free_bars(claim_run *run, const speaker *s, int count)
     return status;
 }
 
-static nigh_status quality_bars(claim_run *run, const speaker *s, int count)
+static nigh_status quality_bars(claim_run *run, speaker *s, int count)
 {
     prompts p;
     nigh_token_list *answers = nigh_alloc_zero(run->ctx, (size_t)count, sizeof *answers);
@@ -183,13 +183,13 @@ static nigh_status trie_bars(claim_run *run)
 /* ---- 5: time ---------------------------------------------------------------------------------------------------------- */
 
 /* Seconds of plain decoding over those with drafts where they pay; prompt by prompt in turn. Twice with the same store: first[0], warm[1]. */
-static nigh_status race(claim_run *run, const speaker *s, const prompts *p, double temperature, double ratio[2], double tokens_a_pass[2])
+static nigh_status race(claim_run *run, speaker *s, const prompts *p, double temperature, double ratio[2], double tokens_a_pass[2])
 {
     totals plain, with, sum[2];
     asking off = {.drafts = NIGH_DRAFTS_OFF, .most = MOST, .temperature = temperature, .together = 1}, use = off;
     nigh_status status = nigh_lookahead_new(run->ctx, NULL, &use.lookahead);
-    if (status) return status;
-    use.drafts = NIGH_DRAFTS_AUTO;
+    if (!status) status = lookahead_generator(run, s, use.lookahead, &use.g);
+    use.drafts = NIGH_DRAFTS_AUTO, off.g = use.g;
     for (int time = 0; time < 2 && !status; time++) {
         memset(sum, 0, sizeof sum);
         for (int i = 0; i < p->count && !status; i++) {
@@ -200,11 +200,12 @@ static nigh_status race(claim_run *run, const speaker *s, const prompts *p, doub
         }
         ratio[time] = sum[0].seconds / sum[1].seconds, tokens_a_pass[time] = edl(&sum[1]);
     }
+    nigh_generator_free(use.g);
     nigh_lookahead_free(use.lookahead);
     return status;
 }
 
-static nigh_status time_bars(claim_run *run, const speaker *s, int count)
+static nigh_status time_bars(claim_run *run, speaker *s, int count)
 {
     prompts copy, free_text = {.count = 0};
     double ratio[2] = {0, 0}, free_ratio[2] = {0, 0}, tokens[2] = {0, 0}, free_tokens[2] = {0, 0}, cost[6];
@@ -225,6 +226,34 @@ static nigh_status time_bars(claim_run *run, const speaker *s, int count)
     return status;
 }
 
+/* Many answers of a model, eight at once without drafts and one by one with a tree of them. */
+static nigh_status same_bar(claim_run *run, speaker *s, int count)
+{
+    enum { GROUP = 8 };
+    prompts p;
+    totals plain, tree;
+    int same = 0;
+    asking use = {.drafts = NIGH_DRAFTS_ON, .most = MOST, .together = 1}, off = {.drafts = NIGH_DRAFTS_OFF, .most = MOST, .together = GROUP};
+    nigh_status status = lookahead_prompts(run, s, PROMPTS_COPY, count, claim_seed(run) + 2, &p);
+    if (!status) status = new_store(run, NIGH_DRAFT_TREE, WIDTH, false, s, &use.lookahead);
+    if (!status) status = lookahead_generator(run, s, use.lookahead, &use.g);
+    off.g = use.g;
+    for (int i = 0; i < count && !status; i += GROUP) {
+        nigh_token_list answers[GROUP] = {{.ctx = NULL}};
+        prompts group = {p.ctx, count - i < GROUP ? count - i : GROUP, p.at + i};
+        status = claim_progress(run, "the same answers", i, count);
+        if (!status) status = lookahead_ask(run, s, &group, &off, answers, NULL, &plain);
+        if (!status) status = lookahead_ask(run, s, &group, &use, NULL, answers, &tree);
+        if (!status) same += tree.same;
+        free_answers(answers, GROUP);
+    }
+    if (!status) bar(run, s, "the same answers to 200 prompts", (double)same / count, CLAIM_AT_LEAST, 1);
+    nigh_generator_free(use.g);
+    nigh_lookahead_free(use.lookahead);
+    lookahead_prompts_free(&p);
+    return status;
+}
+
 static nigh_status real_bars(claim_run *run)
 {
     static const char *const file[] = {"SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"};
@@ -233,7 +262,8 @@ static nigh_status real_bars(claim_run *run)
         speaker s;
         status = lookahead_real(run, file[i], &s);
         if (status || !s.lm) continue;
-        status = quality_bars(run, &s, 200);
+        status = same_bar(run, &s, 200);
+        if (!status) status = quality_bars(run, &s, 24);
         if (!status) status = time_bars(run, &s, 24);
         lookahead_close(&s);
     }

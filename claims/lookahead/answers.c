@@ -6,10 +6,11 @@
 /* ---- drafts at the positions of their rows ------------------------------------------------------------------------ */
 
 /* Makes one chain of all drafts, so that each stands at the position of its row and sees the ones before it. */
-typedef struct shifted {
+typedef struct shifted shifted;
+struct shifted {
     generator_engine inner;
     nigh_lm_row row[GENERATOR_ROWS + LOOKAHEAD_MOST_WIDTH];
-} shifted;
+};
 
 static nigh_status shifted_run(void *user, const nigh_lm_pass *pass)
 {
@@ -80,26 +81,27 @@ static nigh_status ask_some(claim_run *run, nigh_generator *g, const prompts *p,
     return status;
 }
 
-nigh_status lookahead_ask(claim_run *run, const speaker *s, const prompts *p, const asking *how, nigh_token_list *answers, const nigh_token_list *expected, totals *out)
+nigh_status lookahead_generator(claim_run *run, speaker *s, nigh_lookahead *l, nigh_generator **g)
 {
     generator_engine engine;
-    nigh_generator *g;
-    shifted *wrong = NULL;
     generator_engine_of(s->cache, &engine);
-    *out = (totals){.answers = 0};
     if (claim_sabotaged(run, "index-positions")) {
-        wrong = nigh_alloc(run->ctx, sizeof *wrong);
-        if (!wrong) return NIGH_MEMORY;
-        shift(wrong, &engine);
+        if (!s->shifted && !(s->shifted = nigh_alloc(run->ctx, sizeof *s->shifted))) return NIGH_MEMORY;
+        shift(s->shifted, &engine);
     }
-    nigh_status status = generator_new(&engine, how->lookahead, &g);
-    if (status) g = NULL;
+    return generator_new(&engine, l, g);
+}
+
+nigh_status lookahead_ask(claim_run *run, speaker *s, const prompts *p, const asking *how, nigh_token_list *answers, const nigh_token_list *expected, totals *out)
+{
+    nigh_generator *g = how->g;
+    nigh_status status = g ? NIGH_OK : lookahead_generator(run, s, how->lookahead, &g);
+    *out = (totals){.answers = 0};
     for (int i = 0; i < p->count && !status; i += how->together) {
-        status = claim_progress(run, s->name, i, p->count);
+        if (p->count > 1) status = claim_progress(run, s->name, i, p->count);
         if (!status) status = ask_some(run, g, p, how, i, p->count - i < how->together ? p->count - i : how->together, answers, expected, out);
     }
-    nigh_generator_free(g);
-    nigh_free(run->ctx, wrong);
+    if (!how->g) nigh_generator_free(g);
     return status;
 }
 

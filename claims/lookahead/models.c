@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lm/pass.h"
 #include "lm/tasks.h"
 #include "nigh/recipe.h"
 
@@ -59,6 +60,7 @@ nigh_status lookahead_real(claim_run *run, const char *file, speaker *out)
 
 void lookahead_close(speaker *s)
 {
+    if (s->shifted) nigh_free(s->cache->ctx, s->shifted);
     nigh_cache_free(s->cache);
     nigh_lm_free(s->lm);
     *s = (speaker){.own = false};

@@ -12,6 +12,7 @@ typedef struct speaker {
     nigh_lm *lm;
     nigh_cache *cache;
     bool own; /* of bytes */
+    struct shifted *shifted; /* the engine that is wrong on purpose, or NULL */
 } speaker;
 
 /* A decoder of bytes trained on logs, records, songs and stories (from the store of recipes). */
@@ -39,6 +40,7 @@ typedef struct totals {
 } totals;
 
 typedef struct asking {
+    nigh_generator *g;         /* NULL: a new one for each call, with `lookahead`. One that stays does not read a prompt twice */
     nigh_lookahead *lookahead; /* or NULL */
     nigh_draft_use drafts;
     double temperature;
@@ -46,8 +48,11 @@ typedef struct asking {
     int together; /* requests at once */
 } asking;
 
+/* A generator over the speaker's cache; index-positions: drafts stand at the positions of their rows. */
+nigh_status lookahead_generator(claim_run *run, speaker *s, nigh_lookahead *l, nigh_generator **g);
+
 /* Answers to all prompts: kept in `answers` [count] (zeroed, freed by the caller) unless NULL, compared with `expected` unless NULL. */
-nigh_status lookahead_ask(claim_run *run, const speaker *s, const prompts *p, const asking *how, nigh_token_list *answers, const nigh_token_list *expected, totals *out);
+nigh_status lookahead_ask(claim_run *run, speaker *s, const prompts *p, const asking *how, nigh_token_list *answers, const nigh_token_list *expected, totals *out);
 
 /* Tokens a pass when the drafts are `width` tokens copied from behind the last place where the last 3, 2 or 1 tokens stood before (prompt lookup). */
 double lookahead_copied(const prompts *p, const nigh_token_list *answers, int width);
