@@ -45,7 +45,7 @@ static prompts read_prompts(nigh_context *ctx)
 
 static void answer(nigh_context *ctx, nigh_generator *g, const nigh_token_list *prompt, int64_t most, nigh_draft_use drafts, int time, int which)
 {
-    nigh_request r = {.prompt = prompt->id, .prompt_count = prompt->count, .most = most, .sampling = nigh_sampling_default(), .past_end = true, .drafts = drafts};
+    nigh_question r = {.prompt = prompt->id, .prompt_count = prompt->count, .most = most, .sampling = nigh_sampling_default(), .past_end = true, .drafts = drafts};
     int id, running = 1;
     if (nigh_generator_begin(g, &r, &id)) quit(ctx);
     while (running)

@@ -63,7 +63,7 @@ static nigh_status ask_some(claim_run *run, nigh_generator *g, const prompts *p,
     int id[64], running = 1, begun = 0;
     nigh_status status = NIGH_OK;
     for (; begun < count && !status; begun += !status) {
-        nigh_request r = {.prompt = p->at[first + begun].id, .prompt_count = p->at[first + begun].count, .most = how->most, .sampling = nigh_sampling_default()};
+        nigh_question r = {.prompt = p->at[first + begun].id, .prompt_count = p->at[first + begun].count, .most = how->most, .sampling = nigh_sampling_default()};
         r.sampling.temperature = how->temperature, r.sampling.seed = claim_seed(run);
         r.stream = (uint64_t)(first + begun), r.drafts = how->drafts, r.past_end = true;
         status = nigh_generator_begin(g, &r, &id[begun]);

@@ -50,7 +50,7 @@ static int64_t state_after(void *user, int64_t state, int32_t token) { return ni
 
 static void propose(nigh_generator *g, turn *t, int most)
 {
-    const nigh_request *r = &t->request;
+    const nigh_question *r = &t->request;
     lookahead_filter filter = {t->masks, t->state, state_after};
     int64_t deepest = r->most - t->answer.tokens.count - 1;
     if (g->engine.limit && g->engine.limit - t->history.count < deepest) deepest = g->engine.limit - t->history.count;
