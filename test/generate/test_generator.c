@@ -276,6 +276,61 @@ static void ends(void **state)
     end(&f);
 }
 
+/* ---- constraints ------------------------------------------------------------------------------------------------- */
+
+/* Masked drawing by hand. */
+static int64_t masked(const fixture *f, const nigh_question *r, nigh_constraint *c, int32_t *answer)
+{
+    static int32_t text[8192];
+    float logits[FAKE_VOCABULARY];
+    nigh_sampler *sampler;
+    nigh_masks *masks;
+    const uint64_t *allowed;
+    int64_t n = 0, state = nigh_constraint_start(c);
+    memcpy(text, r->prompt, (size_t)r->prompt_count * sizeof *text);
+    assert_ok(f->fake.ctx, nigh_sampler_new(f->fake.ctx, &r->sampling, FAKE_VOCABULARY, &sampler));
+    assert_ok(f->fake.ctx, nigh_masks_new(f->fake.ctx, c, f->fake.tokenizer, 0, &masks));
+    for (; n < r->most; n++) {
+        fake_logits(&f->fake, text, r->prompt_count + n, logits);
+        assert_ok(f->fake.ctx, nigh_masks_get(masks, state, &allowed));
+        assert_ok(f->fake.ctx, nigh_sampler_pick(sampler, logits, text, r->prompt_count + n, allowed, r->stream, &answer[n], NULL));
+        if (nigh_token_ends(f->fake.tokenizer, answer[n])) break;
+        text[r->prompt_count + n] = answer[n];
+        state = nigh_masks_step(masks, state, answer[n]);
+        assert_true(state >= 0);
+    }
+    nigh_masks_free(masks);
+    nigh_sampler_free(sampler);
+    return n;
+}
+
+static void constraints(void **state)
+{
+    static const char *const patterns[] = {"([a-d]{2}[0-9])*", "[a-p]{40,60}", "(abc|abd|ghi)+x", "[a-z]+"};
+    static int32_t prompt[700], answer[400];
+    (void)state;
+    fixture f;
+    begin(&f, true, NIGH_DRAFT_TREE);
+    for (int k = 0; k < 16; k++) {
+        nigh_constraint *c;
+        int id;
+        assert_ok(f.fake.ctx, nigh_constraint_regex(f.fake.ctx, patterns[k % 4], 0, &c));
+        nigh_question r = request_of(prompt, prompt_of(prompt, (uint64_t)k + 100), 70);
+        r.sampling = sampling_of(k / 4 % 3), r.constraint = c, r.stream = (uint64_t)k;
+        assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
+        run_all(&f);
+        const nigh_answer *a = nigh_generator_answer(f.g, id);
+        int64_t n = masked(&f, &r, c, answer);
+        assert_int_equal(a->tokens.count, n);
+        assert_memory_equal(a->tokens.id, answer, (size_t)n * sizeof *answer);
+        int64_t end_state = nigh_constraint_step(c, nigh_constraint_start(c), a->text.data, a->text.size);
+        assert_true(end_state >= 0 && (a->finish != NIGH_FINISH_END || nigh_constraint_complete(c, end_state)));
+        nigh_generator_end(f.g, id);
+        nigh_constraint_free(c);
+    }
+    end(&f);
+}
+
 /* ---- failures --------------------------------------------------------------------------------------------------- */
 
 /* Whatever fails, trying again gives the same answer. */
@@ -377,6 +432,7 @@ static void bad_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lossless), cmocka_unit_test(together),          cmocka_unit_test(shares_ended), cmocka_unit_test(stops),
-                                       cmocka_unit_test(ends),     cmocka_unit_test(fails_and_goes_on), cmocka_unit_test(full),         cmocka_unit_test(bad_requests)};
+                                       cmocka_unit_test(ends),     cmocka_unit_test(fails_and_goes_on), cmocka_unit_test(full),         cmocka_unit_test(bad_requests),
+                                       cmocka_unit_test(constraints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
