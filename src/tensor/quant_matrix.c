@@ -1,6 +1,8 @@
 /* Matrices of quantised weights in panels, and their products shared out to a team. Declared in tensor/quant.h. */
 #include "tensor/quant_layout.h"
 
+enum { FEW = 6, MANY_PANELS = 4 }; /* from so many rows of x on, kernels like so many panels at once */
+
 typedef struct part {
     const quant_format *format;
     int64_t rows, first, panels, panel; /* first row; number of panels; panels of the parts before */
@@ -153,15 +155,19 @@ void quant_matrix_row(const quant_matrix *m, int64_t row, float *out)
 
 /* ---- products ----------------------------------------------------------------------------------------- */
 
-/* Takes a share of what is left, so that the first takes are long streams and the last ones small: no member waits for another's. */
-static int64_t take(team_share *share, int members, int64_t count, int64_t *number)
+/*
+ * Takes a share of what is left, so that the first takes are long streams and the last ones small: no member waits for another's. `least` at once where
+ * that many are left.
+ */
+static int64_t take(team_share *share, int members, int64_t least, int64_t count, int64_t *number)
 {
-    int64_t next = __atomic_load_n(&share->next, __ATOMIC_RELAXED);
+    int64_t next = __atomic_load_n(&share->next, __ATOMIC_RELAXED), some;
     do {
         if (next >= count) return -1;
-        *number = (count - next) / (2 * members);
-        if (*number < 1) *number = 1;
-    } while (!__atomic_compare_exchange_n(&share->next, &next, next + *number, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+        some = members == 1 ? count - next : (count - next) / (2 * members) / least * least;
+        if (some < least) some = least < count - next ? least : count - next;
+    } while (!__atomic_compare_exchange_n(&share->next, &next, next + some, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *number = some;
     return next;
 }
 
@@ -176,7 +182,7 @@ static quant_task task_of(const quant_matrix *m, const part *p, int64_t first, i
 void quant_run(const quant_matrix *m, const quant_rows *x, int64_t T, bool add, float *y, int64_t ldy, team_share *share)
 {
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t panel, number; (panel = take(share, m->threads, m->panels, &number)) >= 0;)
+    for (int64_t panel, number; (panel = take(share, m->threads, T < FEW ? 1 : MANY_PANELS, m->panels, &number)) >= 0;)
         while (number > 0) {
             const part *p = part_of(m, panel);
             int64_t first = panel - p->panel, here = p->panels - first < number ? p->panels - first : number;
@@ -191,7 +197,7 @@ void quant_run(const quant_matrix *m, const quant_rows *x, int64_t T, bool add, 
 void quant_run_gated(const quant_matrix *m, const quant_rows *x, int64_t T, quant_gate gate, float *y, int64_t ldy, team_share *share)
 {
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t panel, number; (panel = take(share, m->threads, m->parts[0].panels, &number)) >= 0;)
+    for (int64_t panel, number; (panel = take(share, m->threads, T < FEW ? 1 : MANY_PANELS, m->parts[0].panels, &number)) >= 0;)
         for (int i = 0; i < 2; i++) {
             quant_task task = task_of(m, m->parts + i, panel, number, 0, x, T, y, ldy);
             task.end = i ? QUANT_GATE : QUANT_STORE;
@@ -205,7 +211,7 @@ void quant_run_rows(const quant_matrix *m, const quant_rows *x, int64_t T, const
 {
     enum { AT_ONCE = 16 };
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t first, number; (first = take(share, m->threads, count, &number)) >= 0;)
+    for (int64_t first, number; (first = take(share, m->threads, 1, count, &number)) >= 0;)
         for (int64_t t = 0; t < T; t += AT_ONCE) {
             float sums[AT_ONCE * QUANT_PANEL];
             const part *p = m->parts;
