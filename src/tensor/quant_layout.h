@@ -49,8 +49,12 @@ typedef struct quant_raw {
     int8_t scale[2], low[2];
 } quant_raw;
 void quant_raw_read(const quant_format *f, const void *row, int64_t b, quant_raw *raw);
+void quant_raw_scales(const quant_format *f, const uint8_t *super, int b, quant_raw *raw); /* of a block of 256: all but the codes */
 void quant_raw_put(const quant_format *f, char *panel, int lane, int64_t b, const quant_raw *raw);
 void quant_raw_get(const quant_format *f, const char *panel, int lane, int64_t b, quant_raw *raw);
+
+/* A row of a file's blocks into one lane of a panel that was zeros. */
+void quant_pack(const quant_format *f, const void *row, int64_t cols, int lane, char *panel);
 
 static inline int quant_value(const quant_format *f, uint8_t code)
 {

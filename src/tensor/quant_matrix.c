@@ -52,15 +52,7 @@ static void repack_panel(const part *p, const quant_part *source, int64_t cols, 
     char *to = p->memory + (size_t)panel * p->panel_bytes;
     const char *from = (const char *)source->blocks + (size_t)(panel * QUANT_PANEL) * quant_row_bytes(f, cols);
     memset(to, 0, p->panel_bytes);
-    for (int lane = 0; lane < QUANT_PANEL && panel * QUANT_PANEL + lane < p->rows; lane++, from += quant_row_bytes(f, cols))
-        if (f->codes == QUANT_FLOATS)
-            for (int64_t k = 0; k < cols; k++) memcpy(to + (k * QUANT_PANEL + lane) * f->bytes, from + k * f->bytes, (size_t)f->bytes);
-        else
-            for (int64_t b = 0; b < cols / QUANT_BLOCK; b++) {
-                quant_raw raw;
-                quant_raw_read(f, from, b, &raw);
-                quant_raw_put(f, to, lane, b, &raw);
-            }
+    for (int lane = 0; lane < QUANT_PANEL && panel * QUANT_PANEL + lane < p->rows; lane++) quant_pack(f, from + (size_t)lane * quant_row_bytes(f, cols), cols, lane, to);
 }
 
 static const part *part_of(const quant_matrix *m, int64_t panel)
