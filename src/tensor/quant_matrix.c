@@ -1,6 +1,10 @@
 /* Matrices of quantised weights in panels, and their products shared out to a team. Declared in tensor/quant.h. */
 #include "tensor/quant_layout.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 enum { FEW = 6, MANY_PANELS = 4 }; /* from so many rows of x on, kernels like so many panels at once */
 
 typedef struct part {
@@ -16,9 +20,54 @@ struct quant_matrix {
     size_t bytes;
     int count, threads;
     bool paired;
-    char *memory;
+    char *memory; /* NULL: a store's */
     part parts[];
 };
+
+struct quant_store {
+    nigh_context *ctx;
+    char *memory, *next, *end;
+};
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **out)
+{
+    const uintptr_t page = (uintptr_t)1 << 21;
+    quant_store *s = nigh_alloc_zero(ctx, 1, sizeof *s);
+    if (!s) return NIGH_MEMORY;
+    s->ctx = ctx;
+    s->memory = bytes > SIZE_MAX - page ? NULL : nigh_alloc(ctx, bytes + page);
+    if (!s->memory) {
+        nigh_free(ctx, s);
+        return nigh_fail(ctx, NIGH_MEMORY, "out of memory: %zu bytes for a store of weights", bytes);
+    }
+    s->next = (char *)(((uintptr_t)s->memory + page - 1) & ~(page - 1));
+    s->end = s->memory + bytes + page;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    (void)madvise(s->next, (size_t)(s->end - s->next) & ~(size_t)4095, MADV_HUGEPAGE); /* where it is refused, pages are small */
+#endif
+    *out = s;
+    return NIGH_OK;
+}
+
+void quant_store_free(quant_store *s)
+{
+    if (!s) return;
+    nigh_free(s->ctx, s->memory);
+    nigh_free(s->ctx, s);
+}
+
+size_t quant_matrix_room(const quant_part *parts, int count, int64_t cols)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++) {
+        const quant_format *f = quant_format_of(parts[i].type);
+        if (!f) return 0;
+        bytes += (size_t)((parts[i].rows + QUANT_PANEL - 1) / QUANT_PANEL) * quant_panel_bytes(f, cols);
+    }
+    return bytes;
+}
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
@@ -75,6 +124,11 @@ static void repack(void *user, team *t, int member)
 
 nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **out)
 {
+    return quant_matrix_new_in(ctx, NULL, parts, count, cols, paired, threads, out);
+}
+
+nigh_status quant_matrix_new_in(nigh_context *ctx, quant_store *store, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **out)
+{
     nigh_status status = check(ctx, parts, count, cols, paired, threads);
     if (status) return status;
     quant_matrix *m = nigh_alloc_zero(ctx, 1, sizeof *m + (size_t)count * sizeof *m->parts);
@@ -88,12 +142,16 @@ nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int cou
         m->panels += panels;
         m->bytes += (size_t)panels * m->parts[i].panel_bytes;
     }
-    m->memory = nigh_alloc(ctx, m->bytes);
-    if (!m->memory) {
+    bool stored = store && (size_t)(store->end - store->next) >= m->bytes;
+    char *at = stored ? store->next : nigh_alloc(ctx, m->bytes);
+    if (!at) {
         nigh_free(ctx, m);
         return NIGH_MEMORY;
     }
-    char *at = m->memory;
+    if (stored)
+        store->next += m->bytes;
+    else
+        m->memory = at;
     for (int i = 0; i < count; i++) {
         m->parts[i].memory = at;
         at += (size_t)m->parts[i].panels * m->parts[i].panel_bytes;

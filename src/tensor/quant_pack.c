@@ -117,7 +117,10 @@ void quant_pack(const quant_format *f, const void *row, int64_t cols, int lane, 
 {
     const uint8_t *p = row;
     if (f->codes == QUANT_FLOATS) {
-        for (int64_t k = 0; k < cols; k++) memcpy(panel + (k * QUANT_PANEL + lane) * f->bytes, p + k * f->bytes, (size_t)f->bytes);
+        if (f->bytes == 4)
+            for (int64_t k = 0; k < cols; k++) memcpy(panel + (k * QUANT_PANEL + lane) * 4, p + k * 4, 4);
+        else
+            for (int64_t k = 0; k < cols; k++) memcpy(panel + (k * QUANT_PANEL + lane) * 2, p + k * 2, 2);
         return;
     }
     if (f->group < 8) {
