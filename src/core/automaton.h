@@ -91,7 +91,7 @@ typedef enum pattern_kind {
     PATTERN_EMPTY,   /* the empty string */
     PATTERN_NOTHING, /* no string */
     PATTERN_BYTES, PATTERN_SET, PATTERN_CHAIN, PATTERN_EITHER, PATTERN_REPEAT, PATTERN_AUTOMATON, PATTERN_CALL,
-    PATTERN_LIST /* children in order, optional ones may be left out, `bytes` between those that are there; the last may repeat when `loop` */
+    PATTERN_LIST /* the second child and those after it in order, optional ones may be left out, the first child between those that are there; the last may repeat when `loop` */
 } pattern_kind;
 
 typedef struct pattern {
@@ -157,6 +157,7 @@ typedef struct net_class {
 } net_class;
 
 void net_free(net *n);
+nigh_status net_own(net *n, automaton *a); /* the net frees it; taken over (also on failure). Patterns may stand for it */
 nigh_status net_node_new(net *n, net_kind kind, uint32_t a, uint32_t b, uint32_t out, uint32_t *node);
 /* The nodes of a pattern, which goes on at `out`; *start is where it begins. NIGH_RESOURCE above `most` nodes. */
 nigh_status net_build(net *n, const pattern *p, uint32_t out, uint32_t *start);

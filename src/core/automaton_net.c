@@ -319,24 +319,33 @@ static nigh_status build_repeat(net *n, const pattern *p, uint32_t out, uint32_t
     return status;
 }
 
-/* Two rows of places: nothing came yet, and something did (then a separator stands in front of the next). */
+nigh_status net_own(net *n, automaton *a)
+{
+    uint32_t index = 0;
+    nigh_status status = class_new(n, &index);
+    if (status) return automaton_free(a), status;
+    n->class[index] = (net_class){.automaton = a, .own = a};
+    return NIGH_OK;
+}
+
+/* Two rows of places: nothing came yet, and something did (then the separator stands in front of the next). */
 static nigh_status build_list(net *n, const pattern *p, uint32_t out, uint32_t *start)
 {
     int64_t count = 0;
-    for (const pattern *c = p->first; c; c = c->next) count++;
+    const pattern *between = p->first;
+    for (const pattern *c = between->next; c; c = c->next) count++;
     const pattern **at = nigh_alloc(n->ctx, sizeof *at * (size_t)(count + 1));
     if (!at) return NIGH_MEMORY;
     count = 0;
-    for (const pattern *c = p->first; c; c = c->next) at[count++] = c;
+    for (const pattern *c = between->next; c; c = c->next) at[count++] = c;
     uint32_t none = out, some = out, body = 0, again = 0;
-    pattern between = {.kind = p->size ? PATTERN_BYTES : PATTERN_EMPTY, .bytes = p->bytes, .size = p->size};
     nigh_status status = NIGH_OK;
     for (int64_t i = count; !status && i-- > 0;) {
         uint32_t after = some;
         bool loop = p->loop && i == count - 1;
         if (loop) status = net_node_new(n, NET_EMPTY, AUTOMATON_NONE, 0, some, &after);
         if (!status) status = net_build(n, at[i], after, &again);
-        if (!status) status = net_build(n, &between, again, &again);
+        if (!status) status = net_build(n, between, again, &again);
         if (!status && loop) n->node[after].a = again;
         if (!status) status = net_build(n, at[i], after, &body);
         if (at[i]->optional) {
