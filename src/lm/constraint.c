@@ -56,7 +56,7 @@ static nigh_status regex_as_met(nigh_context *ctx, const char *text, size_t size
     nigh_arena *arena = NULL;
     pattern *whole = NULL;
     bool anchors = false;
-    grammar g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 22}, .rules = 1};
+    grammar g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 21}, .rules = 1};
     nigh_status status = nigh_arena_new(ctx, &arena);
     if (status) return status;
     status = regex_parse(arena, ctx, text, size, NULL, &whole, &anchors);
