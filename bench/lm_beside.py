@@ -5,7 +5,8 @@
 
 Time: decoding (128 tokens after a prompt of 16), a prompt of 512, passes of 1 to 64 new tokens behind 128 others with all their logits, start (from before loading to
 the first token, model file in the page cache), peak resident memory (of the peer without what Python held before); llama.cpp with flash attention off and on, its
-better one counts. Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
+better one counts. (GCC 12 drops the stores of llama.cpp's tile configuration, and its AMX kernels die by SIGILL: build it with -fno-tree-dse or clang, and name the
+folder of its libraries in LLAMA_CPP_LIB_PATH, or give --no-extra, which does without AMX and repacked weights.) Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
 
 --text FILE (its first 100 kB): perplexity by both over the same windows of 256 tokens (llama.cpp's tokenizer; every token but a window's first), and the mean
 Kullback-Leibler divergence of nigh's next-token distribution from llama.cpp's, in nats, f32 cache in neither.
@@ -31,7 +32,7 @@ SIZES = [1, 2, 4, 8, 16, 32, 64]
 class Peer:
     """One model and one context; `flash`: flash attention."""
 
-    def __init__(self, path, threads, flash, vocabulary_only=False):
+    def __init__(self, path, threads, flash, extra=True):
         import llama_cpp as L
         self.L = L
         self.quiet = L.llama_log_callback(lambda level, text, data: None)
@@ -40,13 +41,11 @@ class Peer:
         self.begun = time.perf_counter()
         L.llama_backend_init()
         model = L.llama_model_default_params()
-        model.vocab_only = vocabulary_only
+        model.use_extra_bufts = extra
         model.n_gpu_layers = 0
         self.model = L.llama_model_load_from_file(path.encode(), model)
         self.vocab = L.llama_model_get_vocab(self.model)
         self.tokens = L.llama_vocab_n_tokens(self.vocab)
-        if vocabulary_only:
-            return
         context = L.llama_context_default_params()
         context.n_ctx = 1024
         context.n_batch = context.n_ubatch = 512
@@ -108,8 +107,8 @@ def timed(call):
     return time.perf_counter() - begin
 
 
-def peer_run(path, threads, flash):
-    p = Peer(path, threads, flash)
+def peer_run(path, threads, flash, extra):
+    p = Peer(path, threads, flash, extra)
     loaded = time.perf_counter()
     p.run(some_tokens(0, SHORT), 0, 'last')
     token = int(np.argmax(p.logits(-1)))
@@ -160,7 +159,7 @@ def time_model(path, given):
         nigh['passes'] = more['passes']
         sides['nigh'].append(nigh)
         for flash in ('off', 'on'):
-            sides[flash].append(child([sys.executable, __file__, '--peer', path, '--threads', threads, '--flash', flash]))
+            sides[flash].append(child([sys.executable, __file__, '--peer', path, '--threads', threads, '--flash', flash] + ['--no-extra'] * given.no_extra))
     return sides, statistics.median(bandwidth)
 
 
@@ -216,7 +215,7 @@ def log_softmax(x):
 
 def compare_text(path, given):
     text = open(given.text, 'rb').read()[:TEXT]
-    peer = Peer(path, given.threads, False)
+    peer = Peer(path, given.threads, False, not given.no_extra)
     ids, begin = peer.tokenize(text), peer.begin()
     step = WINDOW - len(begin)
     windows = [begin + ids[i:i + step] for i in range(0, len(ids), step)]
@@ -264,12 +263,13 @@ def main():
     parser.add_argument('--text')
     parser.add_argument('--windows', type=int, default=0, help='of the text: at most so many; 0: all')
     parser.add_argument('--run', default='build/bench/lm_time')
+    parser.add_argument('--no-extra', action='store_true', help='of llama.cpp')
     parser.add_argument('--json')
     parser.add_argument('--peer', help=argparse.SUPPRESS)
     parser.add_argument('--flash', default='off', help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.peer:
-        return peer_run(given.peer, given.threads, given.flash == 'on')
+        return peer_run(given.peer, given.threads, given.flash == 'on', not given.no_extra)
     import llama_cpp
     print(f'llama-cpp-python {llama_cpp.__version__}: {llama_cpp.llama_print_system_info().decode().strip()}\n{given.threads} threads, {given.rounds} rounds')
     results = []
