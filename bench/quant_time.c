@@ -99,9 +99,11 @@ static nigh_status measure(nigh_context *ctx, const shape *s, int members, bool 
     if (!status) memset(blocks, 0x11, bytes);
     for (int64_t i = 0; i < 512 * COLS && !status; i++) x[i] = (float)(i % 77) - 30;
     quant_part part = {s->type, s->rows, blocks};
+    quant_store *store = NULL;
+    if (!status) status = quant_store_new(ctx, quant_matrix_room(&part, 1, s->cols) * (size_t)count, &store);
     double start = nigh_clock(), packed = 1e9;
     for (int c = 0; c < count && !status; c++, start = nigh_clock()) {
-        status = quant_matrix_new(ctx, &part, 1, s->cols, false, members, &copies[c]);
+        status = quant_matrix_new_in(ctx, store, &part, 1, s->cols, false, members, &copies[c]);
         packed = fmin(packed, nigh_clock() - start);
     }
     job j = {.copies = copies, .count = count, .from = x, .y = y, .rows = s->rows, .fill = 1};
@@ -122,6 +124,7 @@ static nigh_status measure(nigh_context *ctx, const shape *s, int members, bool 
                j.best / one, 100 * share, 1e6 * j.fill);
     }
     for (int c = 0; copies && c < count; c++) quant_matrix_free(copies[c]);
+    quant_store_free(store);
     nigh_free(ctx, copies), nigh_free(ctx, memory), nigh_free(ctx, x), nigh_free(ctx, y), nigh_free(ctx, blocks);
     return status;
 }

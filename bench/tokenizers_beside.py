@@ -239,6 +239,84 @@ def with_pre(path, pre, out):
     writer.close()
 
 
+# ---- tokenizer.json: small tokenizers trained here -------------------------------------------------------------------
+
+def corpus():
+    rng = random.Random(3)
+    return [generated(rng).decode('utf-8', 'replace') for _ in range(3000)]
+
+
+def small_tokenizers():
+    """(name, tokenizer of PyPI tokenizers)"""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    special = ['<unk>', '<s>', '</s>', '<|im_start|>', '<|im_end|>']
+    lines = corpus()
+
+    def byte_level(pre, size=3000, normalizer=None, ignore_merges=False, prefix=False):
+        t = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+        if normalizer:
+            t.normalizer = normalizer
+        t.pre_tokenizer = pre
+        t.decoder = decoders.ByteLevel()
+        t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+        t.add_tokens([AddedToken('[multimodal]', normalized=False), AddedToken('<table>', normalized=False, lstrip=True, rstrip=True)])
+        return t
+
+    llama3 = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+    o200k = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|" \
+            "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+    p, plain = pre_tokenizers, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    yield 'gpt-2', byte_level(p.ByteLevel(add_prefix_space=False))
+    yield 'gpt-2 with a blank in front', byte_level(p.ByteLevel(add_prefix_space=True))
+    yield 'smollm', byte_level(p.Sequence([p.Digits(individual_digits=True), p.ByteLevel(add_prefix_space=False)]))
+    yield 'llama 3', byte_level(p.Sequence([p.Split(Regex(llama3), 'isolated'), plain]), ignore_merges=True)
+    yield 'qwen 2', byte_level(p.Sequence([p.Split(Regex(llama3.replace('{1,3}', '')), 'isolated'), plain]), normalizer=normalizers.NFC())
+    yield 'o200k', byte_level(p.Sequence([p.Split(Regex(o200k), 'removed', invert=True), plain]))
+    yield 'merged', byte_level(p.Sequence([p.Split(Regex('[.,]'), 'merged_with_previous'), p.Split(' ', 'merged_with_next'), plain]), normalizer=normalizers.NFKC())
+    yield 'removed', byte_level(p.Sequence([p.WhitespaceSplit(), plain]), normalizer=normalizers.Sequence([normalizers.Lowercase(), normalizers.Strip()]))
+
+    def sentence(pre, normalizer, decoder, fallback=True, fuse=True):
+        t = Tokenizer(models.BPE(unk_token='<unk>', byte_fallback=fallback, fuse_unk=fuse))
+        if normalizer:
+            t.normalizer = normalizer
+        if pre:
+            t.pre_tokenizer = pre
+        t.decoder = decoder
+        extra = special + ([f'<0x{b:02X}>' for b in range(256)] if fallback else [])
+        t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=3000, special_tokens=extra, limit_alphabet=150, show_progress=False))
+        if fallback:  # bytes are tokens of the model, not names found in texts
+            data = json.loads(t.to_str())
+            data['added_tokens'] = [a for a in data['added_tokens'] if not a['content'].startswith('<0x')]
+            t = Tokenizer.from_str(json.dumps(data))
+        t.post_processor = processors.TemplateProcessing(single='<s> $A </s>', special_tokens=[('<s>', 1), ('</s>', 2)])
+        return t
+
+    d = decoders
+    llama2 = d.Sequence([d.Replace('▁', ' '), d.ByteFallback(), d.Fuse(), d.Strip(' ', 1, 0)])
+    yield 'llama 2', sentence(None, normalizers.Sequence([normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')]), llama2)
+    yield 'metaspace', sentence(p.Metaspace(), None, d.Metaspace(), fallback=False)
+    yield 'metaspace, first', sentence(p.Metaspace(prepend_scheme='first'), None, d.Sequence([d.ByteFallback(), d.Metaspace(prepend_scheme='first')]))
+    yield 'metaspace, no words', sentence(p.Metaspace(split=False), None, d.Metaspace(), fallback=False, fuse=False)
+    yield 'gemma', sentence(p.Split(' ', 'merged_with_previous'), normalizers.Replace(' ', '▁'), d.Sequence([d.Replace('▁', ' '), d.ByteFallback(), d.Fuse()]))
+
+
+def beside_tokenizers(tool, job_texts):
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for i, (name, t) in enumerate(small_tokenizers()):
+            path = os.path.join(folder, f'{i}.json')
+            t.save(path)
+            jobs = [(text, f) for k, text in enumerate(job_texts) for f in ((2,) if k % 4 else (2, 3))]
+            theirs = []
+            for text, flags in jobs:
+                ids = t.encode(text.decode(), add_special_tokens=bool(flags & 1)).ids
+                back = t.decode(ids, skip_special_tokens=True)
+                # what the reference program shows of broken characters is not bytes any more
+                theirs.append((ids, None if '\ufffd' in back else back.encode()))
+            wrong += compare('tokenizer.json, ' + name, ours(tool, path, jobs), theirs, jobs, 3)
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--models', default=os.environ.get('NIGH_MODELS', os.path.join(HERE, '..', 'build', 'models')))
@@ -247,6 +325,7 @@ def main():
     parser.add_argument('--nasty', type=int, default=1000)
     parser.add_argument('--pre', default='')
     parser.add_argument('--characters', action='store_true', help='every code point too')
+    parser.add_argument('--json', action='store_true', help='only tokenizer.json')
     parser.add_argument('--time', action='store_true')
     parser.add_argument('--text', help='file for --time')
     args = parser.parse_args()
@@ -259,6 +338,8 @@ def main():
     job_texts = texts(args.generated, args.nasty)
     if args.characters:
         job_texts += list(every_character())
+    if args.json:
+        return 1 if beside_tokenizers(args.tool, texts(args.generated, args.nasty, True)) else 0
     if args.pre:
         base = next(m for m in models if 'SmolLM' in m)
         for pre in PRES if args.pre == 'all' else args.pre.split(','):
@@ -272,6 +353,7 @@ def main():
     else:
         for path in models:
             wrong += beside_llama(args.tool, path, job_texts, os.path.basename(path))
+        wrong += beside_tokenizers(args.tool, texts(args.generated, args.nasty, True))
     return 1 if wrong else 0
 
 

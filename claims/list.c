@@ -14,6 +14,7 @@ extern const nigh_claim claim_local_lipschitz;
 extern const nigh_claim claim_lipsdp_activations;
 extern const nigh_claim claim_lm_infinite;
 extern const nigh_claim claim_log_bessel;
+extern const nigh_claim claim_lookahead;
 extern const nigh_claim claim_lp_sensitivity_sampling;
 extern const nigh_claim claim_mgno;
 extern const nigh_claim claim_nns_to_nos;
@@ -36,6 +37,7 @@ const nigh_claim *const claims_all[] = {
     &claim_lipsdp_activations,
     &claim_lm_infinite,
     &claim_log_bessel,
+    &claim_lookahead,
     &claim_lp_sensitivity_sampling,
     &claim_mgno,
     &claim_nns_to_nos,

@@ -170,7 +170,7 @@ static nigh_status memory_bars(claim_run *run, const subject *s)
     status = nigh_cache_sequence(cache, &sequence);
     if (!status && !claim_sabotaged(run, "everything-seen")) status = nigh_cache_stream(cache, sequence, s->settings.sinks, s->settings.window, s->settings.limit);
     for (int i = 0; i < 2; i++)
-        for (int64_t until = (run->quick ? 2048 : 8192) << (2 * i); read < until && !status; read += 256) {
+        for (int64_t until = (run->quick ? 1024 : 8192) << (2 * i); read < until && !status; read += 256) {
             status = nigh_lm_read(cache, sequence, s->tokens + read % (s->count - 256), 256, NULL);
             bytes[i] = nigh_cache_bytes(cache);
         }
@@ -182,6 +182,8 @@ static nigh_status memory_bars(claim_run *run, const subject *s)
 static nigh_status run_claim(claim_run *run)
 {
     subject s = {0};
+    int threads = nigh_context_threads(run->ctx);
+    if (run->quick) nigh_context_set_threads(run->ctx, 1); /* the network is too small for more */
     nigh_status status = subject_own(run, &s);
     if (!status) status = loss_bars(run, &s);
     if (!status) status = identity_bars(run, &s);
@@ -190,6 +192,7 @@ static nigh_status run_claim(claim_run *run)
     if (!status && !run->quick) status = speed_bars(run, &s);
     subject_free(run, &s);
     if (!status && !run->quick) status = real_bars(run);
+    nigh_context_set_threads(run->ctx, threads);
     return status;
 }
 

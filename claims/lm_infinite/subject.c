@@ -99,7 +99,7 @@ nigh_status subject_own(claim_run *run, subject *s)
     if (status) return status;
     s->settings = nigh_lm_infinite_default();
     status = nigh_lm_infinite_choose(ctx, nigh_lm_about(s->lm), &s->settings);
-    s->texts = run->quick ? 24 : 60, s->tail = recipe.context / 2, s->longest = 8 * recipe.context;
+    s->texts = run->quick ? 16 : 60, s->tail = recipe.context / 2, s->longest = 8 * recipe.context;
     return status;
 }
 

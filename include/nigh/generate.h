@@ -39,7 +39,7 @@ NIGH_API int64_t nigh_lookahead_nodes(const nigh_lookahead *l);
 
 typedef enum nigh_draft_use { NIGH_DRAFTS_AUTO, NIGH_DRAFTS_OFF, NIGH_DRAFTS_ON } nigh_draft_use;
 
-typedef struct nigh_request {
+typedef struct nigh_question {
     const int32_t *prompt; /* not empty */
     int64_t prompt_count;
     int64_t most;           /* tokens of the answer */
@@ -56,7 +56,7 @@ typedef struct nigh_request {
     /* A piece of text is ready (whole UTF-8 characters as far as the bytes allow; nothing of what may become a stop). False ends the answer. May be NULL. */
     bool (*piece)(void *user, const char *bytes, size_t size);
     void *user;
-} nigh_request;
+} nigh_question;
 
 typedef enum nigh_finish { NIGH_FINISH_NOT, NIGH_FINISH_END, NIGH_FINISH_STOP, NIGH_FINISH_LENGTH, NIGH_FINISH_CALLER, NIGH_FINISH_CONTEXT } nigh_finish;
 
@@ -81,13 +81,13 @@ typedef struct nigh_generator nigh_generator;
 NIGH_API nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *lookahead, nigh_generator **generator);
 NIGH_API void nigh_generator_free(nigh_generator *generator); /* ends its requests */
 /* Takes a request up (prompts that begin like a running or kept sequence share its pages); the answer is valid until nigh_generator_end. */
-NIGH_API nigh_status nigh_generator_begin(nigh_generator *g, const nigh_request *request, int *id);
+NIGH_API nigh_status nigh_generator_begin(nigh_generator *g, const nigh_question *request, int *id);
 NIGH_API nigh_status nigh_generator_step(nigh_generator *g, int *running); /* one pass for all; *running: answers not yet finished */
 NIGH_API const nigh_answer *nigh_generator_answer(const nigh_generator *g, int id);
 NIGH_API void nigh_generator_end(nigh_generator *g, int id); /* frees the answer and its sequence, cancels it when it runs */
 
 /* One request from begin to end. */
-NIGH_API nigh_status nigh_generate(nigh_cache *cache, nigh_lookahead *lookahead, const nigh_request *request, nigh_answer *answer);
+NIGH_API nigh_status nigh_generate(nigh_cache *cache, nigh_lookahead *lookahead, const nigh_question *request, nigh_answer *answer);
 
 #ifdef __cplusplus
 }

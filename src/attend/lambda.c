@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lm/rotary.h"
+#include "lm/rows.h"
 
 enum { ROWS = 64 }; /* of a pass of nigh_lambda_score */
 
@@ -326,14 +327,6 @@ nigh_status nigh_lambda_status(const nigh_lambda *v) { return v->status; }
 
 /* ---- scores ------------------------------------------------------------------------------------------------------ */
 
-static double log_probability(const float *logits, int64_t n, int32_t token)
-{
-    double most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, (double)logits[i]);
-    for (int64_t i = 0; i < n; i++) sum += exp((double)logits[i] - most);
-    return (double)logits[token] - most - log(sum);
-}
-
 nigh_status nigh_lambda_score(nigh_lambda *v, nigh_cache *cache, int sequence, const int32_t *tokens, int64_t count, double *log_p)
 {
     int64_t vocabulary = v->lm->info.vocabulary;
@@ -348,7 +341,7 @@ nigh_status nigh_lambda_score(nigh_lambda *v, nigh_cache *cache, int sequence, c
         status = nigh_lm_run(cache, &(nigh_lm_pass){.rows = rows, .count = n, .logits = logits, .hooks = &v->hooks});
         if (!status) status = v->status;
         for (int64_t t = 0; t < n && !status; t++)
-            if (i + t + 1 < count) log_p[i + t + 1] = log_probability(logits + t * vocabulary, vocabulary, tokens[i + t + 1]);
+            if (i + t + 1 < count) log_p[i + t + 1] = logits[t * vocabulary + tokens[i + t + 1]] - rows_log_sum(vocabulary, logits + t * vocabulary, NULL);
     }
     nigh_free(v->ctx, logits);
     return status;

@@ -4,7 +4,7 @@
  */
 #include "nigh/lm_infinite.h"
 
-#include <math.h>
+#include "lm/rows.h"
 
 enum { SINKS = 4, SINKS_MOST = 4096, WINDOW_MOST = 1 << 24, LIMIT_MOST = 1 << 30, CHUNK = 512 };
 
@@ -89,14 +89,6 @@ static nigh_status score_engine(ending *e, bool streams)
     return status ? status : nigh_lm_score(e->cache, e->sequence, e->tokens + before, e->tail, e->logits, e->log_p, NULL);
 }
 
-static double log_probability(const float *logits, int64_t n, int32_t token)
-{
-    double most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < n; i++) most = fmax(most, (double)logits[i]);
-    for (int64_t i = 0; i < n; i++) sum += exp((double)logits[i] - most);
-    return (double)logits[token] - most - log(sum);
-}
-
 static nigh_status score_truncated(ending *e)
 {
     nigh_status status = NIGH_OK;
@@ -105,7 +97,7 @@ static nigh_status score_truncated(ending *e)
         int64_t n = i < e->settings->window ? i : e->settings->window;
         status = nigh_cache_cut(e->cache, e->sequence, 0);
         if (!status) status = nigh_lm_read(e->cache, e->sequence, e->tokens + i - n, n, e->logits);
-        if (!status) e->log_p[i - (e->count - e->tail)] = log_probability(e->logits, vocabulary, e->tokens[i]);
+        if (!status) e->log_p[i - (e->count - e->tail)] = e->logits[e->tokens[i]] - rows_log_sum(vocabulary, e->logits, NULL);
     }
     return status;
 }

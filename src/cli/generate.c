@@ -251,7 +251,7 @@ static void say_receipt(const work *w, const nigh_answer *answer)
 static nigh_status answer_one(work *w)
 {
     const arguments *a = w->a;
-    nigh_request request = {.prompt = w->prompt.id, .prompt_count = w->prompt.count, .most = a->most, .sampling = sampling_of(w), .stop = w->stop, .stops = w->stops,
+    nigh_question request = {.prompt = w->prompt.id, .prompt_count = w->prompt.count, .most = a->most, .sampling = sampling_of(w), .stop = w->stop, .stops = w->stops,
                             .past_end = a->past_end, .constraint = w->constraint, .window = a->window, .sinks = a->sinks, .limit = a->limit ? a->limit : a->window,
                             .log_p = cli_json, .top = (int)a->top, .piece = cli_json ? NULL : show, .user = w};
     nigh_answer answer = {0};

@@ -111,6 +111,12 @@ const cli_command cli_commands[] = {
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",
      cli_release},
+    {"tokenize", "MODEL [TEXT...|-] [options]", "texts to a language model's tokens and back",
+     "MODEL is a GGUF file, a tokenizer.json or the directory it lies in, or the word bytes. Each TEXT gives one line of numbers; without TEXT, or with -, standard\n"
+     "input is read. --json gives the pieces too.\n\n"
+     "  nigh tokenize model.gguf \"Hello world\"\n"
+     "  nigh tokenize model.gguf --decode 19556 905\n"
+     "  nigh tokenize model.gguf --chat --answer \"system:Be brief.\" \"user:What is 2+2?\"", cli_tokenize},
 #ifdef NIGH_HAVE_CLAIMS
     {"claims", "[--quick] [--sabotage] [SLUG...]", "run the papers' claims beside their baselines", "", cli_claims},
 #endif

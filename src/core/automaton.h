@@ -176,6 +176,8 @@ typedef struct regex_options {
 } regex_options;
 /* The syntax of nigh_constraint_regex. most 0: 1,000,000 states. */
 nigh_status automaton_regex(nigh_context *ctx, const char *text, size_t size, const regex_options *options, int64_t most, automaton **out);
+/* The pattern alone; anchors: the bytes fe and ff in it stand for ^ and $ and are still to be taken out. */
+nigh_status regex_parse(nigh_arena *arena, nigh_context *ctx, const char *text, size_t size, const regex_options *options, pattern **out, bool *anchors);
 /* One character of a JSON string in its shortest usual spelling, as a pattern of a normal set. */
 pattern *pattern_json_set(nigh_arena *arena, const code_set *set);
 #endif

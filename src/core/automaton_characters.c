@@ -1,6 +1,7 @@
 /* Sets of Unicode characters: building, categories, case, UTF-8. Declared in core/automaton.h. */
 #include "core/automaton.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -93,6 +94,40 @@ bool code_set_has(const code_set *s, uint32_t code)
     return low < s->count && s->at[low].low <= code;
 }
 
+/* Characters of one category in a row, and those that fold to another one: found once, since asking for each of 1.1 million takes milliseconds. */
+enum { MOST_RUNS = 8192, MOST_FOLDS = 6000, LAST_CASED = 0x1e943 };
+static struct {
+    uint32_t low, high, category;
+} runs[MOST_RUNS];
+static struct {
+    uint32_t code, to;
+} folds[MOST_FOLDS];
+static int run_count, fold_count;
+static pthread_once_t learnt = PTHREAD_ONCE_INIT;
+
+/* Characters of one simple case folding: the lower-case letter that both have. Dotted and dotless i fold to nothing but themselves. */
+static uint32_t folded(uint32_t code)
+{
+    if (code == 0x130 || code == 0x131) return code;
+    uint32_t upper = (uint32_t)utf8proc_toupper((utf8proc_int32_t)code);
+    return (uint32_t)utf8proc_tolower((utf8proc_int32_t)(upper == 0x49 && code != 0x69 ? code : upper));
+}
+
+static void learn(void)
+{
+    for (uint32_t code = 0; code <= LAST_CODE; code++) {
+        uint32_t category = (uint32_t)utf8proc_category((utf8proc_int32_t)code);
+        if (run_count && runs[run_count - 1].category == category) {
+            runs[run_count - 1].high = code;
+        } else if (run_count < MOST_RUNS) {
+            runs[run_count].low = runs[run_count].high = code, runs[run_count].category = category;
+            run_count++;
+        }
+    }
+    for (uint32_t code = 0; code <= LAST_CASED; code++)
+        if (folded(code) != code && fold_count < MOST_FOLDS) folds[fold_count].code = code, folds[fold_count++].to = folded(code);
+}
+
 nigh_status code_set_add_category(code_set *s, const char *name, size_t size, bool *known)
 {
     static const char names[] = "CnLuLlLtLmLoMnMcMeNdNlNoPcPdPsPePiPfPoSmScSkSoZsZlZpCcCfCsCo"; /* in the order of utf8proc_category_t */
@@ -103,39 +138,27 @@ nigh_status code_set_add_category(code_set *s, const char *name, size_t size, bo
         if ((size == 1 || (size == 2 && name[1] == names[2 * i + 1])) && size && name[0] == names[2 * i]) wanted |= 1u << i;
     *known = wanted != 0;
     nigh_status status = NIGH_OK;
-    for (uint32_t code = 0; wanted && !status && code <= LAST_CODE; code++)
-        if (wanted >> utf8proc_category((utf8proc_int32_t)code) & 1) status = code_set_add(s, code, code);
+    pthread_once(&learnt, learn);
+    for (int i = 0; wanted && !status && i < run_count; i++)
+        if (wanted >> runs[i].category & 1) status = code_set_add(s, runs[i].low, runs[i].high);
     return status;
-}
-
-/* Characters of one simple case folding: the lower-case letter that both have. Dotted and dotless i fold to nothing but themselves. */
-static uint32_t folded(uint32_t code)
-{
-    if (code == 0x130 || code == 0x131) return code;
-    uint32_t upper = (uint32_t)utf8proc_toupper((utf8proc_int32_t)code);
-    return (uint32_t)utf8proc_tolower((utf8proc_int32_t)(upper == 0x49 && code != 0x69 ? code : upper));
 }
 
 nigh_status code_set_fold(code_set *s)
 {
-    enum { LAST_CASED = 0x1e943 };
-    code_set targets = {.ctx = s->ctx};
-    nigh_status status = NIGH_OK;
-    for (int64_t i = 0; !status && i < s->count; i++)
-        for (uint32_t code = s->at[i].low; !status && code <= s->at[i].high && code <= LAST_CASED; code++) {
-            uint32_t to = folded(code);
-            status = code_set_add(&targets, to, to);
-        }
-    if (!status) status = code_set_normal(&targets);
     code_set more = {.ctx = s->ctx};
-    bool plain = true; /* most sets are ASCII without k and s, whose other cases lie outside */
-    for (int64_t i = 0; i < targets.count; i++) plain = plain && targets.at[i].high < 128;
-    plain = plain && !code_set_has(&targets, 'k') && !code_set_has(&targets, 's');
-    for (uint32_t code = 0; !status && code <= (plain ? 127u : (uint32_t)LAST_CASED); code++)
-        if (code_set_has(&targets, folded(code))) status = code_set_add(&more, code, code);
-    for (int64_t i = 0; !status && i < more.count; i++) status = code_set_add(s, more.at[i].low, more.at[i].high);
-    if (!status) status = code_set_normal(s);
-    code_set_free(&targets);
+    nigh_status status = NIGH_OK;
+    pthread_once(&learnt, learn);
+    /* what its members fold to; then whatever folds to one of those */
+    for (int i = 0; !status && i < fold_count; i++)
+        if (code_set_has(s, folds[i].code)) status = code_set_add(&more, folds[i].to, folds[i].to);
+    for (int turn = 0; turn < 2; turn++) {
+        for (int64_t i = 0; !status && i < more.count; i++) status = code_set_add(s, more.at[i].low, more.at[i].high);
+        if (!status) status = code_set_normal(s);
+        more.count = 0;
+        for (int i = 0; turn == 0 && !status && i < fold_count; i++)
+            if (code_set_has(s, folds[i].to)) status = code_set_add(&more, folds[i].code, folds[i].code);
+    }
     code_set_free(&more);
     return status;
 }

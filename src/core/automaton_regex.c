@@ -355,29 +355,41 @@ static nigh_status strip(const automaton *a, automaton **out)
     return status;
 }
 
-nigh_status automaton_regex(nigh_context *ctx, const char *text, size_t size, const regex_options *options, int64_t most, automaton **out)
+nigh_status regex_parse(nigh_arena *arena, nigh_context *ctx, const char *text, size_t size, const regex_options *options, pattern **out, bool *anchors)
 {
-    regex_parser p = {.ctx = ctx, .text = text, .size = size};
+    regex_parser p = {.ctx = ctx, .arena = arena, .text = text, .size = size};
     if (options) p.options = *options;
-    nigh_status status = nigh_arena_new(ctx, &p.arena);
-    if (status) return status;
     pattern *whole = either(&p);
     if (whole && p.at < size) whole = regex_fail(&p, NIGH_FORMAT, p.at, "a bracket ) that nothing opened");
     if (whole && (p.anchors || p.options.search)) {
         pattern *chained = made(&p, pattern_new(p.arena, PATTERN_CHAIN));
         whole = pattern_add(pattern_add(pattern_add(chained, around(&p, true)), whole), around(&p, false));
     }
-    if (!whole) status = p.status ? p.status : NIGH_MEMORY;
+    if (!whole || p.status) return p.status ? p.status : NIGH_MEMORY;
+    *out = whole, *anchors = p.anchors;
+    return NIGH_OK;
+}
+
+nigh_status automaton_regex(nigh_context *ctx, const char *text, size_t size, const regex_options *options, int64_t most, automaton **out)
+{
+    nigh_arena *arena = NULL;
+    pattern *whole = NULL;
+    bool anchors = false;
+    nigh_status status = nigh_arena_new(ctx, &arena);
+    if (status) return status;
     automaton *a = NULL;
-    if (!status) status = automaton_from_pattern(ctx, whole, most, &a);
-    if (!status && p.anchors) {
+    status = regex_parse(arena, ctx, text, size, options, &whole, &anchors);
+    if (!status) {
+        status = automaton_from_pattern(ctx, whole, most, &a);
+        if (status == NIGH_RESOURCE) nigh_within(ctx, status, "regular expression");
+    }
+    if (!status && anchors) {
         automaton *marked = a;
         a = NULL;
         status = strip(marked, &a);
         automaton_free(marked);
     }
-    nigh_arena_free(p.arena);
-    if (status) return status == NIGH_RESOURCE ? nigh_within(ctx, status, "regular expression") : status;
-    *out = a;
-    return NIGH_OK;
+    nigh_arena_free(arena);
+    if (!status) *out = a;
+    return status;
 }

@@ -147,6 +147,7 @@ static void release(trie *t, uint32_t n)
     t->node[n] = (trie_node){.token = -1, .chain = t->free};
     t->free = n;
     t->count--;
+    t->removals++;
 }
 
 static void take_out(trie *t, uint32_t n)
@@ -236,19 +237,24 @@ nigh_status trie_learn(trie *t, const int32_t *tokens, int64_t count, trie_kind 
     return NIGH_OK;
 }
 
-nigh_status trie_extend(trie *t, const int32_t *tokens, int64_t count, trie_kind kind)
+nigh_status trie_extend(trie *t, trie_cursor *cursor, const int32_t *tokens, int64_t count, trie_kind kind)
 {
     int64_t longest = window(t, count);
     nigh_status status = reserve(t, longest);
-    for (int64_t size = longest; size >= 1 && !status; size--) {
-        const int32_t *word = tokens + count - size;
-        uint32_t parent = trie_find(t, word, size - 1), n;
+    if (status) return status;
+    if (cursor->count != count - 1 || cursor->removals != t->removals)
+        for (int64_t size = 1; size < longest; size++) cursor->node[size] = trie_find(t, tokens + count - 1 - size, size);
+    cursor->node[0] = 0;
+    for (int64_t size = longest; size >= 1; size--) {
+        uint32_t parent = cursor->node[size - 1], *n = &cursor->node[size];
+        *n = 0;
         if (size > 1 && !parent) continue; /* pruned meanwhile */
-        n = trie_child(t, parent, word[size - 1]);
-        if (n) count_one(t, n, kind);
-        else add_node(t, parent, word[size - 1], kind, 1);
+        *n = trie_child(t, parent, tokens[count - 1]);
+        if (*n) count_one(t, *n, kind);
+        else *n = add_node(t, parent, tokens[count - 1], kind, 1);
     }
-    return status;
+    cursor->count = count, cursor->removals = t->removals;
+    return NIGH_OK;
 }
 
 /* From the deepest up, so that nodes are leaves when they go. A count that stopped at the largest stays. */

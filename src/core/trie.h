@@ -28,8 +28,14 @@ typedef struct trie {
     uint32_t room, used, free, most;
     int64_t count; /* nodes without the root */
     int depth;
-    int64_t prunes;
+    int64_t prunes, removals; /* so far */
 } trie;
+
+/* Where the ends of a text stand, for trie_extend. Zero-initialise; one for each text. */
+typedef struct trie_cursor {
+    uint32_t node[TRIE_MOST_DEPTH + 1]; /* of the last d tokens; 0: there is none */
+    int64_t count, removals;            /* of tokens; of the trie then */
+} trie_cursor;
 
 /* most: nodes, TRIE_LEAST_NODES .. 2^31 - 1; depth 1 .. TRIE_MOST_DEPTH. Memory comes as it is needed. A zeroed trie may be freed. */
 nigh_status trie_new(nigh_context *ctx, int64_t most, int depth, trie *out);
@@ -46,8 +52,8 @@ static inline uint32_t trie_worth(const trie_node *n) { return (uint32_t)n->coun
 
 /* Counts all windows of `depth` tokens and the shorter ones at the end. NIGH_MEMORY: what was counted before stays. About 0.8 us a token at depth 11. */
 nigh_status trie_learn(trie *t, const int32_t *tokens, int64_t count, trie_kind kind);
-/* What the last token of `tokens` adds: learning one by one is the same as learning all. */
-nigh_status trie_extend(trie *t, const int32_t *tokens, int64_t count, trie_kind kind);
+/* What the last token of `tokens` adds: learning one by one is the same as learning all. `depth` steps when the call before was for one token less. */
+nigh_status trie_extend(trie *t, trie_cursor *cursor, const int32_t *tokens, int64_t count, trie_kind kind);
 /* Takes back a trie_learn of PASSING; nodes that nothing counts any more are gone. */
 void trie_forget(trie *t, const int32_t *tokens, int64_t count);
 

@@ -92,6 +92,7 @@ typedef struct particle_run {
     int32_t *tokens;
     double log_z;      /* log of the mean weight; -INFINITY when all are 0 */
     int64_t calls, drawn, passes, unfinished, resampled;
+    double seconds;    /* but for those of advance */
 } particle_run;
 
 /* A string that has `most` tokens can only end. Frees nothing on success: particle_run_free does. All weights 0 is no failure here. */

@@ -387,7 +387,7 @@ static nigh_status keep_particle(const model *m, const particle *from, nigh_part
 static nigh_status keep(const model *m, const particle_run *run, nigh_controlled *result)
 {
     nigh_controlled r = {.ctx = m->ctx, .count = run->count, .log_z = run->log_z, .calls = run->calls, .tokens = run->drawn, .passes = run->passes + 1,
-                         .unfinished = run->unfinished};
+                         .unfinished = run->unfinished, .rule_seconds = run->seconds};
     r.particles = nigh_alloc_zero(m->ctx, (size_t)run->count, sizeof *r.particles);
     if (!r.particles) return NIGH_MEMORY;
     nigh_status status = NIGH_OK;
@@ -410,7 +410,7 @@ nigh_status controlled_run(nigh_cache *cache, nigh_constraint *constraint, const
     const nigh_lm *lm = nigh_cache_lm(cache);
     nigh_context *ctx = cache->ctx;
     particle_options o;
-    double temperature;
+    double temperature, began = nigh_clock();
     options = options ? options : &zero;
     nigh_status status = settings(ctx, options, &o, &temperature);
     if (status) return status;
@@ -427,6 +427,7 @@ nigh_status controlled_run(nigh_cache *cache, nigh_constraint *constraint, const
                            (long long)run.unfinished, run.count, (long long)o.most);
     else if (!status && run.log_z == -INFINITY) status = nigh_fail(ctx, NIGH_INVALID, "no string satisfies the rule, after %lld calls", (long long)run.calls);
     if (!status) status = keep(&m, &run, result);
+    if (!status) result->seconds = nigh_clock() - began;
     particle_run_free(&run);
     model_free(&m);
     return status;

@@ -177,10 +177,12 @@ static nigh_status step_all(work *w, int64_t step)
     nigh_status status = nigh_poll(w->ctx);
     particle_run *run = w->run;
     int count = 0;
+    double began = nigh_clock();
     for (int i = 0; i < run->count && !status; i++)
         if (grows(run->at + i)) status = extend(w, i, step);
-    if (status || !growing(run)) return status;
-    resample_when_uneven(w, step);
+    if (!status && growing(run)) resample_when_uneven(w, step);
+    run->seconds += nigh_clock() - began;
+    if (status) return status;
     for (int i = 0; i < run->count; i++)
         if (grows(run->at + i)) w->slot[count] = i, w->next[count++] = run->at[i].token[run->at[i].count - 1];
     if (!count) return NIGH_OK;

@@ -42,7 +42,7 @@ static nigh_status place(nigh_generator *g, int *id)
     return NIGH_OK;
 }
 
-nigh_status nigh_generator_begin(nigh_generator *g, const nigh_request *request, int *id)
+nigh_status nigh_generator_begin(nigh_generator *g, const nigh_question *request, int *id)
 {
     int at;
     turn *t;

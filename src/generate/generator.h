@@ -35,7 +35,7 @@ typedef struct turn_text {
 } turn_text;
 
 typedef struct turn {
-    nigh_request request; /* pointers into memory of its own but prompt, which is in history */
+    nigh_question request; /* pointers into memory of its own but prompt, which is in history */
     char **stop;
     int sequence; /* -1: none yet */
     nigh_token_list history;
@@ -45,6 +45,7 @@ typedef struct turn {
     int64_t state; /* of the constraint */
     bool learnt;   /* its prompt passes through the store */
     int idle;      /* steps since drafts last paid */
+    trie_cursor cursor;
     double began;
     turn_text text;
     nigh_answer answer;
@@ -87,7 +88,7 @@ void generator_engine_of(nigh_cache *cache, generator_engine *engine);
 nigh_status generator_new(const generator_engine *engine, nigh_lookahead *lookahead, nigh_generator **generator);
 
 /* Turns (generator_turn.c). */
-nigh_status turn_new(nigh_generator *g, const nigh_request *request, turn **out);
+nigh_status turn_new(nigh_generator *g, const nigh_question *request, turn **out);
 void turn_free(nigh_generator *g, turn *t); /* its sequence must be gone; its prompt passes no longer through the store of drafts */
 nigh_status turn_learn(nigh_generator *g, turn *t); /* puts the prompt into the store of drafts */
 

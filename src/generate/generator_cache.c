@@ -39,7 +39,7 @@ nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *lookahead, nig
     return generator_new(&engine, lookahead, generator);
 }
 
-nigh_status nigh_generate(nigh_cache *cache, nigh_lookahead *lookahead, const nigh_request *request, nigh_answer *answer)
+nigh_status nigh_generate(nigh_cache *cache, nigh_lookahead *lookahead, const nigh_question *request, nigh_answer *answer)
 {
     nigh_generator *g;
     int id = 0, running = 1;

@@ -50,7 +50,7 @@ static int64_t state_after(void *user, int64_t state, int32_t token) { return ni
 
 static void propose(nigh_generator *g, turn *t, int most)
 {
-    const nigh_request *r = &t->request;
+    const nigh_question *r = &t->request;
     lookahead_filter filter = {t->masks, t->state, state_after};
     int64_t deepest = r->most - t->answer.tokens.count - 1;
     if (g->engine.limit && g->engine.limit - t->history.count < deepest) deepest = g->engine.limit - t->history.count;
@@ -175,7 +175,7 @@ static nigh_status learn(nigh_generator *g, turn *t, const int32_t *came, int co
     if (!g->lookahead || t->request.drafts == NIGH_DRAFTS_OFF) return NIGH_OK;
     lookahead_observe(g->lookahead, &t->drafts, came, count);
     if (g->lookahead->frozen) return NIGH_OK;
-    for (int64_t n = before + 1; n <= t->history.count && !status; n++) status = trie_extend(&g->lookahead->store, t->history.id, n, TRIE_LASTING);
+    for (int64_t n = before + 1; n <= t->history.count && !status; n++) status = trie_extend(&g->lookahead->store, &t->cursor, t->history.id, n, TRIE_LASTING);
     return status;
 }
 

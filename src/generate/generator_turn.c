@@ -6,7 +6,7 @@
 
 /* ---- taking up -------------------------------------------------------------------------------------------------- */
 
-static nigh_status check(const nigh_generator *g, const nigh_request *r)
+static nigh_status check(const nigh_generator *g, const nigh_question *r)
 {
     nigh_context *ctx = g->ctx;
     const generator_engine *e = &g->engine;
@@ -29,7 +29,7 @@ static nigh_status check(const nigh_generator *g, const nigh_request *r)
     return NIGH_OK;
 }
 
-static nigh_status copy_stops(nigh_generator *g, const nigh_request *r, turn *t)
+static nigh_status copy_stops(nigh_generator *g, const nigh_question *r, turn *t)
 {
     t->stop = nigh_alloc_zero(g->ctx, (size_t)r->stops + 1, sizeof *t->stop);
     for (int i = 0; t->stop && i < r->stops; i++)
@@ -37,7 +37,7 @@ static nigh_status copy_stops(nigh_generator *g, const nigh_request *r, turn *t)
     return t->stop ? NIGH_OK : NIGH_MEMORY;
 }
 
-static nigh_status set_constraint(nigh_generator *g, const nigh_request *r, turn *t)
+static nigh_status set_constraint(nigh_generator *g, const nigh_question *r, turn *t)
 {
     t->state = nigh_constraint_start(r->constraint);
     nigh_status status = nigh_constraint_status(r->constraint);
@@ -45,7 +45,7 @@ static nigh_status set_constraint(nigh_generator *g, const nigh_request *r, turn
     return status ? status : nigh_masks_new(g->ctx, r->constraint, g->engine.tokenizer, 0, &t->masks);
 }
 
-nigh_status turn_new(nigh_generator *g, const nigh_request *request, turn **out)
+nigh_status turn_new(nigh_generator *g, const nigh_question *request, turn **out)
 {
     nigh_status status = check(g, request);
     if (status) return status;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+enum { AT_ONCE = 5000 }; /* states of a regular expression that are made before the first byte */
+
 void constraint_fails(nigh_constraint *c, nigh_status status)
 {
     if (c->status || !status) return;
@@ -48,11 +50,33 @@ nigh_status constraint_of_grammar(grammar *g, nigh_constraint **out)
     return NIGH_OK;
 }
 
+/* A grammar of one rule: its states are made as they are met. */
+static nigh_status regex_as_met(nigh_context *ctx, const char *text, size_t size, nigh_constraint **c)
+{
+    nigh_arena *arena = NULL;
+    pattern *whole = NULL;
+    bool anchors = false;
+    grammar g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 22}, .rules = 1};
+    nigh_status status = nigh_arena_new(ctx, &arena);
+    if (status) return status;
+    status = regex_parse(arena, ctx, text, size, NULL, &whole, &anchors);
+    if (!status && anchors) status = nigh_fail(ctx, NIGH_RESOURCE, "regular expression: it needs more than %d states, which is allowed only without ^ and $", AT_ONCE);
+    if (!status && !(g.start = nigh_alloc(ctx, sizeof *g.start))) status = NIGH_MEMORY;
+    if (!status) status = net_node_new(&g.net, NET_END, 0, 0, 0, &g.end);
+    if (!status) status = net_build(&g.net, whole, g.end, &g.start[0]);
+    nigh_arena_free(arena);
+    if (!status) return constraint_of_grammar(&g, c);
+    grammar_free(&g);
+    return status;
+}
+
 nigh_status nigh_constraint_regex(nigh_context *ctx, const char *text, int64_t states, nigh_constraint **c)
 {
-    if (states < 0 || states > 100000000) return nigh_fail(ctx, NIGH_INVALID, "states is %lld; 0 (1,000,000) to 100,000,000 are allowed", (long long)states);
+    if (states < 0 || states > 100000000) return nigh_fail(ctx, NIGH_INVALID, "states is %lld; 0 to 100,000,000 are allowed", (long long)states);
     automaton *a = NULL;
-    nigh_status status = automaton_regex(ctx, text, strlen(text), NULL, states, &a);
+    size_t size = strlen(text);
+    nigh_status status = automaton_regex(ctx, text, size, NULL, states ? states : AT_ONCE, &a);
+    if (status == NIGH_RESOURCE && !states) return regex_as_met(ctx, text, size, c);
     return status ? status : constraint_of_automaton(a, c);
 }
 

@@ -53,12 +53,20 @@ typedef struct word {
     bool ends;     /* allowed where a member is complete */
 } word;
 
+/* Of a node: a byte below is beyond ASCII; a word here or below is not UTF-8; the node ends inside of a character. */
+enum { BELOW_HIGH = 1, BELOW_ILL = 2, INSIDE = 4 };
+
 typedef struct word_node {
     int32_t past;    /* the first node that is not below */
     int32_t at;      /* words of node i are order[node[i].at .. node[i + 1].at) */
     uint16_t depth;  /* of the byte: 1 for first bytes */
     uint8_t byte;
+    uint8_t flags;
 } word_node;
+
+typedef struct ascii_set {
+    uint64_t word[2];
+} ascii_set;
 
 /* Nodes in the order of a walk: a node's children follow it. Immutable. */
 typedef struct vocabulary {
@@ -66,6 +74,7 @@ typedef struct vocabulary {
     int32_t words;
     int32_t nodes;
     word_node *node;     /* [nodes + 1] */
+    ascii_set *below;    /* [nodes]: bytes of all nodes below */
     int32_t *order;
     int deepest;
     int32_t *ends, end_count;

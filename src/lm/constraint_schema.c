@@ -67,7 +67,7 @@ pattern *schema_automaton(schema *s, automaton *a)
 pattern *schema_regex(schema *s, const char *text)
 {
     automaton *a = NULL;
-    if (!s->status) s->status = automaton_regex(s->ctx, text, strlen(text), NULL, 0, &a);
+    if (!s->status) s->status = automaton_regex(s->ctx, text, strlen(text), NULL, SCHEMA_STATES, &a);
     return s->status ? NULL : schema_automaton(s, a);
 }
 
@@ -206,7 +206,7 @@ static pattern *fixed(schema *s, uint32_t rule)
     case RULE_STRING: {
         automaton *a = NULL;
         pattern *whole = schema_row(s, 3, (pattern *[]){schema_text(s, "\""), schema_repeat(s, schema_letter(s), 0, -1), schema_text(s, "\"")});
-        if (whole) s->status = automaton_from_pattern(s->ctx, whole, 0, &a);
+        if (whole) s->status = automaton_from_pattern(s->ctx, whole, SCHEMA_STATES, &a);
         return s->status || !whole ? NULL : schema_automaton(s, a);
     }
     case RULE_NUMBER: return schema_regex(s, "-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?");
@@ -214,7 +214,7 @@ static pattern *fixed(schema *s, uint32_t rule)
     default: {
         automaton *a = NULL;
         pattern *letter = schema_letter(s);
-        if (letter) s->status = automaton_from_pattern(s->ctx, letter, 0, &a);
+        if (letter) s->status = automaton_from_pattern(s->ctx, letter, SCHEMA_STATES, &a);
         return s->status || !letter ? NULL : schema_automaton(s, a);
     }
     }
@@ -269,7 +269,7 @@ static pattern *constants(schema *s, json_t *json)
     if (!kept) return schema_nothing(s, "no constant is left");
     if (kept == 1 || deep) return all;
     automaton *a = NULL;
-    if (!s->status) s->status = automaton_from_pattern(s->ctx, all, 0, &a);
+    if (!s->status) s->status = automaton_from_pattern(s->ctx, all, SCHEMA_STATES, &a);
     return s->status ? NULL : schema_automaton(s, a);
 }
 

@@ -13,6 +13,8 @@ typedef struct schema_rule {
     uint32_t chain;
 } schema_rule;
 
+enum { SCHEMA_STATES = 100000 }; /* most of one automaton inside of a schema */
+
 enum { RULE_VALUE, RULE_OBJECT, RULE_ARRAY, RULE_STRING, RULE_NUMBER, RULE_LETTER, RULE_INTEGER, RULES_FIXED };
 
 typedef struct schema {

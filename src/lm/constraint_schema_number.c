@@ -93,7 +93,7 @@ static automaton *side(schema *s, const json_t *value, bool least, bool equal)
         status = d.negative ? nigh_buffer_print(&out, "-") : NIGH_OK;
         if (!status) status = above(&out, &d, equal);
     } else if (d.zero) {
-        status = nigh_buffer_print(&out, least ? "" : "-%s|", any_size);
+        status = least ? NIGH_OK : nigh_buffer_print(&out, "-%s|", any_size);
         if (!status) status = equal ? nigh_buffer_print(&out, least ? "-?0(\\.0+)?|%s" : "0(\\.0+)?", any_size) : NIGH_OK;
         if (!status && !equal) status = least ? above(&out, &d, false) : NIGH_OK;
         if (!status && !equal && !least) {
@@ -106,7 +106,7 @@ static automaton *side(schema *s, const json_t *value, bool least, bool equal)
         if (!status) status = under(&out, &d, equal);
     }
     automaton *a = NULL;
-    if (!status) status = automaton_regex(s->ctx, out.data, out.size, NULL, 0, &a);
+    if (!status) status = automaton_regex(s->ctx, out.data, out.size, NULL, SCHEMA_STATES, &a);
     nigh_buffer_free(&out);
     s->status = status;
     return a;
@@ -145,7 +145,7 @@ static void both(schema *s, automaton **so_far, automaton *more)
         return;
     }
     automaton *product = NULL;
-    s->status = automaton_product(*so_far, more, AUTOMATON_AND, 0, &product);
+    s->status = automaton_product(*so_far, more, AUTOMATON_AND, SCHEMA_STATES, &product);
     automaton_free(*so_far), automaton_free(more);
     *so_far = product;
 }
@@ -173,7 +173,7 @@ pattern *schema_number(schema *s, const json_t *json, bool integer)
     if (!s->status && integer) {
         static const char whole[] = "-?(0|[1-9][0-9]*)";
         automaton *integers = NULL;
-        s->status = automaton_regex(s->ctx, whole, sizeof whole - 1, NULL, 0, &integers);
+        s->status = automaton_regex(s->ctx, whole, sizeof whole - 1, NULL, SCHEMA_STATES, &integers);
         both(s, &a, integers);
     }
     if (s->status) return automaton_free(a), NULL;

@@ -39,9 +39,9 @@ static pattern *other_key(schema *s, const json_t *declared, const json_t *requi
     json_object_foreach((json_t *)declared, key, value) names = pattern_add(names, schema_quoted(s, key, strlen(key)));
     json_array_foreach(required, i, value) names = pattern_add(names, schema_quoted(s, json_string_value(value), json_string_length(value)));
     if (!whole || !names) return schema_made(s, NULL);
-    if (!s->status) s->status = automaton_from_pattern(s->ctx, whole, 0, &any);
-    if (!s->status) s->status = automaton_from_pattern(s->ctx, names, 0, &taken);
-    if (!s->status) s->status = automaton_product(any, taken, AUTOMATON_MINUS, 0, &rest);
+    if (!s->status) s->status = automaton_from_pattern(s->ctx, whole, SCHEMA_STATES, &any);
+    if (!s->status) s->status = automaton_from_pattern(s->ctx, names, SCHEMA_STATES, &taken);
+    if (!s->status) s->status = automaton_product(any, taken, AUTOMATON_MINUS, SCHEMA_STATES, &rest);
     automaton_free(any), automaton_free(taken);
     return s->status ? NULL : schema_automaton(s, rest);
 }

@@ -39,7 +39,7 @@ static const named_format formats[] = {
 static void both(schema *s, automaton **so_far, automaton *more)
 {
     automaton *product = NULL;
-    if (!s->status && *so_far) s->status = automaton_product(*so_far, more, AUTOMATON_AND, 0, &product);
+    if (!s->status && *so_far) s->status = automaton_product(*so_far, more, AUTOMATON_AND, SCHEMA_STATES, &product);
     else if (!s->status) product = more, more = NULL;
     automaton_free(*so_far), automaton_free(more);
     *so_far = product;
@@ -49,7 +49,7 @@ static void add_regex(schema *s, automaton **so_far, const char *text, size_t si
 {
     automaton *a = NULL;
     if (s->status) return;
-    s->status = automaton_regex(s->ctx, text, size, &(regex_options){.search = search, .json = true}, 0, &a);
+    s->status = automaton_regex(s->ctx, text, size, &(regex_options){.search = search, .json = true}, SCHEMA_STATES, &a);
     if (s->status) nigh_within(s->ctx, s->status, "JSON schema, at %.300s/%s", s->path, search ? "pattern" : "format");
     both(s, so_far, a);
 }
@@ -87,7 +87,7 @@ static void add_lengths(schema *s, automaton **so_far, int64_t low, int64_t high
         schema_made(s, NULL);
         return;
     }
-    s->status = automaton_from_pattern(s->ctx, many, 0, &a);
+    s->status = automaton_from_pattern(s->ctx, many, SCHEMA_STATES, &a);
     if (s->status) nigh_within(s->ctx, s->status, "JSON schema, at %.300s, minLength or maxLength beside a pattern", s->path);
     both(s, so_far, a);
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { SMALL = 6 }; /* nodes below that are not worth the question whether all of them stay */
+
 typedef struct kept_mask {
     int64_t state;
     int32_t newer, older; /* -1: none */
@@ -21,11 +23,62 @@ struct nigh_masks {
     map place;           /* state -> place + 1, 0: gone */
     uint32_t *path;      /* [deepest + 1]: states on the way */
     char *spelled;       /* [deepest] */
+    uint32_t loop_state; /* NONE, or the state that loop is of: ASCII bytes that lead from it to itself */
+    ascii_set loop;
+    bool loop_high;      /* and all other characters do */
 };
 
 static void allow(uint64_t *bits, const vocabulary *v, int32_t node)
 {
     for (int32_t k = v->node[node].at; k < v->node[node + 1].at; k++) bits[v->order[k] >> 6] |= (uint64_t)1 << (v->order[k] & 63);
+}
+
+/* From `state`, a byte from low to high and then `more` bytes of a character always lead back to `home`. */
+static bool leads_home(nigh_masks *m, uint32_t state, int low, int high, int more, uint32_t home)
+{
+    uint32_t before = AUTOMATON_NONE; /* bytes of a row mostly lead to the same state */
+    for (int b = low; b <= high; b++) {
+        uint32_t next = constraint_next(m->c, state, (uint8_t)b);
+        if (next == AUTOMATON_NONE || (!more && next != home)) return false;
+        if (more && next != before && !leads_home(m, next, 0x80, 0xbf, more - 1, home)) return false;
+        before = next;
+    }
+    return true;
+}
+
+/* All characters beyond ASCII lead from a state back to it. */
+static bool takes_all_characters(nigh_masks *m, uint32_t state)
+{
+    static const struct {
+        uint8_t low, high, second_low, second_high, more;
+    } forms[] = {{0xc2, 0xdf, 0x80, 0xbf, 0}, {0xe0, 0xe0, 0xa0, 0xbf, 1}, {0xe1, 0xec, 0x80, 0xbf, 1}, {0xed, 0xed, 0x80, 0x9f, 1}, {0xee, 0xef, 0x80, 0xbf, 1},
+                 {0xf0, 0xf0, 0x90, 0xbf, 2}, {0xf1, 0xf3, 0x80, 0xbf, 2}, {0xf4, 0xf4, 0x80, 0x8f, 2}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        uint32_t before = AUTOMATON_NONE;
+        for (int b = forms[i].low; b <= forms[i].high; b++) {
+            uint32_t next = constraint_next(m->c, state, (uint8_t)b);
+            if (next == AUTOMATON_NONE || (next != before && !leads_home(m, next, forms[i].second_low, forms[i].second_high, forms[i].more, state))) return false;
+            before = next;
+        }
+    }
+    return true;
+}
+
+/* Do all characters below a node lead from a state back to it? Inside of strings they mostly do; then all words below are allowed at once. The node ends a
+ * character or, when `first`, begins one. */
+static bool stays(nigh_masks *m, uint32_t state, int32_t node, bool first)
+{
+    uint8_t flags = m->v->node[node].flags;
+    bool high = first || flags & BELOW_HIGH;
+    if (high && (flags & BELOW_ILL || (!first && flags & INSIDE))) return false;
+    if (m->loop_state != state) {
+        m->loop_state = state, m->loop = (ascii_set){{0}};
+        for (int b = 0; b < 128; b++)
+            if (constraint_next(m->c, state, (uint8_t)b) == state) m->loop.word[b >> 6] |= (uint64_t)1 << (b & 63);
+        m->loop_high = takes_all_characters(m, state);
+    }
+    const ascii_set *below = &m->v->below[node];
+    return (!high || m->loop_high) && !(below->word[0] & ~m->loop.word[0]) && !(below->word[1] & ~m->loop.word[1]);
 }
 
 /* One look-up in the table for each node that is met; what a state does not allow is skipped with all that begins like it. */
@@ -38,6 +91,7 @@ static void walk_table(nigh_masks *m, uint32_t state, uint64_t *bits)
     uint32_t classes = t->classes, *path = m->path;
     const int32_t *order = m->v->order;
     path[0] = state;
+    m->loop_state = AUTOMATON_NONE;
     for (int32_t i = 0, n = m->v->nodes; i < n;) {
         uint32_t depth = node[i].depth, from = path[depth - 1];
         uint32_t next = table[(size_t)from * classes + t->class_of[node[i].byte]];
@@ -50,8 +104,14 @@ static void walk_table(nigh_masks *m, uint32_t state, uint64_t *bits)
             continue;
         }
         path[depth] = next;
-        for (int32_t k = node[i].at, end = node[i + 1].at; k < end; k++) bits[order[k] >> 6] |= (uint64_t)1 << (order[k] & 63);
-        i++;
+        int32_t after = i + 1;
+        bool first = node[i].byte >= 0xc2;
+        if ((next == from || first) && node[i].past - i > SMALL) {
+            if (stays(m, from, i, first)) after = node[i].past;
+            table = t->next;
+        }
+        for (int32_t k = node[i].at, end = node[after].at; k < end; k++) bits[order[k] >> 6] |= (uint64_t)1 << (order[k] & 63);
+        i = after;
     }
 }
 

@@ -1,5 +1,7 @@
 /* What a tokenizer is asked for, lists of tokens, the tokenizer of bytes. */
 #include "lm/characters.h"
+#include "lm/tokenizer_json.h"
+#include "lm/tokenizer_regex.h"
 #include "lm/tokenizer_special.h"
 
 /* ---- names of bytes: printable ones stand for themselves, the others for U+0100 on ---- */
@@ -48,6 +50,8 @@ void nigh_tokenizer_free(nigh_tokenizer *t)
     texts_free(ctx, &t->names);
     texts_free(ctx, &t->bytes);
     special_free(t);
+    json_free(t);
+    for (int i = 0; i < t->split.steps; i++) regex_free(ctx, t->split.step[i].regex);
     nigh_free(ctx, t->find.slot);
     nigh_free(ctx, t->flags);
     nigh_free(ctx, t->score);

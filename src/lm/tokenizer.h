@@ -87,18 +87,21 @@ typedef enum split_kind {
     SPLIT_LLAMA3,  /* the same with any sign in front of letters and line ends behind the rest */
     SPLIT_NUMBERS, /* runs of numbers, at most `most` long, apart from what lies between */
     SPLIT_LINES,   /* line ends apart from what lies between */
+    SPLIT_BLANKS,  /* U+2581 begins a word */
     SPLIT_REGEX,   /* matches of a regular expression apart from what lies between */
 } split_kind;
-typedef enum split_contractions { SPLIT_NO_CONTRACTIONS, SPLIT_SMALL, SPLIT_ANY_CASE } split_contractions; /* "'s", "'ll" and so on */
+typedef enum split_contractions { SPLIT_NO_CONTRACTIONS, SPLIT_SMALL, SPLIT_ANY_CASE, SPLIT_FOLDED } split_contractions; /* "'s", "'ll"; folded: U+017F is an s */
+typedef enum split_drop { SPLIT_KEEP, SPLIT_DROP_MATCHES, SPLIT_DROP_GAPS, SPLIT_WITH_PREVIOUS, SPLIT_WITH_NEXT } split_drop; /* what becomes of matches */
 typedef struct split_step {
     split_kind kind;
     int most;             /* numbers in one piece (0: any) */
     bool each;            /* SPLIT_LINES: every line end by itself */
     bool slash;           /* SPLIT_LLAMA3: slashes behind the rest too */
     split_contractions contractions;
+    split_drop drop;
     bool marks;           /* combining marks count as letters */
-    const char *pattern;  /* SPLIT_REGEX: over collapsed bytes, see tokenizer_regex.c */
-    struct regex *regex;  /* made from it */
+    const char *pattern, *set; /* SPLIT_REGEX: over collapsed bytes, see tokenizer_regex.h */
+    struct regex *regex;       /* made from them; the tokenizer's */
 } split_step;
 enum { SPLIT_STEPS = 6 };
 typedef struct split {
@@ -124,6 +127,10 @@ struct nigh_tokenizer {
     int32_t begin, end, turn_end, unknown;
     bool joins_blank[256]; /* some token has this byte right before an escaped blank */
     bool add_begin, add_end, space_prefix, ignore_merges, clean_spaces;
+    bool chars;         /* BPE: words begin as characters, not as bytes */
+    bool byte_fallback; /* of characters that are no tokens: <0xE2>...; else the unknown token, one for a row of them with fuse_unknown */
+    bool fuse_unknown;
+    struct tokenizer_json *json; /* from tokenizer.json: changes of the text before it is cut; NULL: none */
     char *pre;           /* as the file names it; NULL: none */
     char *chat_template; /* NULL: none */
     int32_t *special;    /* tokens cut out of texts: longest first, then by id */
@@ -166,12 +173,12 @@ nigh_status tokenizer_set_pre(nigh_tokenizer *t, const char *name);
 
 /* Scratch of one step; zeroed. */
 typedef struct split_room {
+    nigh_context *ctx;
     nigh_buffer collapsed; /* a byte for each character */
     void *match;
-    size_t at, at_byte; /* characters and bytes gone through */
-    size_t match_from, match_to;
+    bool matched; /* the piece is a match, not what lies between */
+    size_t at, match_from, match_to; /* in what the expression sees: gone through, the match at hand */
 } split_room;
-void split_room_free(split_room *room);
 
 /* Pieces of text[0 .. size): begin, then the end of the piece at `at` until the end is reached. */
 nigh_status split_begin(const split_step *step, split_room *room, nigh_context *ctx, const char *text, size_t size);

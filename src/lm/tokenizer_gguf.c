@@ -185,6 +185,10 @@ nigh_status nigh_tokenizer_from_gguf(nigh_context *ctx, nigh_gguf *file, nigh_to
     source s = {.file = file};
     nigh_status status = nigh_gguf_text(file, "tokenizer.ggml.model", true, &model, NULL);
     if (status) return status;
+    const char *own = "";
+    status = nigh_gguf_text(file, "nigh.tokenizer", false, &own, NULL);
+    if (status) return status;
+    if (!strcmp(own, "bytes")) return nigh_tokenizer_bytes(ctx, tokenizer);
     bool sentence = !strcmp(model, "llama");
     if (!sentence && strcmp(model, "gpt2"))
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s: tokenizer.ggml.model '%.60s'; gpt2 and llama are known", nigh_gguf_path(file), model);

@@ -3,6 +3,7 @@
  * merges (byte-level BPE) or scores of the merged text's token (SentencePiece). Short words look through all pairs each time; long ones keep a heap, so
  * that hostile text costs n log n.
  */
+#include "lm/characters.h"
 #include "lm/tokenizer.h"
 
 enum { SHORT = 40 };
@@ -205,6 +206,10 @@ void merge_room_free(merge_room *room)
 /* With ignore_merges a word that is a token as a whole is this token. */
 static int32_t whole_word(const nigh_tokenizer *t, const char *word, size_t size)
 {
+    if (t->chars) {
+        int32_t found = words_find(&t->find, &t->names, word, size);
+        return found < t->count ? found : -1;
+    }
     char name[512];
     size_t n = 0;
     if (size > sizeof name / 2) return -1;
@@ -213,12 +218,54 @@ static int32_t whole_word(const nigh_tokenizer *t, const char *word, size_t size
     return id < t->count ? id : -1;
 }
 
+/* Characters of a word as symbols; those that are none by bytes or as the unknown token. At most `size`. */
+static int64_t char_symbols(const nigh_tokenizer *t, const char *word, size_t size, link *out)
+{
+    int64_t count = 0;
+    bool unknown = false;
+    for (size_t i = 0, n; i < size; i += n) {
+        n = char_size((unsigned char)word[i]);
+        if (n > size - i) n = size - i;
+        int32_t id = words_find(&t->find, &t->names, word + i, n);
+        bool bytes = id < 0 && t->byte_fallback;
+        for (size_t k = 0; k < n && bytes; k++) bytes = t->byte_symbol[(unsigned char)word[i + k]] >= 0;
+        if (id >= 0) {
+            out[count++] = (link){.symbol = id, .at = (uint32_t)i, .size = (uint32_t)n};
+        } else if (bytes) {
+            for (size_t k = 0; k < n; k++) out[count++] = (link){.symbol = t->byte_symbol[(unsigned char)word[i + k]], .at = (uint32_t)(i + k), .size = 1};
+        } else if (t->unknown >= 0 && unknown && t->fuse_unknown) {
+            out[count - 1].size += (uint32_t)n;
+        } else if (t->unknown >= 0) {
+            out[count++] = (link){.symbol = t->unknown, .at = (uint32_t)i, .size = (uint32_t)n};
+        }
+        unknown = id < 0 && !bytes;
+    }
+    return count;
+}
+
+static nigh_status merge_chars(const nigh_tokenizer *t, const char *word, size_t size, merge_room *room, nigh_token_list *out)
+{
+    link few[SHORT];
+    long_word w;
+    if (size > SHORT) {
+        nigh_status status = long_room(t, word, size, room, &w);
+        if (status) return status;
+        int64_t count = char_symbols(t, word, size, w.link);
+        return count ? long_merge(&w, count, out) : NIGH_OK;
+    }
+    short_word s = {.t = t, .text = word, .count = (int)char_symbols(t, word, size, few)};
+    for (int i = 0; i < s.count; i++) s.symbol[i] = few[i].symbol, s.at[i] = few[i].at;
+    s.at[s.count] = (uint32_t)size;
+    return short_merge(&s, out);
+}
+
 nigh_status merge_bpe(const nigh_tokenizer *t, const char *word, size_t size, merge_room *room, nigh_token_list *out)
 {
     if (t->ignore_merges) {
         int32_t id = whole_word(t, word, size);
         if (id >= 0) return nigh_token_list_add(out, &id, 1);
     }
+    if (t->chars) return merge_chars(t, word, size, room, out);
     if (size <= SHORT) {
         short_word w = {.t = t, .text = word, .count = (int)size};
         for (size_t i = 0; i < size; i++) w.symbol[i] = t->byte_symbol[(unsigned char)word[i]], w.at[i] = (uint32_t)i;

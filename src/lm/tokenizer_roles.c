@@ -41,7 +41,7 @@ void tokenizer_find_ends(nigh_tokenizer *t, int32_t id_of[ROLES])
         if (id < 0) continue;
         bool first = known[i].role != ROLE_NONE && *mine < 0;
         if (first) *mine = id;
-        if (first || known[i].ends) t->flags[id] |= TOKEN_CONTROL;
+        if ((first || known[i].ends) && !t->json) t->flags[id] |= TOKEN_CONTROL;
         if (known[i].ends) set_end(t, id);
     }
     for (int32_t i = 0; i < t->count; i++)

@@ -1,5 +1,7 @@
 /* A text to tokens: special tokens, pre-tokenizer, words; words that came before are remembered. */
 #include "lm/characters.h"
+#include "lm/tokenizer_json.h"
+#include "lm/tokenizer_regex.h"
 #include "lm/tokenizer_special.h"
 
 enum { WORD_MOST = 30, WORD_TOKENS = 8, CACHE_FROM = 1024, CACHE_MOST = 1 << 14 };
@@ -69,22 +71,54 @@ static nigh_status put_word(run *r, const char *word, size_t size)
 
 /* ---- byte-level BPE ---- */
 
+static nigh_status cut_piece(run *r, int step, const char *text, size_t size);
+
+/* With SPLIT_WITH_PREVIOUS and SPLIT_WITH_NEXT a match and what lies between become one piece. */
+static nigh_status cut_merged(run *r, int step, const char *text, size_t size)
+{
+    const split_step *s = r->t->split.step + step;
+    split_room *room = r->split + step;
+    bool before = s->drop == SPLIT_WITH_PREVIOUS, open = false;
+    size_t from = 0;
+    nigh_status status = NIGH_OK;
+    for (size_t at = 0, end; at < size && !status; at = end) {
+        status = split_next(s, room, text, at, size, &end);
+        bool joins = open && room->matched == before; /* the open piece waits for the other kind */
+        if (!status && open && !joins) {
+            status = cut_piece(r, step + 1, text + from, at - from);
+            from = at;
+        }
+        open = !joins && room->matched != before;
+        if (!status && !open) {
+            status = cut_piece(r, step + 1, text + from, end - from);
+            from = end;
+        }
+    }
+    return status || !open ? status : cut_piece(r, step + 1, text + from, size - from);
+}
+
 static nigh_status cut_piece(run *r, int step, const char *text, size_t size)
 {
     if (step == r->t->split.steps) return put_word(r, text, size);
     const split_step *s = r->t->split.step + step;
     nigh_status status = split_begin(s, r->split + step, r->t->ctx, text, size);
+    if (s->drop >= SPLIT_WITH_PREVIOUS) return status ? status : cut_merged(r, step, text, size);
     for (size_t at = 0; at < size && !status;) {
         size_t end;
         status = split_next(s, r->split + step, text, at, size, &end);
-        if (!status) status = cut_piece(r, step + 1, text + at, end - at);
+        bool dropped = s->drop && r->split[step].matched == (s->drop == SPLIT_DROP_MATCHES);
+        if (!status && !dropped) status = cut_piece(r, step + 1, text + at, end - at);
         at = end;
     }
     return status;
 }
 
-static nigh_status run_bpe(run *r, const char *text, size_t size)
+static nigh_status run_bpe(run *r, const char *text, size_t size, bool first)
 {
+    if (r->t->json) {
+        nigh_status changed = json_change(r->t, text, size, first, &r->mended);
+        return changed || !r->mended.size ? changed : cut_piece(r, 0, r->mended.data, r->mended.size);
+    }
     if (char_right(text, size) == size) return cut_piece(r, 0, text, size);
     r->mended.size = 0;
     nigh_status status = char_mend(text, size, &r->mended);
@@ -147,7 +181,7 @@ static nigh_status run_text(run *r, const char *text, size_t size, bool first)
     switch (r->t->kind) {
     case TOKENIZER_BYTES: return run_bytes(r, text, size);
     case TOKENIZER_SENTENCE: return run_sentence(r, text, size, first);
-    default: return run_bpe(r, text, size);
+    default: return run_bpe(r, text, size, first);
     }
 }
 
@@ -175,10 +209,10 @@ static nigh_status run_all(run *r, const char *text, size_t size, bool special)
         if (status) break;
         unsigned flags = found ? r->t->flags[place.id] : 0;
         size_t from = strip ? strip_front(text, at, place.at) : at, end = flags & TOKEN_LSTRIP ? strip_back(text, from, place.at) : place.at;
-        status = run_text(r, text + from, end - from, first);
+        status = run_text(r, text + from, end - from, first && (!r->t->json || !from));
         if (status || !found) break;
         status = nigh_token_list_add(r->out, &place.id, 1);
-        first = true, strip = flags & TOKEN_RSTRIP;
+        first = !r->t->json, strip = flags & TOKEN_RSTRIP;
         at = place.at + place.size;
     }
     special_end(&cut);
@@ -201,7 +235,7 @@ static void run_end(run *r)
     nigh_free(r->t->ctx, r->cache);
     merge_room_free(&r->room);
     nigh_buffer_free(&r->mended);
-    for (int i = 0; i < SPLIT_STEPS; i++) split_room_free(r->split + i);
+    for (int i = 0; i < SPLIT_STEPS; i++) regex_room_free(r->split + i);
 }
 
 nigh_status nigh_tokenize(const nigh_tokenizer *t, const char *text, size_t size, unsigned flags, nigh_token_list *out)

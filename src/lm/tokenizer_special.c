@@ -223,6 +223,10 @@ static nigh_status find_cluster(special_cut *cut, bool *found)
         if (may_begin(cut, (unsigned char)cut->text[from]) && (reach = matches_at(cut, from, ranks, MOST, &count))) break;
     *found = from < cut->size;
     if (!*found) return NIGH_OK;
+    if (cut->t->json) { /* there the leftmost occurrence counts, of those the longest */
+        cut->at = from + reach, cut->places = 0, cut->next = 0;
+        return add_place(cut, from, reach, cut->t->special[ranks[count - 1]]);
+    }
     size_t to = from + reach;
     cut->ranks.count = 0;
     nigh_status status = NIGH_OK;

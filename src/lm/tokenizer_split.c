@@ -1,6 +1,6 @@
 /* Cuts of pre-tokenizers, written out by hand for the patterns of nearly all models. */
 #include "lm/characters.h"
-#include "lm/tokenizer.h"
+#include "lm/tokenizer_regex.h"
 
 /* Where the run of characters of these classes that begins at `at` ends. */
 static size_t run_of(const char *text, size_t at, size_t end, unsigned classes)
@@ -24,7 +24,8 @@ static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 static size_t contraction(const char *text, size_t at, size_t end, split_contractions which)
 {
     if (which == SPLIT_NO_CONTRACTIONS || text[at] != '\'' || at + 1 >= end) return 0;
-    bool any = which == SPLIT_ANY_CASE;
+    bool any = which != SPLIT_SMALL;
+    if (which == SPLIT_FOLDED && at + 2 < end && text[at + 1] == '\xC5' && text[at + 2] == '\xBF') return 3;
     char a = any ? lower(text[at + 1]) : text[at + 1];
     if (a == 's' || a == 't' || a == 'm' || a == 'd') return 2;
     if (at + 2 >= end) return 0;
@@ -100,6 +101,10 @@ static size_t piece_end(const split_step *step, const char *text, size_t at, siz
         size_t stop = numbers(text, at, end, step->most);
         return stop > at ? stop : run_of(text, at, end, CHAR_ALL & ~CHAR_NUMBER);
     }
+    case SPLIT_BLANKS: {
+        const char *next = end - at > 3 ? memmem(text + at + 1, end - at - 1, "\xE2\x96\x81", 3) : NULL;
+        return next ? (size_t)(next - text) : end;
+    }
     case SPLIT_REGEX: break;
     }
     return end;
@@ -107,15 +112,12 @@ static size_t piece_end(const split_step *step, const char *text, size_t at, siz
 
 nigh_status split_begin(const split_step *step, split_room *room, nigh_context *ctx, const char *text, size_t size)
 {
-    (void)step, (void)room, (void)ctx, (void)text, (void)size;
-    return NIGH_OK;
+    return step->kind == SPLIT_REGEX ? regex_begin(step->regex, room, ctx, text, size) : NIGH_OK;
 }
 
 nigh_status split_next(const split_step *step, split_room *room, const char *text, size_t at, size_t size, size_t *end)
 {
-    (void)room;
+    if (step->kind == SPLIT_REGEX) return regex_next(step->regex, room, text, at, size, end);
     *end = piece_end(step, text, at, size);
     return NIGH_OK;
 }
-
-void split_room_free(split_room *room) { nigh_buffer_free(&room->collapsed); }

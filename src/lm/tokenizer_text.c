@@ -1,15 +1,16 @@
 /* Tokens to text: the bytes of each token, made once; which bytes can stand before an escaped blank. */
 #include "lm/characters.h"
+#include "lm/tokenizer_json.h"
 #include "lm/tokenizer_special.h"
 
 #include <stdlib.h>
 
 static const char escaped[3] = {'\xE2', '\x96', '\x81'};
 
-/* A name of byte-level BPE. A character that stands for no byte is shown as llama.cpp shows it. */
-static nigh_status decode_bpe(nigh_context *ctx, const char *name, size_t size, nigh_buffer *out)
+/* A name of byte-level BPE. A character that stands for no byte is shown as the reference program does. */
+static nigh_status decode_bpe(const nigh_tokenizer *t, const char *name, size_t size, nigh_buffer *out)
 {
-    nigh_buffer mended = {.ctx = ctx};
+    nigh_buffer mended = {.ctx = t->ctx};
     const char *p = name;
     size_t n = size;
     nigh_status status = NIGH_OK;
@@ -24,7 +25,9 @@ static nigh_status decode_bpe(nigh_context *ctx, const char *name, size_t size, 
         int byte = byte_of_name(char_point(p + i));
         if (byte >= 0) bytes[ready++] = (char)byte;
         if (ready == sizeof bytes || byte < 0) status = nigh_buffer_add(out, bytes, ready), ready = 0;
-        if (byte < 0) {
+        if (byte < 0 && t->json) {
+            if (!status) status = nigh_buffer_add(out, p + i, width);
+        } else if (byte < 0) {
             if (!status) status = nigh_buffer_print(out, "[UNK_BYTE_0x");
             for (size_t k = 0; k < width && !status; k++) status = nigh_buffer_print(out, "%02x", (unsigned char)p[i + k]);
             if (!status) status = nigh_buffer_add(out, name, size);
@@ -71,7 +74,7 @@ static nigh_status decode(const nigh_tokenizer *t, int32_t id, nigh_buffer *out)
         char c = (char)byte;
         return byte < 0 ? NIGH_OK : nigh_buffer_add(out, &c, 1);
     }
-    return t->kind == TOKENIZER_SENTENCE ? decode_sentence(name, size, out) : decode_bpe(t->ctx, name, size, out);
+    return t->kind == TOKENIZER_SENTENCE || t->chars ? decode_sentence(name, size, out) : decode_bpe(t, name, size, out);
 }
 
 static void find_joins(nigh_tokenizer *t)
@@ -144,9 +147,14 @@ nigh_status nigh_detokenize(const nigh_tokenizer *t, const int32_t *ids, int64_t
         if (status) break;
         size_t size;
         const char *bytes = nigh_token_bytes(t, ids[i], &size);
-        if (lead && size && *bytes == ' ') bytes++, size--;
-        lead = false;
-        status = nigh_buffer_add(out, bytes, size);
+        if (lead && t->json && t->json->strip_first) {
+            for (size_t k = 0; k < size && !status; k++)
+                if (bytes[k] != ' ') status = nigh_buffer_add(out, bytes + k, 1);
+        } else {
+            size_t cut = lead && size && *bytes == ' ';
+            status = nigh_buffer_add(out, bytes + cut, size - cut);
+        }
+        lead = lead && t->json && !size; /* control tokens do not count there */
     }
     if (status) {
         out->size = before;

@@ -7,7 +7,7 @@
 
 static void destroy(vocabulary *v)
 {
-    void *blocks[] = {v->node, v->order, v->ends, v->text, v->text_at, v->is_end};
+    void *blocks[] = {v->node, v->below, v->order, v->ends, v->text, v->text_at, v->is_end};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) nigh_free(v->ctx, blocks[i]);
     nigh_free(v->ctx, v);
 }
@@ -71,6 +71,32 @@ static nigh_status copy_words(vocabulary *v, const word *words, int32_t count)
     return NIGH_OK;
 }
 
+static bool is_utf8(const char *bytes, size_t size)
+{
+    uint32_t code;
+    for (size_t used; size; bytes += used, size -= used)
+        if (!(used = utf8_get(bytes, size, &code))) return false;
+    return true;
+}
+
+/* What is below each node: from the last node to the first, each takes in its children. */
+static void gather(vocabulary *v)
+{
+    for (int32_t i = v->nodes; i-- > 0;) {
+        word_node *node = &v->node[i];
+        for (int32_t k = node->at; k < v->node[i + 1].at; k++) {
+            int32_t id = v->order[k];
+            if (!is_utf8(v->text + v->text_at[id], (size_t)(v->text_at[id + 1] - v->text_at[id]))) node->flags |= BELOW_ILL;
+        }
+        for (int32_t k = i + 1; k < node->past; k = v->node[k].past) {
+            uint8_t byte = v->node[k].byte;
+            v->below[i].word[0] |= v->below[k].word[0], v->below[i].word[1] |= v->below[k].word[1];
+            if (byte < 128) v->below[i].word[byte >> 6] |= (uint64_t)1 << (byte & 63);
+            node->flags |= (uint8_t)((v->node[k].flags & (BELOW_HIGH | BELOW_ILL)) | (byte >= 128 ? BELOW_HIGH : 0) | ((byte & 0xc0) == 0x80 ? INSIDE : 0));
+        }
+    }
+}
+
 /* Words sorted by their bytes give the nodes in the order of a walk: each adds the bytes that it does not share with the one before. */
 static nigh_status lay_out(vocabulary *v, const keyed *sorted, int32_t count)
 {
@@ -79,11 +105,12 @@ static nigh_status lay_out(vocabulary *v, const keyed *sorted, int32_t count)
     if (nodes > INT32_MAX / 2) return nigh_fail(v->ctx, NIGH_RESOURCE, "the vocabulary has %lld distinct prefixes", (long long)nodes);
     size_t n = (size_t)nodes + 1;
     v->node = nigh_alloc_zero(v->ctx, n, sizeof *v->node);
+    v->below = nigh_alloc_zero(v->ctx, n, sizeof *v->below);
     v->order = nigh_alloc(v->ctx, sizeof *v->order * ((size_t)count + 1));
     for (int32_t i = 0; i < count; i++)
         if ((int)sorted[i].size > v->deepest) v->deepest = (int)sorted[i].size;
     int32_t *open = nigh_alloc(v->ctx, sizeof *open * ((size_t)v->deepest + 2)); /* the node at each depth whose end is not known yet */
-    if (!v->node || !v->order || !open) return nigh_free(v->ctx, open), NIGH_MEMORY;
+    if (!v->node || !v->below || !v->order || !open) return nigh_free(v->ctx, open), NIGH_MEMORY;
     int32_t node = 0;
     uint32_t top = 0;
     for (int32_t i = 0; i < count; i++) {
@@ -97,6 +124,7 @@ static nigh_status lay_out(vocabulary *v, const keyed *sorted, int32_t count)
     }
     while (top) v->node[open[top--]].past = node;
     v->nodes = node, v->node[node].at = count;
+    gather(v);
     nigh_free(v->ctx, open);
     return NIGH_OK;
 }

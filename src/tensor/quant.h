@@ -22,6 +22,14 @@
 
 typedef struct quant_matrix quant_matrix;
 
+/*
+ * One piece of memory for all matrices of a model, on large pages where the system gives them on request: reading 100 MB in pages of 4 KB takes a quarter longer.
+ * Matrices made in it must be freed first. NIGH_MEMORY.
+ */
+typedef struct quant_store quant_store;
+nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **store);
+void quant_store_free(quant_store *store); /* NULL is fine */
+
 /* Rows of a matrix: [rows, cols] in `type`, row after row. A matrix may be several parts one below the other (q, k and v), each of its own type. */
 typedef struct quant_part {
     nigh_block_type type;
@@ -34,6 +42,10 @@ typedef struct quant_part {
  * a caller with mapped pages gives them back (madvise) afterwards. NIGH_MEMORY; NIGH_INVALID: cols is no multiple of a block's length.
  */
 nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **m);
+
+/* The same in memory of a store, if quant_matrix_room bytes are left there; otherwise (and for store = NULL) in memory of its own. */
+nigh_status quant_matrix_new_in(nigh_context *ctx, quant_store *store, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **m);
+size_t quant_matrix_room(const quant_part *parts, int count, int64_t cols); /* 0: an unknown type */
 void quant_matrix_free(quant_matrix *m); /* NULL is fine */
 int64_t quant_matrix_rows(const quant_matrix *m);
 int64_t quant_matrix_cols(const quant_matrix *m);

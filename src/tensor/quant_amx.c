@@ -1,6 +1,7 @@
 /*
  * Products with panels by tiles (AMX): integer sums of a block for 16 rows of x and 16 of weights are one instruction, their scaling 48 vector operations,
- * which is what takes the time. A panel is unpacked to bytes once for up to 128 rows of x; sums of the next block are under way while one is scaled.
+ * which is what takes the time. Tiles and vectors share a port and change over slowly: four blocks are summed, then four scaled. Four panels
+ * are unpacked to bytes, eight blocks at a time, for up to 64 rows of x.
  */
 #include "tensor/quant_wide.h"
 
@@ -8,18 +9,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#ifdef __clang__
+#define UNROLL_ROWS _Pragma("unroll")
+#else
+#define UNROLL_ROWS _Pragma("GCC unroll 16")
+#endif
 
-enum { LEAST = 6, GROUP = 16, CHUNK_ROWS = 128, CHUNK_BLOCKS = 32 };
-
-/* Shapes of the eight tiles: sums, x and weights for 16 rows of x; sums and x for the rows that remain. */
-#define SUM_A 0
-#define SUM_B 1
-#define OF_X 2
-#define REST_SUM_A 3
-#define REST_SUM_B 4
-#define REST_OF_X 5
-#define WEIGHTS_A 6
-#define WEIGHTS_B 7
+enum { LEAST = 17, GROUP = 16, CHUNK_ROWS = 64, CHUNK_BLOCKS = 8, PANELS = 4, AT_ONCE = 4 };
 
 typedef struct tile_shapes {
     uint8_t palette, start, reserved[14];
@@ -27,21 +23,22 @@ typedef struct tile_shapes {
     uint8_t rows[16];
 } tile_shapes;
 
-static void shape_tiles(bool fine, int rest)
+/* Tiles 0 to 3: sums for `rows` rows of x; 4 and 5: x; 6 and 7: weights. */
+static void shape_tiles(bool fine, int rows)
 {
     uint16_t width = fine ? 16 : 32;
-    uint8_t some = (uint8_t)(rest ? rest : GROUP);
-    tile_shapes s = {.palette = 1,
-                     .bytes = {64, 64, width, 64, 64, width, 64, 64},
-                     .rows = {GROUP, GROUP, GROUP, some, some, some, (uint8_t)(width / 4), (uint8_t)(width / 4)}};
+    uint8_t some = (uint8_t)rows, words = (uint8_t)(width / 4);
+    tile_shapes s = {.palette = 1, .bytes = {64, 64, 64, 64, width, width, 64, 64}, .rows = {some, some, some, some, some, some, words, words}};
+    __asm__ volatile("" : : "r"(&s) : "memory"); /* some compilers take the next for a read of 8 bytes */
     _tile_loadconfig(&s);
 }
 
 typedef struct chunk {
-    _Alignas(64) uint8_t codes[CHUNK_BLOCKS * 512];
-    _Alignas(64) float d[CHUNK_BLOCKS * 2][QUANT_PANEL], m[CHUNK_BLOCKS * 2][QUANT_PANEL];
-    _Alignas(64) int32_t sums[4][GROUP][QUANT_PANEL]; /* of the block at hand and the next, halves of each */
-    _Alignas(64) float acc[CHUNK_ROWS][QUANT_PANEL], low[CHUNK_ROWS][QUANT_PANEL];
+    _Alignas(64) uint8_t codes[PANELS][CHUNK_BLOCKS * 512];
+    _Alignas(64) float d[PANELS][CHUNK_BLOCKS * 2][QUANT_PANEL], m[PANELS][CHUNK_BLOCKS * 2][QUANT_PANEL];
+    _Alignas(64) int32_t sums[2 * AT_ONCE][GROUP][QUANT_PANEL];
+    _Alignas(64) float low_of_x[CHUNK_BLOCKS * 2][GROUP];
+    _Alignas(64) float acc[PANELS][CHUNK_ROWS][QUANT_PANEL], low[PANELS][CHUNK_ROWS][QUANT_PANEL];
 } chunk;
 
 /* Codes of one block as bytes, columns ascending; signed, the offset taken off, unless the format has a minimum. */
@@ -65,132 +62,153 @@ INLINE void unpack_block(const quant_format *f, const char *codes, uint8_t *to)
     }
 }
 
-INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int blocks, chunk *c)
+/* Blocks first ... of one panel; `next`: what is unpacked after it, asked for from memory. */
+INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int blocks, const char *next, int k, chunk *c)
 {
-    enum { AHEAD = 4096 };
-    const char *group = panel + first / f->group * (f->head + (int64_t)f->group * f->bytes);
-    for (int b = 0; b < blocks; group += f->head + f->group * f->bytes)
+    const int64_t group_bytes = f->head + (int64_t)f->group * f->bytes;
+    const char *group = panel + first / f->group * group_bytes;
+    for (int b = 0; b < blocks; group += group_bytes)
         for (int within = 0; within < f->group && b < blocks; within++, b++) {
             const char *codes = group + f->head + within * f->bytes;
-            for (int line = 0; line < f->bytes + f->head / f->group; line += 64) _mm_prefetch(codes + AHEAD + line, _MM_HINT_T0);
-            unpack_block(f, codes, c->codes + 512 * b);
+            for (int line = 0; line < f->bytes + f->head / f->group; line += 64, next += 64) _mm_prefetch(next, _MM_HINT_T0);
+            unpack_block(f, codes, c->codes[k] + 512 * b);
             wide_scales s = wide_scale(f, group, within);
             for (int h = 0; h < (f->fine ? 2 : 1); h++) {
-                _mm512_store_ps(c->d[(f->fine ? 2 * b : b) + h], s.d[h]);
-                if (f->low) _mm512_store_ps(c->m[(f->fine ? 2 * b : b) + h], s.m[h]);
+                _mm512_store_ps(c->d[k][(f->fine ? 2 * b : b) + h], s.d[h]);
+                if (f->low) _mm512_store_ps(c->m[k][(f->fine ? 2 * b : b) + h], s.m[h]);
             }
         }
 }
 
-/* Integer sums of 16 or 32 columns. */
-#define TILE_SUMS(sum, x_tile, w_tile, is_signed, x, stride, w, to)                                                                              \
+#define TILE_SUM(sum, x_tile, w_tile)                                                                                                           \
     do {                                                                                                                                        \
-        _tile_zero(sum);                                                                                                                        \
-        _tile_loadd(x_tile, x, stride);                                                                                                         \
-        _tile_loadd(w_tile, w, 64);                                                                                                             \
-        if (is_signed)                                                                                                                          \
-            _tile_dpbssd(sum, x_tile, w_tile);                                                                                                  \
-        else                                                                                                                                    \
-            _tile_dpbsud(sum, x_tile, w_tile);                                                                                                  \
-        _tile_stored(sum, to, 64);                                                                                                              \
+        if (sum < count) {                                                                                                                      \
+            _tile_loadd(x_tile, q + (f->fine ? sum / 2 * (int)sizeof(quant_record) + sum % 2 * 16 : sum * (int)sizeof(quant_record)), stride);   \
+            _tile_loadd(w_tile, w + (f->fine ? 256 : 512) * sum, 64);                                                                           \
+            _tile_zero(sum);                                                                                                                    \
+            if (f->low)                                                                                                                         \
+                _tile_dpbsud(sum, x_tile, w_tile);                                                                                              \
+            else                                                                                                                                \
+                _tile_dpbssd(sum, x_tile, w_tile);                                                                                              \
+        }                                                                                                                                       \
     } while (0)
 
-/* Sum number i (of blocks, or of their halves) of the chunk. */
-INLINE void tile_sum(const quant_format *f, bool whole, int i, const quant_record *x, int64_t stride, chunk *c)
+/* Integer sums of up to four blocks, or of halves of two, from the first row's bytes q and the panel's codes w. */
+INLINE void tile_sums(const quant_format *f, const int count, const int8_t *q, int64_t stride, const uint8_t *w, int32_t (*to)[GROUP][QUANT_PANEL])
 {
-    const bool is_signed = !f->low;
-    const int8_t *q = f->fine ? x[i / 2].q + 16 * (i % 2) : x[i].q;
-    const uint8_t *w = c->codes + (f->fine ? 256 : 512) * i;
-    if (whole) {
-        if (i % 2)
-            TILE_SUMS(SUM_A, OF_X, WEIGHTS_A, is_signed, q, stride, w, c->sums[i % 4]);
-        else
-            TILE_SUMS(SUM_B, OF_X, WEIGHTS_B, is_signed, q, stride, w, c->sums[i % 4]);
-    } else {
-        if (i % 2)
-            TILE_SUMS(REST_SUM_A, REST_OF_X, WEIGHTS_A, is_signed, q, stride, w, c->sums[i % 4]);
-        else
-            TILE_SUMS(REST_SUM_B, REST_OF_X, WEIGHTS_B, is_signed, q, stride, w, c->sums[i % 4]);
+    __asm__ volatile("" : : : "memory"); /* loads of tiles are not known to read memory */
+    TILE_SUM(0, 4, 6);
+    TILE_SUM(1, 5, 7);
+    TILE_SUM(2, 4, 6);
+    TILE_SUM(3, 5, 7);
+    _tile_stored(0, to[0], 64);
+    if (count > 1) _tile_stored(1, to[1], 64);
+    if (count > 2) _tile_stored(2, to[2], 64);
+    if (count > 3) _tile_stored(3, to[3], 64);
+}
+
+/* Adds `count` sums, scaled: d of the weights by of_x, 16 numbers a block of x. */
+INLINE void scale_sums(const quant_format *f, const int ROWS, const int count, const int32_t (*sums)[GROUP][QUANT_PANEL], const float (*d)[QUANT_PANEL],
+                       const float *of_x, __m512 *acc)
+{
+    for (int i = 0; i < count; i++) {
+        __m512 of_w = _mm512_load_ps(d[i]);
+        const float *each = of_x + 2 * GROUP * (f->fine ? i / 2 : i);
+        UNROLL_ROWS for (int t = 0; t < ROWS; t++)
+            acc[t] = _mm512_fmadd_ps(_mm512_mul_ps(of_w, _mm512_set1_ps(each[t])), _mm512_cvtepi32_ps(_mm512_load_si512(sums[i][t])), acc[t]);
     }
 }
 
-/* The blocks of a chunk for one group of ROWS rows of x, rounded up to fours: `scales` has 16 a block. */
-INLINE void group_sums(const quant_format *f, const int ROWS, bool whole, int blocks, const quant_record *x, int64_t stride, const float *scales, chunk *c, float (*to)[QUANT_PANEL])
+/* One panel's blocks of the chunk for ROWS rows of x, rounded up to fours. */
+INLINE void group_sums(const quant_format *f, const int ROWS, int blocks, const quant_record *x, int64_t stride, const float *scales, int k, int64_t t0, chunk *c)
 {
     __m512 acc[GROUP];
     const int parts = f->fine ? 2 : 1, count = blocks * parts;
-    UNROLL for (int t = 0; t < ROWS; t++) acc[t] = _mm512_load_ps(to[t]);
-    tile_sum(f, whole, 0, x, stride, c);
-    for (int i = 0; i < count; i++) {
-        if (i + 1 < count) tile_sum(f, whole, i + 1, x, stride, c);
-        __m512 d = _mm512_load_ps(c->d[i]);
-        const float *of_x = scales + GROUP * (i / parts);
-        UNROLL for (int t = 0; t < ROWS; t++)
-            acc[t] = _mm512_fmadd_ps(_mm512_mul_ps(d, _mm512_set1_ps(of_x[t])), _mm512_cvtepi32_ps(_mm512_load_si512(c->sums[i % 4][t])), acc[t]);
-    }
-    UNROLL for (int t = 0; t < ROWS; t++) _mm512_store_ps(to[t], acc[t]);
-}
-
-/* Minima: four rows of x at a time. */
-INLINE void group_low(const quant_format *f, int blocks, const quant_record *x, int64_t stride, int64_t rows, const chunk *c, float (*to)[QUANT_PANEL])
-{
-    enum { AT_ONCE = 4 };
-    for (int64_t first = 0; first < rows; first += AT_ONCE) {
-        const quant_record *from[AT_ONCE];
-        __m512 low[AT_ONCE];
-        UNROLL for (int t = 0; t < AT_ONCE; t++)
-        {
-            from[t] = x + (first + t < rows ? first + t : rows - 1) * stride;
-            low[t] = _mm512_load_ps(to[first + t]);
-        }
-        for (int b = 0; b < blocks; b++)
-            for (int h = 0; h < (f->fine ? 2 : 1); h++) {
-                __m512 m = _mm512_load_ps(c->m[f->fine ? 2 * b + h : b]);
-                UNROLL for (int t = 0; t < AT_ONCE; t++) low[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(f->fine ? from[t][b].low_half[h] : from[t][b].low), low[t]);
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_load_ps(c->acc[k][t0 + t]);
+    for (int i = 0, turn = 0; i < count; i += AT_ONCE, turn ^= AT_ONCE) {
+        const int8_t *q = x[i / parts].q;
+        const uint8_t *w = c->codes[k] + 512 / parts * i;
+        const float *of_x = scales + 2 * GROUP * (i / parts);
+        if (count - i >= AT_ONCE) {
+            tile_sums(f, AT_ONCE, q, stride, w, c->sums + turn);
+            scale_sums(f, ROWS, AT_ONCE, (const int32_t(*)[GROUP][QUANT_PANEL])c->sums + turn, (const float(*)[QUANT_PANEL])c->d[k] + i, of_x, acc);
+        } else
+            for (int j = 0; j < count - i; j += parts) {
+                tile_sums(f, parts, x[(i + j) / parts].q, stride, w + 512 / parts * j, c->sums + turn);
+                scale_sums(f, ROWS, parts, (const int32_t(*)[GROUP][QUANT_PANEL])c->sums + turn, (const float(*)[QUANT_PANEL])c->d[k] + i + j, of_x + 2 * GROUP * (j / parts), acc);
             }
-        UNROLL for (int t = 0; t < AT_ONCE; t++) _mm512_store_ps(to[first + t], low[t]);
     }
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->acc[k][t0 + t], acc[t]);
+    if (!f->low) return;
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_load_ps(c->low[k][t0 + t]);
+    for (int i = 0; i < count; i++) {
+        __m512 m = _mm512_load_ps(c->m[k][i]);
+        const float *each = f->fine ? c->low_of_x[i] : scales + 2 * GROUP * i + GROUP;
+        UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(each[t]), acc[t]);
+    }
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->low[k][t0 + t], acc[t]);
 }
 
-/* One panel with rows row .. row + rows - 1 of x, at most CHUNK_ROWS. */
-INLINE void panel_rows(const quant_format *f, const quant_task *task, const char *panel, int64_t first, int64_t row, int64_t rows, chunk *c)
+/* The chunk's blocks of up to four panels with `rows` rows of x from row `row` on, which stand at t0 in the chunk. */
+INLINE void chunk_rows(const quant_format *f, const quant_task *task, int64_t first_block, int blocks, int panels, int64_t row, int64_t t0, int64_t rows, chunk *c)
 {
-    const int64_t blocks = task->cols / QUANT_BLOCK, stride = quant_stride(task->cols);
-    memset(c->acc, 0, (size_t)(rows + 3) / 4 * 4 * sizeof *c->acc);
-    if (f->low) memset(c->low, 0, (size_t)(rows + 3) / 4 * 4 * sizeof *c->low);
+    const quant_record *x = quant_row(task->x, row) + first_block;
+    const float *scales = quant_scales(task->x, row) + 2 * GROUP * first_block;
+    const int64_t stride = quant_stride(task->cols) * (int64_t)sizeof *x;
+    if (f->fine && f->low)
+        for (int b = 0; b < 2 * blocks; b++)
+            for (int64_t t = 0; t < rows; t++) c->low_of_x[b][t] = x[t * quant_stride(task->cols) + b / 2].low_half[b % 2];
+    for (int k = 0; k < panels; k++)
+        if (rows > 12)
+            group_sums(f, 16, blocks, x, stride, scales, k, t0, c);
+        else if (rows > 8)
+            group_sums(f, 12, blocks, x, stride, scales, k, t0, c);
+        else if (rows > 4)
+            group_sums(f, 8, blocks, x, stride, scales, k, t0, c);
+        else
+            group_sums(f, 4, blocks, x, stride, scales, k, t0, c);
+}
+
+/* Up to four panels with rows row .. row + rows - 1 of x, at most CHUNK_ROWS. */
+INLINE void panels_rows(const quant_format *f, const quant_task *task, int64_t first, int64_t row, int64_t rows, chunk *c)
+{
+    const int64_t blocks = task->cols / QUANT_BLOCK, whole = rows / GROUP * GROUP, group_bytes = f->head + (int64_t)f->group * f->bytes;
+    const char *panel = task->panels + (size_t)(first / QUANT_PANEL) * task->panel_bytes;
+    int panels = (int)((task->lanes - first + QUANT_PANEL - 1) / QUANT_PANEL);
+    if (panels > PANELS) panels = PANELS;
+    for (int k = 0; k < panels; k++) {
+        memset(c->acc[k], 0, (size_t)(rows + 3) / 4 * 4 * sizeof c->acc[k][0]);
+        if (f->low) memset(c->low[k], 0, (size_t)(rows + 3) / 4 * 4 * sizeof c->low[k][0]);
+    }
     for (int64_t b = 0; b < blocks; b += CHUNK_BLOCKS) {
         int some = blocks - b < CHUNK_BLOCKS ? (int)(blocks - b) : CHUNK_BLOCKS;
-        unpack(f, panel, b, some, c);
-        for (int64_t t = 0; t < rows; t += GROUP) {
-            const quant_record *x = quant_row(task->x, task->row + row + t) + b;
-            const float *scales = quant_scales(task->x, task->row + row + t) + GROUP * b;
-            int64_t here = rows - t < GROUP ? rows - t : GROUP;
-            if (here > 12)
-                group_sums(f, 16, here == GROUP, some, x, stride * (int64_t)sizeof *x, scales, c, c->acc + t);
-            else if (here > 8)
-                group_sums(f, 12, false, some, x, stride * (int64_t)sizeof *x, scales, c, c->acc + t);
-            else if (here > 4)
-                group_sums(f, 8, false, some, x, stride * (int64_t)sizeof *x, scales, c, c->acc + t);
-            else
-                group_sums(f, 4, false, some, x, stride * (int64_t)sizeof *x, scales, c, c->acc + t);
-            if (f->low) group_low(f, some, x, stride, here, c, c->low + t);
+        int64_t ahead = b + CHUNK_BLOCKS < blocks ? (b + CHUNK_BLOCKS) / f->group * group_bytes : PANELS * (int64_t)task->panel_bytes;
+        for (int k = 0; k < panels; k++) unpack(f, panel + (size_t)k * task->panel_bytes, b, some, panel + (size_t)k * task->panel_bytes + ahead, k, c);
+        if (whole) {
+            if (whole < rows) shape_tiles(f->fine, GROUP);
+            for (int64_t t = 0; t < whole; t += GROUP) chunk_rows(f, task, b, some, panels, task->row + row + t, t, GROUP, c);
+        }
+        if (whole < rows) {
+            if (whole) shape_tiles(f->fine, (int)(rows - whole));
+            chunk_rows(f, task, b, some, panels, task->row + row + whole, whole, rows - whole, c);
         }
     }
-    for (int64_t t = 0; t < rows; t++) {
-        __m512 sum = _mm512_load_ps(c->acc[t]);
-        wide_finish(task, row + t, first, f->low ? _mm512_add_ps(sum, _mm512_load_ps(c->low[t])) : sum);
-    }
+    for (int k = 0; k < panels; k++)
+        for (int64_t t = 0; t < rows; t++) {
+            __m512 sum = _mm512_load_ps(c->acc[k][t]);
+            wide_finish(task, row + t, first + k * QUANT_PANEL, f->low ? _mm512_add_ps(sum, _mm512_load_ps(c->low[k][t])) : sum);
+        }
 }
 
 INLINE void all_panels(const quant_format f, const quant_task *task)
 {
     chunk c;
     memset(c.sums, 0, sizeof c.sums); /* rows that no tile has are scaled too */
+    memset(c.low_of_x, 0, sizeof c.low_of_x);
     for (int64_t row = 0; row < task->T; row += CHUNK_ROWS) {
         int64_t rows = task->T - row < CHUNK_ROWS ? task->T - row : CHUNK_ROWS;
-        shape_tiles(f.fine, (int)(rows % GROUP));
-        for (int64_t first = 0, panel = 0; first < task->lanes; first += QUANT_PANEL, panel++)
-            panel_rows(&f, task, task->panels + (size_t)panel * task->panel_bytes, first, row, rows, &c);
+        shape_tiles(f.fine, rows < GROUP ? (int)rows : GROUP);
+        for (int64_t first = 0; first < task->lanes; first += PANELS * QUANT_PANEL) panels_rows(&f, task, first, row, rows, &c);
     }
     _tile_release();
 }
@@ -227,6 +245,4 @@ bool quant_amx_allowed(void)
 #endif
 }
 
-static void fill(const quant_rows *r, const float *x, quant_record *records) { quant_vnni.fill(r, x, records); }
-
-const quant_kernels quant_amx = {products, fill};
+const quant_kernels quant_amx = {products, quant_fill_vnni};

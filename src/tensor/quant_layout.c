@@ -59,20 +59,12 @@ static void read_q2(const uint8_t *p, int b, quant_raw *raw)
 {
     const uint8_t *q = p + 16 + 32 * (b / 4);
     for (int i = 0; i < 32; i++) raw->code[i] = q[i] >> 2 * (b % 4) & 3;
-    for (int h = 0; h < 2; h++) raw->scale[h] = p[2 * b + h] & 15, raw->low[h] = (int8_t)(p[2 * b + h] >> 4);
-    raw->d = u16(p + 80);
-    raw->m = u16(p + 82) ^ 0x8000;
 }
 
 static void read_q3(const uint8_t *p, int b, quant_raw *raw)
 {
-    const uint8_t *q = p + 32 + 32 * (b / 4), *s = p + 96;
+    const uint8_t *q = p + 32 + 32 * (b / 4);
     for (int i = 0; i < 32; i++) raw->code[i] = (uint8_t)((q[i] >> 2 * (b % 4) & 3) | (p[i] >> b & 1) << 2);
-    for (int h = 0; h < 2; h++) {
-        int k = 2 * b + h;
-        raw->scale[h] = (int8_t)(((k < 8 ? s[k] & 15 : s[k - 8] >> 4) | (s[8 + k % 4] >> 2 * (k / 4) & 3) << 4) - 32);
-    }
-    raw->d = u16(p + 108);
 }
 
 static void read_q45(const uint8_t *p, int b, bool five, quant_raw *raw)
@@ -82,17 +74,31 @@ static void read_q45(const uint8_t *p, int b, bool five, quant_raw *raw)
         raw->code[i] = q[i] >> 4 * (b % 2) & 15;
         if (five) raw->code[i] |= (uint8_t)((p[16 + i] >> b & 1) << 4);
     }
-    read_sixes(p + 4, b, raw);
-    raw->d = u16(p);
-    raw->m = u16(p + 2) ^ 0x8000;
 }
 
 static void read_q6(const uint8_t *p, int b, quant_raw *raw)
 {
     const uint8_t *q = p + 64 * (b / 4) + 32 * (b % 2), *high = p + 128 + 32 * (b / 4);
     for (int i = 0; i < 32; i++) raw->code[i] = (uint8_t)((q[i] >> 4 * (b % 4 / 2) & 15) | (high[i] >> 2 * (b % 4) & 3) << 4);
-    memcpy(raw->scale, p + 192 + 2 * b, 2);
-    raw->d = u16(p + 208);
+}
+
+void quant_raw_scales(const quant_format *f, const uint8_t *p, int b, quant_raw *raw)
+{
+    const int d = f->type == NIGH_BLOCK_Q2_K ? 80 : f->type == NIGH_BLOCK_Q3_K ? 108 : f->type == NIGH_BLOCK_Q6_K ? 208 : 0;
+    raw->d = u16(p + d);
+    raw->m = f->low ? u16(p + d + 2) ^ 0x8000 : 0;
+    raw->low[0] = raw->low[1] = 1;
+    if (f->type == NIGH_BLOCK_Q6_K)
+        memcpy(raw->scale, p + 192 + 2 * b, 2);
+    else if (!f->fine)
+        read_sixes(p + 4, b, raw);
+    else
+        for (int h = 0; h < 2; h++) {
+            int k = 2 * b + h;
+            const uint8_t *s = p + 96; /* Q3_K: low halves in 8 bytes, two more bits of each in 4 */
+            raw->scale[h] = f->low ? p[k] & 15 : (int8_t)(((k < 8 ? s[k] & 15 : s[k - 8] >> 4) | (s[8 + k % 4] >> 2 * (k / 4) & 3) << 4) - 32);
+            if (f->low) raw->low[h] = (int8_t)(p[k] >> 4);
+        }
 }
 
 void quant_raw_read(const quant_format *f, const void *row, int64_t b, quant_raw *raw)
@@ -102,6 +108,7 @@ void quant_raw_read(const quant_format *f, const void *row, int64_t b, quant_raw
     int part = super ? (int)(b % 8) : 0;
     raw->m = 0;
     raw->scale[0] = raw->scale[1] = raw->low[0] = raw->low[1] = 1;
+    if (super) quant_raw_scales(f, p, part, raw);
     switch (f->type) {
     case NIGH_BLOCK_Q2_K: read_q2(p, part, raw); return;
     case NIGH_BLOCK_Q3_K: read_q3(p, part, raw); return;

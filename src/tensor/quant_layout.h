@@ -49,8 +49,12 @@ typedef struct quant_raw {
     int8_t scale[2], low[2];
 } quant_raw;
 void quant_raw_read(const quant_format *f, const void *row, int64_t b, quant_raw *raw);
+void quant_raw_scales(const quant_format *f, const uint8_t *super, int b, quant_raw *raw); /* of a block of 256: all but the codes */
 void quant_raw_put(const quant_format *f, char *panel, int lane, int64_t b, const quant_raw *raw);
 void quant_raw_get(const quant_format *f, const char *panel, int lane, int64_t b, quant_raw *raw);
+
+/* A row of a file's blocks into one lane of a panel that was zeros. */
+void quant_pack(const quant_format *f, const void *row, int64_t cols, int lane, char *panel);
 
 static inline int quant_value(const quant_format *f, uint8_t code)
 {
@@ -94,10 +98,10 @@ static inline int64_t quant_blocks(int64_t cols) { return (cols + QUANT_BLOCK - 
 static inline int64_t quant_stride(int64_t cols) { return quant_blocks(cols) | 1; } /* odd: rows of a power of two would share the cache's sets */
 static inline quant_record *quant_row(const quant_rows *r, int64_t t) { return (quant_record *)r->memory + t * quant_stride(r->cols); }
 
-/* Scales of x once more: of 16 rows (row t: the group t / 16 belongs to), 16 numbers for each block. */
+/* d and low of x once more: of 16 rows, 16 numbers d and 16 low for each block. Those of the 16 rows that row t is one of. */
 static inline float *quant_scales(const quant_rows *r, int64_t t)
 {
-    return (float *)(void *)((quant_record *)r->memory + r->room * quant_stride(r->cols)) + t / QUANT_PANEL * quant_blocks(r->cols) * QUANT_PANEL;
+    return (float *)(void *)((quant_record *)r->memory + r->room * quant_stride(r->cols)) + t / QUANT_PANEL * quant_blocks(r->cols) * 2 * QUANT_PANEL;
 }
 
 /* What becomes of a sum s: y = s, y + s, or f(y) s. */
@@ -124,6 +128,7 @@ typedef struct quant_kernels {
     void (*fill)(const quant_rows *r, const float *x, quant_record *records); /* one row */
 } quant_kernels;
 extern const quant_kernels quant_scalar, quant_avx2, quant_vnni, quant_amx;
+void quant_fill_vnni(const quant_rows *r, const float *x, quant_record *records);
 bool quant_amx_allowed(void); /* asks the system for tiles */
 const quant_kernels *quant_kernels_at(int i); /* all that this CPU and NIGH_CPU allow, the plain ones first; NULL behind the last */
 const quant_kernels *quant_kernels_now(void);

@@ -1,6 +1,12 @@
 /* Matrices of quantised weights in panels, and their products shared out to a team. Declared in tensor/quant.h. */
 #include "tensor/quant_layout.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+enum { FEW = 6, MANY_PANELS = 4 }; /* from so many rows of x on, kernels like so many panels at once */
+
 typedef struct part {
     const quant_format *format;
     int64_t rows, first, panels, panel; /* first row; number of panels; panels of the parts before */
@@ -14,9 +20,54 @@ struct quant_matrix {
     size_t bytes;
     int count, threads;
     bool paired;
-    char *memory;
+    char *memory; /* NULL: a store's */
     part parts[];
 };
+
+struct quant_store {
+    nigh_context *ctx;
+    char *memory, *next, *end;
+};
+
+/* ---- memory ------------------------------------------------------------------------------------------- */
+
+nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **out)
+{
+    const uintptr_t page = (uintptr_t)1 << 21;
+    quant_store *s = nigh_alloc_zero(ctx, 1, sizeof *s);
+    if (!s) return NIGH_MEMORY;
+    s->ctx = ctx;
+    s->memory = bytes > SIZE_MAX - page ? NULL : nigh_alloc(ctx, bytes + page);
+    if (!s->memory) {
+        nigh_free(ctx, s);
+        return nigh_fail(ctx, NIGH_MEMORY, "out of memory: %zu bytes for a store of weights", bytes);
+    }
+    s->next = (char *)(((uintptr_t)s->memory + page - 1) & ~(page - 1));
+    s->end = s->memory + bytes + page;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    (void)madvise(s->next, (size_t)(s->end - s->next) & ~(size_t)4095, MADV_HUGEPAGE); /* where it is refused, pages are small */
+#endif
+    *out = s;
+    return NIGH_OK;
+}
+
+void quant_store_free(quant_store *s)
+{
+    if (!s) return;
+    nigh_free(s->ctx, s->memory);
+    nigh_free(s->ctx, s);
+}
+
+size_t quant_matrix_room(const quant_part *parts, int count, int64_t cols)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++) {
+        const quant_format *f = quant_format_of(parts[i].type);
+        if (!f) return 0;
+        bytes += (size_t)((parts[i].rows + QUANT_PANEL - 1) / QUANT_PANEL) * quant_panel_bytes(f, cols);
+    }
+    return bytes;
+}
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
@@ -50,15 +101,7 @@ static void repack_panel(const part *p, const quant_part *source, int64_t cols, 
     char *to = p->memory + (size_t)panel * p->panel_bytes;
     const char *from = (const char *)source->blocks + (size_t)(panel * QUANT_PANEL) * quant_row_bytes(f, cols);
     memset(to, 0, p->panel_bytes);
-    for (int lane = 0; lane < QUANT_PANEL && panel * QUANT_PANEL + lane < p->rows; lane++, from += quant_row_bytes(f, cols))
-        if (f->codes == QUANT_FLOATS)
-            for (int64_t k = 0; k < cols; k++) memcpy(to + (k * QUANT_PANEL + lane) * f->bytes, from + k * f->bytes, (size_t)f->bytes);
-        else
-            for (int64_t b = 0; b < cols / QUANT_BLOCK; b++) {
-                quant_raw raw;
-                quant_raw_read(f, from, b, &raw);
-                quant_raw_put(f, to, lane, b, &raw);
-            }
+    for (int lane = 0; lane < QUANT_PANEL && panel * QUANT_PANEL + lane < p->rows; lane++) quant_pack(f, from + (size_t)lane * quant_row_bytes(f, cols), cols, lane, to);
 }
 
 static const part *part_of(const quant_matrix *m, int64_t panel)
@@ -81,6 +124,11 @@ static void repack(void *user, team *t, int member)
 
 nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **out)
 {
+    return quant_matrix_new_in(ctx, NULL, parts, count, cols, paired, threads, out);
+}
+
+nigh_status quant_matrix_new_in(nigh_context *ctx, quant_store *store, const quant_part *parts, int count, int64_t cols, bool paired, int threads, quant_matrix **out)
+{
     nigh_status status = check(ctx, parts, count, cols, paired, threads);
     if (status) return status;
     quant_matrix *m = nigh_alloc_zero(ctx, 1, sizeof *m + (size_t)count * sizeof *m->parts);
@@ -94,12 +142,16 @@ nigh_status quant_matrix_new(nigh_context *ctx, const quant_part *parts, int cou
         m->panels += panels;
         m->bytes += (size_t)panels * m->parts[i].panel_bytes;
     }
-    m->memory = nigh_alloc(ctx, m->bytes);
-    if (!m->memory) {
+    bool stored = store && (size_t)(store->end - store->next) >= m->bytes;
+    char *at = stored ? store->next : nigh_alloc(ctx, m->bytes);
+    if (!at) {
         nigh_free(ctx, m);
         return NIGH_MEMORY;
     }
-    char *at = m->memory;
+    if (stored)
+        store->next += m->bytes;
+    else
+        m->memory = at;
     for (int i = 0; i < count; i++) {
         m->parts[i].memory = at;
         at += (size_t)m->parts[i].panels * m->parts[i].panel_bytes;
@@ -153,15 +205,19 @@ void quant_matrix_row(const quant_matrix *m, int64_t row, float *out)
 
 /* ---- products ----------------------------------------------------------------------------------------- */
 
-/* Takes a share of what is left, so that the first takes are long streams and the last ones small: no member waits for another's. */
-static int64_t take(team_share *share, int members, int64_t count, int64_t *number)
+/*
+ * Takes a share of what is left, so that the first takes are long streams and the last ones small: no member waits for another's. `least` at once where
+ * that many are left.
+ */
+static int64_t take(team_share *share, int members, int64_t least, int64_t count, int64_t *number)
 {
-    int64_t next = __atomic_load_n(&share->next, __ATOMIC_RELAXED);
+    int64_t next = __atomic_load_n(&share->next, __ATOMIC_RELAXED), some;
     do {
         if (next >= count) return -1;
-        *number = (count - next) / (2 * members);
-        if (*number < 1) *number = 1;
-    } while (!__atomic_compare_exchange_n(&share->next, &next, next + *number, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+        some = members == 1 ? count - next : (count - next) / (2 * members) / least * least;
+        if (some < least) some = least < count - next ? least : count - next;
+    } while (!__atomic_compare_exchange_n(&share->next, &next, next + some, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *number = some;
     return next;
 }
 
@@ -176,7 +232,7 @@ static quant_task task_of(const quant_matrix *m, const part *p, int64_t first, i
 void quant_run(const quant_matrix *m, const quant_rows *x, int64_t T, bool add, float *y, int64_t ldy, team_share *share)
 {
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t panel, number; (panel = take(share, m->threads, m->panels, &number)) >= 0;)
+    for (int64_t panel, number; (panel = take(share, m->threads, T < FEW ? 1 : MANY_PANELS, m->panels, &number)) >= 0;)
         while (number > 0) {
             const part *p = part_of(m, panel);
             int64_t first = panel - p->panel, here = p->panels - first < number ? p->panels - first : number;
@@ -191,7 +247,7 @@ void quant_run(const quant_matrix *m, const quant_rows *x, int64_t T, bool add, 
 void quant_run_gated(const quant_matrix *m, const quant_rows *x, int64_t T, quant_gate gate, float *y, int64_t ldy, team_share *share)
 {
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t panel, number; (panel = take(share, m->threads, m->parts[0].panels, &number)) >= 0;)
+    for (int64_t panel, number; (panel = take(share, m->threads, T < FEW ? 1 : MANY_PANELS, m->parts[0].panels, &number)) >= 0;)
         for (int i = 0; i < 2; i++) {
             quant_task task = task_of(m, m->parts + i, panel, number, 0, x, T, y, ldy);
             task.end = i ? QUANT_GATE : QUANT_STORE;
@@ -205,7 +261,7 @@ void quant_run_rows(const quant_matrix *m, const quant_rows *x, int64_t T, const
 {
     enum { AT_ONCE = 16 };
     const quant_kernels *kernels = quant_kernels_now();
-    for (int64_t first, number; (first = take(share, m->threads, count, &number)) >= 0;)
+    for (int64_t first, number; (first = take(share, m->threads, 1, count, &number)) >= 0;)
         for (int64_t t = 0; t < T; t += AT_ONCE) {
             float sums[AT_ONCE * QUANT_PANEL];
             const part *p = m->parts;

@@ -106,6 +106,4 @@ static void products(const quant_task *task)
         fns[task->format->type](task, task->panels + (size_t)panel * task->panel_bytes, first);
 }
 
-static void fill_later(const quant_rows *r, const float *x, quant_record *records) { quant_scalar.fill(r, x, records); }
-
-const quant_kernels quant_vnni = {products, fill_later};
+const quant_kernels quant_vnni = {products, quant_fill_vnni};

@@ -39,14 +39,16 @@ static void check_whole(const trie *t) { assert_int_equal(walk(t, 0, 0), t->coun
 
 static void counts(void **state)
 {
+    (void)state;
     nigh_context *ctx = test_context_new();
     int32_t text[TEXT];
     text_of(text, TEXT, 40, 1);
     trie t = {0}, one = {0};
+    trie_cursor cursor = {.count = 0};
     assert_ok(ctx, trie_new(ctx, 100000, DEPTH, &t));
     assert_ok(ctx, trie_new(ctx, 100000, DEPTH, &one));
     assert_ok(ctx, trie_learn(&t, text, TEXT, TRIE_LASTING));
-    for (int64_t i = 1; i <= TEXT; i++) assert_ok(ctx, trie_extend(&one, text, i, TRIE_LASTING));
+    for (int64_t i = 1; i <= TEXT; i++) assert_ok(ctx, trie_extend(&one, &cursor, text, i, TRIE_LASTING));
     check_whole(&t);
     check_whole(&one);
     assert_int_equal(t.count, one.count);
@@ -67,6 +69,7 @@ static void counts(void **state)
 
 static void forgets(void **state)
 {
+    (void)state;
     nigh_context *ctx = test_context_new();
     int32_t text[TEXT], other[TEXT];
     text_of(text, TEXT, 40, 2);
@@ -94,6 +97,7 @@ static void forgets(void **state)
 
 static void bounded(void **state)
 {
+    (void)state;
     nigh_context *ctx = test_context_new();
     nigh_rng rng = nigh_rng_new(4, 0);
     trie t = {0};
@@ -125,6 +129,7 @@ static void bounded(void **state)
 
 static void large_counts(void **state)
 {
+    (void)state;
     nigh_context *ctx = test_context_new();
     trie t = {0};
     int32_t same[1000] = {0};
@@ -142,6 +147,7 @@ static void large_counts(void **state)
 
 static void bad_input(void **state)
 {
+    (void)state;
     nigh_context *ctx = test_context_new();
     trie t = {0};
     assert_fails(ctx, trie_new(ctx, 10, 5, &t), NIGH_INVALID, "10 nodes");
@@ -152,6 +158,7 @@ static void bad_input(void **state)
 
 static void memory(void **state)
 {
+    (void)state;
     int32_t text[3000];
     text_of(text, 3000, 50000, 5);
     for (long fail = 1; fail < 8; fail++) {

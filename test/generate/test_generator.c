@@ -37,9 +37,9 @@ static int64_t prompt_of(int32_t *prompt, uint64_t seed)
     return count;
 }
 
-static nigh_request request_of(const int32_t *prompt, int64_t count, int64_t most)
+static nigh_question request_of(const int32_t *prompt, int64_t count, int64_t most)
 {
-    return (nigh_request){.prompt = prompt, .prompt_count = count, .most = most, .sampling = nigh_sampling_default(), .drafts = NIGH_DRAFTS_ON};
+    return (nigh_question){.prompt = prompt, .prompt_count = count, .most = most, .sampling = nigh_sampling_default(), .drafts = NIGH_DRAFTS_ON};
 }
 
 static void run_all(fixture *f)
@@ -51,7 +51,7 @@ static void run_all(fixture *f)
 }
 
 /* The answer by the engine's logits and a sampler alone. */
-static int64_t plain(const fixture *f, const nigh_request *r, int32_t *answer)
+static int64_t plain(const fixture *f, const nigh_question *r, int32_t *answer)
 {
     static int32_t text[8192];
     float logits[FAKE_VOCABULARY];
@@ -87,7 +87,7 @@ static void lossless(void **state)
         begin(&f, true, (nigh_draft_mode)mode);
         for (uint64_t k = 0; k < 30; k++) {
             int64_t count = prompt_of(prompt, k);
-            nigh_request r = request_of(prompt, count, 60 + 5 * (int64_t)k);
+            nigh_question r = request_of(prompt, count, 60 + 5 * (int64_t)k);
             r.sampling = sampling_of((int)k % 3);
             r.stream = k;
             r.drafts = k % 2 ? NIGH_DRAFTS_ON : NIGH_DRAFTS_AUTO;
@@ -116,7 +116,7 @@ static void together(void **state)
     enum { MANY = 12 };
     static int32_t prompt[MANY][800], answer[400];
     fixture f;
-    nigh_request r[MANY];
+    nigh_question r[MANY];
     int id[MANY], running, begun = 0;
     (void)state;
     begin(&f, true, NIGH_DRAFT_TREE);
@@ -155,7 +155,7 @@ static void shares_ended(void **state)
     begin(&f, false, NIGH_DRAFT_TREE);
     int64_t count = prompt_of(prompt, 3);
     for (int k = 0; k < 20; k++) {
-        nigh_request r = request_of(prompt, count, 10);
+        nigh_question r = request_of(prompt, count, 10);
         if (k >= 10) prompt[0] = 'e' + k; /* others: the kept ones are bounded */
         int64_t before = f.fake.fed;
         assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
@@ -198,7 +198,7 @@ static const nigh_answer *tell(fixture *f, int32_t *script, const char *const *s
 {
     f->fake.script = script;
     f->fake.script_count = script_tokens(story, script), f->fake.script_context = 8;
-    nigh_request r = request_of(script, 8, 100);
+    nigh_question r = request_of(script, 8, 100);
     r.stop = stop, r.stops = stops, r.piece = take_piece, r.user = p, r.drafts = drafts;
     p->whole = true;
     if (!p->most) p->most = 1000;
@@ -250,7 +250,7 @@ static void ends(void **state)
     f.fake.script = script, f.fake.script_count = n, f.fake.script_context = 3;
     assert_ok(f.fake.ctx, nigh_lookahead_learn(f.lookahead, script, n));
     for (int past = 0; past < 2; past++) {
-        nigh_request r = request_of(script, 4, 32);
+        nigh_question r = request_of(script, 4, 32);
         r.past_end = past, r.log_p = true, r.top = 3;
         assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
         run_all(&f);
@@ -267,12 +267,67 @@ static void ends(void **state)
         nigh_generator_end(f.g, id);
     }
     f.g->engine.limit = 20; /* learned positions */
-    nigh_request r = request_of(script, 4, 32);
+    nigh_question r = request_of(script, 4, 32);
     assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
     run_all(&f);
     assert_int_equal(nigh_generator_answer(f.g, id)->finish, NIGH_FINISH_CONTEXT);
     assert_int_equal(nigh_generator_answer(f.g, id)->tokens.count, 17);
     nigh_generator_end(f.g, id);
+    end(&f);
+}
+
+/* ---- constraints ------------------------------------------------------------------------------------------------- */
+
+/* Masked drawing by hand. */
+static int64_t masked(const fixture *f, const nigh_question *r, nigh_constraint *c, int32_t *answer)
+{
+    static int32_t text[8192];
+    float logits[FAKE_VOCABULARY];
+    nigh_sampler *sampler;
+    nigh_masks *masks;
+    const uint64_t *allowed;
+    int64_t n = 0, state = nigh_constraint_start(c);
+    memcpy(text, r->prompt, (size_t)r->prompt_count * sizeof *text);
+    assert_ok(f->fake.ctx, nigh_sampler_new(f->fake.ctx, &r->sampling, FAKE_VOCABULARY, &sampler));
+    assert_ok(f->fake.ctx, nigh_masks_new(f->fake.ctx, c, f->fake.tokenizer, 0, &masks));
+    for (; n < r->most; n++) {
+        fake_logits(&f->fake, text, r->prompt_count + n, logits);
+        assert_ok(f->fake.ctx, nigh_masks_get(masks, state, &allowed));
+        assert_ok(f->fake.ctx, nigh_sampler_pick(sampler, logits, text, r->prompt_count + n, allowed, r->stream, &answer[n], NULL));
+        if (nigh_token_ends(f->fake.tokenizer, answer[n])) break;
+        text[r->prompt_count + n] = answer[n];
+        state = nigh_masks_step(masks, state, answer[n]);
+        assert_true(state >= 0);
+    }
+    nigh_masks_free(masks);
+    nigh_sampler_free(sampler);
+    return n;
+}
+
+static void constraints(void **state)
+{
+    static const char *const patterns[] = {"([a-d]{2}[0-9])*", "[a-p]{40,60}", "(abc|abd|ghi)+x", "[a-z]+"};
+    static int32_t prompt[700], answer[400];
+    (void)state;
+    fixture f;
+    begin(&f, true, NIGH_DRAFT_TREE);
+    for (int k = 0; k < 16; k++) {
+        nigh_constraint *c;
+        int id;
+        assert_ok(f.fake.ctx, nigh_constraint_regex(f.fake.ctx, patterns[k % 4], 0, &c));
+        nigh_question r = request_of(prompt, prompt_of(prompt, (uint64_t)k + 100), 70);
+        r.sampling = sampling_of(k / 4 % 3), r.constraint = c, r.stream = (uint64_t)k;
+        assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
+        run_all(&f);
+        const nigh_answer *a = nigh_generator_answer(f.g, id);
+        int64_t n = masked(&f, &r, c, answer);
+        assert_int_equal(a->tokens.count, n);
+        assert_memory_equal(a->tokens.id, answer, (size_t)n * sizeof *answer);
+        int64_t end_state = nigh_constraint_step(c, nigh_constraint_start(c), a->text.data, a->text.size);
+        assert_true(end_state >= 0 && (a->finish != NIGH_FINISH_END || nigh_constraint_complete(c, end_state)));
+        nigh_generator_end(f.g, id);
+        nigh_constraint_free(c);
+    }
     end(&f);
 }
 
@@ -289,7 +344,7 @@ static void fails_and_goes_on(void **state)
         int id, running = 1;
         begin(&f, true, k % 2 ? NIGH_DRAFT_TREE : NIGH_DRAFT_PARALLEL);
         int64_t count = prompt_of(prompt, (uint64_t)k);
-        nigh_request r = request_of(prompt, count, 80);
+        nigh_question r = request_of(prompt, count, 80);
         r.sampling = sampling_of(k % 2);
         assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
         if (k % 4 == 3) f.fake.nan_at = 0.2;
@@ -323,13 +378,13 @@ static void full(void **state)
     f.fake.most = 300;
     for (int k = 0; k < 6; k++) {
         for (int i = 0; i < 100; i++) prompt[i] = 'a' + (i * k + k) % 16;
-        nigh_request r = request_of(prompt, 100, 20);
+        nigh_question r = request_of(prompt, 100, 20);
         assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
         run_all(&f);
         nigh_generator_end(f.g, id);
     }
     for (int i = 0; i < 400; i++) prompt[i] = 'a' + i % 11;
-    nigh_request r = request_of(prompt, 400, 20);
+    nigh_question r = request_of(prompt, 400, 20);
     assert_ok(f.fake.ctx, nigh_generator_begin(f.g, &r, &id));
     assert_fails(f.fake.ctx, nigh_generator_step(f.g, &running), NIGH_RESOURCE, "full");
     nigh_generator_end(f.g, id);
@@ -349,7 +404,7 @@ static void bad_requests(void **state)
     (void)state;
     begin(&f, true, NIGH_DRAFT_TREE);
     nigh_context *ctx = f.fake.ctx;
-    nigh_request good = request_of(prompt, 3, 10), r = good;
+    nigh_question good = request_of(prompt, 3, 10), r = good;
     r.prompt_count = 0;
     assert_fails(ctx, nigh_generator_begin(f.g, &r, &id), NIGH_INVALID, "empty");
     r = good, r.prompt = beyond, r.prompt_count = 1;
@@ -377,6 +432,7 @@ static void bad_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lossless), cmocka_unit_test(together),          cmocka_unit_test(shares_ended), cmocka_unit_test(stops),
-                                       cmocka_unit_test(ends),     cmocka_unit_test(fails_and_goes_on), cmocka_unit_test(full),         cmocka_unit_test(bad_requests)};
+                                       cmocka_unit_test(ends),     cmocka_unit_test(fails_and_goes_on), cmocka_unit_test(full),         cmocka_unit_test(bad_requests),
+                                       cmocka_unit_test(constraints)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,13 +198,19 @@ static void grammars_as_llama_cpp_writes_them(void **state)
 
 /* ---- masks ---- */
 
-enum { WORDS = 700 };
+enum { WORDS = 1500, LONGEST_WORD = 10 };
 
-static void random_words(nigh_rng *rng, char text[WORDS][8], word words[WORDS])
+/* Pieces of constraints, whole characters of all lengths, and single bytes of them. */
+static void random_words(nigh_rng *rng, char text[WORDS][16], word words[WORDS])
 {
+    static const char *const pieces[] = {"a", "b", "[", "]", ",", "1", "\"", "\xc3\xa9", "x", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xc3", "\xa9", "\xed\xa0\x80", "\n", "\xe2\x82", "a", "\xc3\xa9", "b"};
     for (int i = 0; i < WORDS; i++) {
-        size_t size = nigh_rng_below(rng, 8);
-        for (size_t k = 0; k < size; k++) text[i][k] = "ab[],1\"\xc3\xa9x"[nigh_rng_below(rng, 10)];
+        size_t size = 0;
+        for (uint64_t n = nigh_rng_below(rng, 6); n > 0 && size < LONGEST_WORD; n--) {
+            const char *piece = pieces[nigh_rng_below(rng, nigh_rng_below(rng, 2) ? 10 : sizeof pieces / sizeof *pieces)];
+            memcpy(text[i] + size, piece, strlen(piece));
+            size += strlen(piece);
+        }
         words[i] = (word){text[i], size, i == 5 || i == 600};
     }
 }
@@ -212,7 +218,7 @@ static void random_words(nigh_rng *rng, char text[WORDS][8], word words[WORDS])
 static void check_masks(nigh_context *ctx, nigh_constraint *c, uint64_t seed, size_t bytes)
 {
     nigh_rng rng = nigh_rng_new(seed, 1);
-    char text[WORDS][8];
+    char text[WORDS][16];
     word words[WORDS];
     random_words(&rng, text, words);
     vocabulary *v = NULL;
@@ -257,9 +263,12 @@ static void masks_are_one_question_for_each_token(void **state)
     check_masks(ctx, c, 1, 0);
     check_masks(ctx, c, 2, 300); /* room for three masks */
     nigh_constraint_free(c);
-    assert_ok(ctx, nigh_constraint_regex(ctx, "(a|b\\[|\xc3\xa9+x){2,}1?", 0, &c));
-    check_masks(ctx, c, 3, 0);
-    nigh_constraint_free(c);
+    static const char *const patterns[] = {"(a|b\\[|\xc3\xa9+x){2,}1?", ".*", "[^1]*", "[^\\x{20ac}]*1", "[a-z]*\\P{L}*", "(?s)(.{2})*", "\"[^\"]*\"", "([^\\x{ffff}]|xx)*"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        assert_ok(ctx, nigh_constraint_regex(ctx, patterns[i], 0, &c));
+        check_masks(ctx, c, 3 + i, 0);
+        nigh_constraint_free(c);
+    }
     char whole[] = "ab[1,1]x";
     assert_ok(ctx, nigh_constraint_predicate(ctx, &(nigh_predicate){whole, starts_prefix, is_whole}, &c));
     check_masks(ctx, c, 4, 0);

@@ -188,8 +188,13 @@ static void check_parts(nigh_context *ctx, nigh_rng *rng, int k)
         assert_ok(ctx, quant_reference(ctx, parts + i, COLS, x, T, one));
         for (int t = 0; t < T; t++) memcpy(expected + t * TOTAL + first, one + t * heights[i], (size_t)heights[i] * 4);
     }
-    quant_matrix *m;
-    assert_ok(ctx, quant_matrix_new(ctx, parts, 4, COLS, false, 2, &m));
+    quant_matrix *m, *second;
+    quant_store *store;
+    assert_ok(ctx, quant_store_new(ctx, quant_matrix_room(parts, 4, COLS), &store));
+    assert_ok(ctx, quant_matrix_new_in(ctx, store, parts, 4, COLS, false, 2, &m));
+    assert_ok(ctx, quant_matrix_new_in(ctx, store, parts, 4, COLS, false, 1, &second)); /* no room left there, or that of the alignment */
+    assert_true(quant_matrix_bytes(m) == quant_matrix_room(parts, 4, COLS));
+    quant_matrix_free(second);
     for (int t = 1; t <= T; t += 9) check_run(ctx, m, x, t, expected, 2, types[k]);
     int32_t rows[PICKED];
     for (int j = 0; j < PICKED; j++) rows[j] = (int32_t)(j * 31 % TOTAL);
@@ -206,6 +211,7 @@ static void check_parts(nigh_context *ctx, nigh_rng *rng, int k)
             assert_bits(row, want, COLS, "row", parts[i].type, 1);
         }
     quant_matrix_free(m);
+    quant_store_free(store);
     for (int i = 0; i < 4; i++) free((void *)parts[i].blocks);
     free(x), free(expected), free(one), free(y);
 }
