@@ -5,8 +5,9 @@
 
 Time: decoding (128 tokens after a prompt of 16), a prompt of 512, passes of 1 to 64 new tokens behind 128 others with all their logits, start (from before loading to
 the first token, model file in the page cache), peak resident memory (of the peer: without what Python held before); llama.cpp with flash attention off and on, its
-better one counts. (GCC 12 drops the stores of llama.cpp's tile configuration, and its AMX kernels die by SIGILL: build it with -fno-dse -fno-tree-dse, and name the
-folder of its libraries in LLAMA_CPP_LIB_PATH, or give --no-extra, which does without AMX and repacked weights.) Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
+better one counts. (GCC 12 drops the stores that fill llama.cpp's tile configuration, and its AMX kernels die by
+SIGILL: build it with __asm__ volatile("" : : "r"(&tc) : "memory") before _tile_loadconfig(&tc) in ggml-cpu/amx/mmq.cpp, and name the folder of its libraries in
+LLAMA_CPP_LIB_PATH, or give --no-extra, which does without AMX and repacked weights.) Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
 
 --text FILE (its first 100 kB): perplexity by both over the same windows of 256 tokens (llama.cpp's tokenizer; every token but a window's first), and the mean
 Kullback-Leibler divergence of nigh's next-token distribution from llama.cpp's, in nats. Beside it llama.cpp's with flash attention on, from its own without: both
