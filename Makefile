@@ -4,6 +4,7 @@
 #   make check      builds and runs all tests
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make asan tsan valgrind     the tests under sanitizers and valgrind
+#   make models     fetches two small language models into build/models
 #   make fuzz       FUZZ_SECONDS=600 for each parser
 #   make clean
 PREFIX ?= /usr/local
@@ -12,7 +13,7 @@ FUZZ_SECONDS ?= 600
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 CTEST = ctest --no-tests=error --output-on-failure -j$(JOBS)
 
-.PHONY: all build demo check install asan tsan valgrind fuzz clean help
+.PHONY: all build demo check install asan tsan valgrind models fuzz clean help
 all: build
 
 build:
@@ -52,6 +53,9 @@ valgrind:
 	@cmake --build build-debug -j $(JOBS)
 	@scripts/valgrind build-debug
 
+models:
+	@scripts/models
+
 fuzz:
 	@scripts/setup build fuzz
 	@scripts/configure fuzz
@@ -62,4 +66,4 @@ clean:
 	rm -rf build build-debug build-asan build-tsan build-fuzz report.html demo-out
 
 help:
-	@sed -n '2,9s/^# \{0,1\}//p' Makefile
+	@sed -n '2,10s/^# \{0,1\}//p' Makefile

@@ -23,7 +23,7 @@ static nigh_status bound_of(claim_run *run, const claim_net *net, nigh_lipschitz
     bool two = claim_sabotaged(run, "two-relus") && net->layers == 2 && net->layer[0].kind == NIGH_LIPSCHITZ_SORT;
     nigh_status status = two ? net_two_relus(net, &other) : NIGH_OK;
     if (!status) status = nigh_lipschitz_layers(run->ctx, net->layers, two ? other.layer : net->layer, &options, r);
-    if (two) net_free(&other);
+    if (two) weights_free(&other);
     if (status) return status;
     if (claim_sabotaged(run, "unproved")) r->bound = 0.9 * r->lower; /* a point outside the program, not looked at again */
     if (claim_sabotaged(run, "product-passed-off")) r->bound = r->naive;
@@ -64,8 +64,8 @@ static nigh_status identities(claim_run *run)
     }
     nigh_lipschitz_result_free(run->ctx, &one);
     nigh_lipschitz_result_free(run->ctx, &two);
-    net_free(&net);
-    net_free(&relus);
+    weights_free(&net);
+    weights_free(&relus);
     return status;
 }
 
@@ -94,7 +94,7 @@ static nigh_status one_layer_net(claim_run *run, int i, worst *w)
         memcpy(kept, values, sizeof kept);
         if (!status) status = claim_keep(run, key, 5, kept);
         nigh_lipschitz_result_free(run->ctx, &r);
-        net_free(&net);
+        weights_free(&net);
     }
     if (status) return status;
     w->below = fmin(w->below, kept[0] / kept[1]), w->over_mean += kept[0] / kept[1], w->product = fmax(w->product, kept[0] / kept[2]), w->product_mean += kept[0] / kept[2];
@@ -144,7 +144,7 @@ static nigh_status ask(claim_run *run, const question *q)
         memcpy(kept, values, sizeof kept);
         if (!status) status = claim_keep(run, q->key, 4, kept);
         nigh_lipschitz_result_free(run->ctx, &r);
-        net_free(&net);
+        weights_free(&net);
     }
     if (status) return status;
     char name[160];
@@ -192,7 +192,7 @@ static nigh_status beside(claim_run *run)
         if (!status) status = bound_of(run, &net, (nigh_lipschitz_options){.gap = 1e-5, .samples = -1}, &r);
         if (!status) most = fmax(most, fabs(r.bound / nets[i].bound - 1));
         nigh_lipschitz_result_free(run->ctx, &r);
-        net_free(&net);
+        weights_free(&net);
     }
     if (!status) claim_bar(run, "4: relu networks: bound over that of cvxpy with clarabel, less 1", most, CLAIM_AT_MOST, 1e-3, NULL);
     return status;
@@ -209,7 +209,7 @@ static nigh_status timed(claim_run *run)
     if (!status) status = bound_of(run, &net, (nigh_lipschitz_options){.samples = -1}, &r);
     if (!status) claim_bar(run, "256 relus in one layer: CPU seconds of all threads", nigh_clock_cpu() - began, CLAIM_AT_MOST, 5, NULL);
     nigh_lipschitz_result_free(run->ctx, &r);
-    net_free(&net);
+    weights_free(&net);
     return status;
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void net_free(claim_net *net)
+void weights_free(claim_net *net)
 {
     if (net->ctx) nigh_free(net->ctx, net->memory);
     *net = (claim_net){0};

@@ -28,7 +28,7 @@ typedef struct claim_net_spec {
 nigh_status net_train(nigh_context *ctx, const claim_net_spec *spec, claim_net *net);
 /* Weights sin(1 + 12.9898 k + 78.233 layer) 1.5 / sqrt(inputs), k the place in the layer: made again by any program. */
 nigh_status net_plain(nigh_context *ctx, int sizes, const int64_t *size, nigh_lipschitz_kind kind, claim_net *net);
-void net_free(claim_net *net);
+void weights_free(claim_net *net);
 
 /* max over all ways of swapping the pairs of one hidden MaxMin layer of the 2-norm of the product: 2^pairs norms. */
 nigh_status net_enumerate(const claim_net *net, double *largest);

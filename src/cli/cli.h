@@ -66,9 +66,12 @@ int cli_sample(nigh_context *ctx, int argc, char **argv);
 int cli_eval(nigh_context *ctx, int argc, char **argv);
 int cli_list(nigh_context *ctx, int argc, char **argv);
 int cli_explain(nigh_context *ctx, int argc, char **argv);
+int cli_generate(nigh_context *ctx, int argc, char **argv);
+int cli_perplexity(nigh_context *ctx, int argc, char **argv);
 int cli_reduce(nigh_context *ctx, int argc, char **argv);
 int cli_verify(nigh_context *ctx, int argc, char **argv);
 int cli_release(nigh_context *ctx, int argc, char **argv);
+int cli_tokenize(nigh_context *ctx, int argc, char **argv);
 int cli_claims(nigh_context *ctx, int argc, char **argv);
 int cli_help(nigh_context *ctx, int argc, char **argv);
 #endif

@@ -90,10 +90,33 @@ const cli_command cli_commands[] = {
      "  nigh verify train DATA --radius E -o net.onnx        a classifier that can be certified\n"
      "  nigh verify tightness NET.onnx DATA --radius E       what intervals prove of a classifier",
      cli_verify},
+    {"generate", "MODEL [PROMPT] [options]", "answers of a language model: the same tokens sooner, or under a rule",
+     "MODEL is a GGUF file or a directory of Hugging Face's form; PROMPT a text, - or nothing standard input. Models with a chat template get the\n"
+     "prompt as a user's message (--raw: as it is). MODEL may be recipe:TEXT, a small model trained on that file when it is first asked for. Text goes to standard output as it comes, a receipt to standard error.\n"
+     "  nigh generate model.gguf 'Why is the sky blue?' -n 200           nigh generate model.gguf --raw 'Once upon a time' --temperature 0.8 --seed 7\n"
+     "Drafts (lookahead): what was read and written before is tried as a continuation, several tokens a pass; the answer is the same, token for\n"
+     "token. It is on when its measured acceptance pays. --trie FILE keeps what it learnt.\n"
+     "Rules: --regex, --json-schema, --grammar mask what cannot lead to a member; --particles N draws samples from the model's own law given\n"
+     "that the rule is obeyed (adaptive-rejection-sampling), with weights.\n"
+     "  nigh generate model.gguf 'A date:' --raw --regex '[12][0-9]{3}-[01][0-9]-[0-3][0-9]'\n"
+     "Length: --window W keeps the last W tokens and the first few in sight: texts without end in bounded memory (lm-infinite). What is older than W\n"
+     "tokens is not read.\n"
+     "  nigh generate model.gguf -f book.txt --window 2048 -n 100000",
+     cli_generate},
+    {"perplexity", "MODEL TEXT [options]", "how well a language model foretells a text",
+     "Windows of --context tokens, each from nothing, the later half of which counts; or, with --window W, one stream of any length in bounded memory.\n"
+     "  nigh perplexity model.gguf book.txt           nigh perplexity model.gguf book.txt --window 1024",
+     cli_perplexity},
     {"release", "holdout ...", "statistics that may be asked again and again",
      "nigh release holdout: a hold-out set that can be reused: questions are chosen after seeing earlier answers, and the answers still\n"
      "hold for fresh data. See nigh release --help.",
      cli_release},
+    {"tokenize", "MODEL [TEXT...|-] [options]", "texts to a language model's tokens and back",
+     "MODEL is a GGUF file, a tokenizer.json or the directory it lies in, or the word bytes. Each TEXT gives one line of numbers; without TEXT, or with -, standard\n"
+     "input is read. --json gives the pieces too.\n\n"
+     "  nigh tokenize model.gguf \"Hello world\"\n"
+     "  nigh tokenize model.gguf --decode 19556 905\n"
+     "  nigh tokenize model.gguf --chat --answer \"system:Be brief.\" \"user:What is 2+2?\"", cli_tokenize},
 #ifdef NIGH_HAVE_CLAIMS
     {"claims", "[--quick] [--sabotage] [SLUG...]", "run the papers' claims beside their baselines", "", cli_claims},
 #endif

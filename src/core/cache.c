@@ -16,17 +16,17 @@
 enum { HEAD = 8 + 64, KEY = 64, STALE_SECONDS = 3600 };
 static const char magic[] = "nigh-run";
 
-struct nigh_cache {
+struct disk_cache {
     nigh_context *ctx;
     char *folder;
     int64_t cap, held; /* held: -1 until looked */
     bool warned;
 };
 
-nigh_status nigh_cache_open(nigh_context *ctx, const char *folder, int64_t cap_bytes, nigh_cache **out)
+nigh_status disk_cache_open(nigh_context *ctx, const char *folder, int64_t cap_bytes, disk_cache **out)
 {
     if (cap_bytes < 0) return nigh_fail(ctx, NIGH_INVALID, "the cap of the cache is %lld bytes; 0 (default) or more is allowed", (long long)cap_bytes);
-    nigh_cache *cache = nigh_alloc_zero(ctx, 1, sizeof *cache);
+    disk_cache *cache = nigh_alloc_zero(ctx, 1, sizeof *cache);
     if (!cache) return NIGH_MEMORY;
     cache->ctx = ctx;
     cache->cap = cap_bytes ? cap_bytes : (int64_t)1 << 30;
@@ -39,13 +39,13 @@ nigh_status nigh_cache_open(nigh_context *ctx, const char *folder, int64_t cap_b
     else
         status = nigh_folder_make(ctx, folder);
     if (status)
-        nigh_cache_close(cache);
+        disk_cache_close(cache);
     else
         *out = cache;
     return status;
 }
 
-void nigh_cache_close(nigh_cache *cache)
+void disk_cache_close(disk_cache *cache)
 {
     if (!cache) return;
     nigh_free(cache->ctx, cache->folder);
@@ -63,7 +63,7 @@ static void checksum(const char *key, const void *bytes, size_t size, char out[6
     nigh_sha256_hex(&hash, out);
 }
 
-nigh_status nigh_cache_get(nigh_cache *cache, const char *key, char **bytes, size_t *size)
+nigh_status disk_cache_get(disk_cache *cache, const char *key, char **bytes, size_t *size)
 {
     nigh_context *ctx = cache->ctx;
     char *data = NULL, sum[65];
@@ -132,7 +132,7 @@ static void list_below(int top, const char *pair, nigh_buffer *entries)
     closedir(folder);
 }
 
-static void list(nigh_cache *cache, nigh_buffer *entries)
+static void list(disk_cache *cache, nigh_buffer *entries)
 {
     DIR *folder = opendir(cache->folder);
     if (!folder) return;
@@ -142,7 +142,7 @@ static void list(nigh_cache *cache, nigh_buffer *entries)
 }
 
 /* Looks how much is held; above the cap it removes the longest unused until a tenth is free. */
-static void trim(nigh_cache *cache)
+static void trim(disk_cache *cache)
 {
     nigh_buffer found = {.ctx = cache->ctx};
     list(cache, &found);
@@ -161,7 +161,7 @@ static void trim(nigh_cache *cache)
     nigh_buffer_free(&found);
 }
 
-void nigh_cache_size(nigh_cache *cache, int64_t *entries, int64_t *bytes)
+void disk_cache_size(disk_cache *cache, int64_t *entries, int64_t *bytes)
 {
     nigh_buffer found = {.ctx = cache->ctx};
     list(cache, &found);
@@ -175,7 +175,7 @@ void nigh_cache_size(nigh_cache *cache, int64_t *entries, int64_t *bytes)
 /* ---- keeping ---- */
 
 /* Not synced: after a power cut the checksum tells. */
-static nigh_status keep(nigh_cache *cache, const char *key, const void *bytes, size_t size)
+static nigh_status keep(disk_cache *cache, const char *key, const void *bytes, size_t size)
 {
     static unsigned counter;
     nigh_context *ctx = cache->ctx;
@@ -202,7 +202,7 @@ static nigh_status keep(nigh_cache *cache, const char *key, const void *bytes, s
     return status;
 }
 
-void nigh_cache_put(nigh_cache *cache, const char *key, const void *bytes, size_t size)
+void disk_cache_put(disk_cache *cache, const char *key, const void *bytes, size_t size)
 {
     if (!key_fine(key) || size > (size_t)cache->cap / 2) return; /* one entry is not to drive all others out */
     nigh_status status = keep(cache, key, bytes, size);

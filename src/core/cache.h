@@ -7,18 +7,18 @@
 #define NIGH_CORE_CACHE_H
 #include "nigh/core.h"
 
-typedef struct nigh_cache nigh_cache;
+typedef struct disk_cache disk_cache;
 
 /* folder NULL: "runs" in the user's cache folder. cap_bytes: most that is kept (0: 1 GiB), the longest unused go first. */
-nigh_status nigh_cache_open(nigh_context *ctx, const char *folder, int64_t cap_bytes, nigh_cache **cache);
-void nigh_cache_close(nigh_cache *cache); /* NULL is fine */
+nigh_status disk_cache_open(nigh_context *ctx, const char *folder, int64_t cap_bytes, disk_cache **cache);
+void disk_cache_close(disk_cache *cache); /* NULL is fine */
 
 /* NIGH_OK with *bytes NULL when it is not there; else free *bytes with nigh_free. Fails for lack of memory only. */
-nigh_status nigh_cache_get(nigh_cache *cache, const char *key, char **bytes, size_t *size);
+nigh_status disk_cache_get(disk_cache *cache, const char *key, char **bytes, size_t *size);
 
 /* Keeps it, or does not; an entry of that key is replaced. */
-void nigh_cache_put(nigh_cache *cache, const char *key, const void *bytes, size_t size);
+void disk_cache_put(disk_cache *cache, const char *key, const void *bytes, size_t size);
 
 /* Entries and bytes on disk now, by looking. */
-void nigh_cache_size(nigh_cache *cache, int64_t *entries, int64_t *bytes);
+void disk_cache_size(disk_cache *cache, int64_t *entries, int64_t *bytes);
 #endif

@@ -1,7 +1,10 @@
 /* Threads that meet between short phases. Declared in core/team.h. */
 #include "core/team.h"
 
-#include <sched.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -11,6 +14,7 @@ struct team {
     team_share share[2];
     _Alignas(64) int arrived;
     _Alignas(64) unsigned phase;
+    int asleep;
     int members;
 };
 
@@ -21,21 +25,31 @@ static void relax(void)
 #endif
 }
 
+/* A thread that waits in vain keeps a core from the one that it waits for: it sleeps until the phase is another. */
+static void sleep_through(team *t, unsigned phase)
+{
+    __atomic_add_fetch(&t->asleep, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&t->phase, __ATOMIC_SEQ_CST) == phase) syscall(SYS_futex, &t->phase, FUTEX_WAIT_PRIVATE, phase, NULL, NULL, 0);
+    __atomic_sub_fetch(&t->asleep, 1, __ATOMIC_SEQ_CST);
+}
+
 team_share *team_barrier(team *t)
 {
-    enum { SPINS = 4000 };
+    enum { SPINS = 2000 };
     unsigned phase = __atomic_load_n(&t->phase, __ATOMIC_RELAXED);
     team_share *fresh = &t->share[(phase + 1) & 1];
     if (__atomic_add_fetch(&t->arrived, 1, __ATOMIC_ACQ_REL) == t->members) {
         __atomic_store_n(&fresh->next, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&t->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&t->phase, phase + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&t->phase, phase + 1, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&t->asleep, __ATOMIC_SEQ_CST)) syscall(SYS_futex, &t->phase, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
         return fresh;
     }
-    for (int spin = 0; __atomic_load_n(&t->phase, __ATOMIC_ACQUIRE) == phase; spin++) {
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (__atomic_load_n(&t->phase, __ATOMIC_ACQUIRE) != phase) return fresh;
         relax();
-        if (spin > SPINS) sched_yield(); /* the other thread may want this core */
     }
+    sleep_through(t, phase);
     return fresh;
 }
 

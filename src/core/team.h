@@ -1,7 +1,7 @@
 /*
  * A team: the threads of one job that passes many short phases (a pass of a language model has some 150 of 2 to 50 us).
  * All members run the same function; between phases they meet at a barrier of a fraction of a microsecond, which spins a
- * while and then yields, so that a busy machine is slow and not stuck. Work inside a phase is shared out by a counter.
+ * while and then sleeps, so that a busy machine is slow and not stuck. Work inside a phase is shared out by a counter.
  * Results must not depend on who took what: every element is written by one member, in an order fixed by the element.
  */
 #ifndef NIGH_CORE_TEAM_H

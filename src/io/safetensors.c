@@ -159,28 +159,33 @@ static nigh_status copy_metadata(nigh_context *ctx, const char *what, nigh_statu
     return NIGH_OK;
 }
 
-static nigh_status copy_tensors(const reader *r, const tensor *tensors, size_t n, nigh_bundle *bundle)
+/* Puts a copy into a bundle. */
+static nigh_status copy_tensor(void *user, const char *name, const nigh_shape *shape, const void *data, size_t bytes)
 {
-    for (size_t i = 0; i < n; i++) {
-        const tensor *t = &tensors[i];
-        nigh_status status = nigh_poll(r->ctx);
-        if (status) return status;
-        size_t bytes = (size_t)(t->end - t->begin);
-        nigh_array array = {t->shape, nigh_alloc(r->ctx, bytes)};
-        if (!array.data) return nigh_within(r->ctx, NIGH_MEMORY, "'%s': tensor '%s'", r->file, t->label.text);
-        if (bytes) memcpy(array.data, r->data + t->begin, bytes);
-        if (t->shape.dtype == NIGH_BOOL)
-            for (size_t k = 0; k < bytes; k++) ((uint8_t *)array.data)[k] = ((uint8_t *)array.data)[k] != 0;
-        status = nigh_io_bundle_take(bundle, t->name, strlen(t->name), &array);
-        nigh_array_free(r->ctx, &array);
-        if (status) return status;
-    }
-    return NIGH_OK;
+    nigh_bundle *bundle = user;
+    nigh_array array = {*shape, nigh_alloc(bundle->ctx, bytes)};
+    if (!array.data) return nigh_within(bundle->ctx, NIGH_MEMORY, "tensor '%s'", NIGH_IO_EXCERPT(name));
+    if (bytes) memcpy(array.data, data, bytes);
+    if (shape->dtype == NIGH_BOOL)
+        for (size_t k = 0; k < bytes; k++) ((uint8_t *)array.data)[k] = ((uint8_t *)array.data)[k] != 0;
+    nigh_status status = nigh_io_bundle_take(bundle, name, strlen(name), &array);
+    nigh_array_free(bundle->ctx, &array);
+    return status;
 }
 
-static nigh_status read_tree(const reader *r, json_t *tree, nigh_bundle *out)
+static nigh_status show_tensors(const reader *r, const tensor *tensors, size_t n, nigh_io_tensor_fn *each, void *user)
 {
-    nigh_bundle bundle = {.ctx = r->ctx};
+    nigh_status status = NIGH_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        const tensor *t = &tensors[i];
+        status = nigh_poll(r->ctx);
+        if (!status) status = each(user, t->name, &t->shape, r->data + t->begin, (size_t)(t->end - t->begin));
+    }
+    return status;
+}
+
+static nigh_status read_tree(const reader *r, json_t *tree, nigh_io_tensor_fn *each, void *user, char **metadata)
+{
     nigh_status status = NIGH_OK;
     size_t n = 0;
     tensor *tensors = nigh_alloc_zero(r->ctx, json_object_size(tree), sizeof *tensors);
@@ -189,7 +194,7 @@ static nigh_status read_tree(const reader *r, json_t *tree, nigh_bundle *out)
     json_t *entry;
     json_object_foreach(tree, key, entry) {
         if (strcmp(key, "__metadata__") == 0) {
-            status = copy_metadata(r->ctx, r->file, NIGH_FORMAT, entry, &bundle.metadata);
+            status = copy_metadata(r->ctx, r->file, NIGH_FORMAT, entry, metadata);
         } else {
             tensors[n].name = key;
             tensors[n].label = nigh_io_excerpt_of(key, strlen(key));
@@ -199,17 +204,13 @@ static nigh_status read_tree(const reader *r, json_t *tree, nigh_bundle *out)
     }
     if (n) qsort(tensors, n, sizeof *tensors, by_place);
     status = check_cover(r, tensors, n);
-    if (!status) status = copy_tensors(r, tensors, n, &bundle);
+    if (!status) status = show_tensors(r, tensors, n, each, user);
 done:
     nigh_free(r->ctx, tensors);
-    if (status)
-        nigh_bundle_free(&bundle);
-    else
-        *out = bundle;
     return status;
 }
 
-nigh_status nigh_safetensors_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_bundle *out)
+nigh_status nigh_io_safetensors_each(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_io_tensor_fn *each, void *user, char **metadata)
 {
     const unsigned char *b = bytes;
     uint64_t length = 0;
@@ -231,8 +232,17 @@ nigh_status nigh_safetensors_parse(nigh_context *ctx, const void *bytes, size_t 
         return nigh_fail(ctx, json_error_code(&error) == json_error_out_of_memory ? NIGH_MEMORY : NIGH_FORMAT,
                          "'%s': byte %d: header: %s", name, 8 + error.position, error.text);
     reader r = {ctx, name, text + length, size - 8 - length};
-    status = read_tree(&r, tree, out);
+    status = read_tree(&r, tree, each, user, metadata);
     json_decref(tree);
+    return status;
+}
+
+nigh_status nigh_safetensors_parse(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_bundle *out)
+{
+    nigh_bundle bundle = {.ctx = ctx};
+    nigh_status status = nigh_io_safetensors_each(ctx, bytes, size, name, copy_tensor, &bundle, &bundle.metadata);
+    if (status) nigh_bundle_free(&bundle);
+    else *out = bundle;
     return status;
 }
 

@@ -64,6 +64,11 @@ typedef struct nigh_io_npy {
 nigh_status nigh_io_npy_look(nigh_context *ctx, const void *bytes, size_t size, uint64_t file_size, const char *name, nigh_io_npy *out);
 void nigh_io_swap_bytes(void *data, size_t count, size_t unit);
 
+/* safetensors.c: shows the tensors of a file that is in memory to `each`, in the order of their places; name and shape live for the call, data stands
+ * in `bytes`, aligned or not. *metadata: as in nigh_bundle, set also on failure when it was read. */
+typedef nigh_status nigh_io_tensor_fn(void *user, const char *name, const nigh_shape *shape, const void *data, size_t bytes);
+nigh_status nigh_io_safetensors_each(nigh_context *ctx, const void *bytes, size_t size, const char *name, nigh_io_tensor_fn *each, void *user, char **metadata);
+
 /* npz.c: zip64 records for every entry when `zip64` is set, whatever its size. */
 nigh_status nigh_io_npz_put(nigh_io_sink *sink, const nigh_bundle *bundle, int level, bool zip64);
 #endif

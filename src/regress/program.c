@@ -18,7 +18,7 @@ typedef struct program_state {
     nigh_problem problem;
     nigh_arena *arena;
     nigh_program *program;
-    nigh_cache *cache;
+    disk_cache *cache;
     nigh_context *home;    /* the cache's; a plan that runs the program may be applied in other contexts and threads */
     pthread_mutex_t guard; /* of cache and home */
     nigh_limits limits;
@@ -67,7 +67,7 @@ static bool from_cache(run_batch *b, int64_t i)
     if (!b->s->cache || !b->cached || b->s->m == 0) return false;
     batch_key(b, i, key);
     pthread_mutex_lock(&b->s->guard);
-    bool there = nigh_cache_get(b->s->cache, key, &bytes, &size) == NIGH_OK && bytes && size == wanted;
+    bool there = disk_cache_get(b->s->cache, key, &bytes, &size) == NIGH_OK && bytes && size == wanted;
     if (there) memcpy(b->out + i * b->s->m, bytes, wanted);
     nigh_free(b->s->home, bytes);
     pthread_mutex_unlock(&b->s->guard);
@@ -143,7 +143,7 @@ static nigh_status take_answer(void *user, int64_t run, nigh_status status, nigh
         batch_key(b, i, key);
         if (s->cache && b->cached) {
             pthread_mutex_lock(&s->guard);
-            nigh_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
+            disk_cache_put(s->cache, key, values, (size_t)s->m * sizeof *values);
             pthread_mutex_unlock(&s->guard);
         }
     }
@@ -217,7 +217,7 @@ static void free_problem(nigh_context *ctx, nigh_problem *problem)
 {
     program_state *s = state_of(problem);
     nigh_program_free(s->program);
-    nigh_cache_close(s->cache);
+    disk_cache_close(s->cache);
     pthread_mutex_destroy(&s->guard);
     nigh_arena_free(s->arena);
 }
@@ -390,7 +390,7 @@ nigh_status nigh_program_problem_new(nigh_context *ctx, const nigh_program_probl
     if (!status && spec->knob) status = read_knob(ctx, s, spec->knob);
     if (!status) status = read_places(ctx, s);
     if (!status) status = identify(ctx, s, spec);
-    if (!status && !spec->no_cache) status = nigh_cache_open(ctx, NULL, 0, &s->cache);
+    if (!status && !spec->no_cache) status = disk_cache_open(ctx, NULL, 0, &s->cache);
     if (!status) status = first_run(ctx, s);
     if (status) {
         free_problem(ctx, &s->problem);

@@ -1,4 +1,5 @@
 /* Conversion between types of numbers; half-width floats by bits. */
+#include "core/half.h"
 #include "tensor/copy.h"
 
 #include <math.h>
@@ -6,54 +7,15 @@
 
 enum { THREAD_NUMBERS = 1 << 15 };
 
-static uint32_t bits_of(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static float of_bits(uint32_t u)
-{
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
-static inline float from_bf16(uint16_t h) { return of_bits((uint32_t)h << 16); }
-
-static inline uint16_t to_bf16(float x)
-{
-    uint32_t u = bits_of(x), up = (u + 0x7fff + (u >> 16 & 1)) >> 16;
-    return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? (u >> 16 | 0x40) : up);
-}
-
-/* The exponent is moved by a product, which is right for subnormal numbers too. */
-static inline float from_f16(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
-    float size = of_bits(rest) * 0x1p112f;
-    uint32_t u = rest >= 0x0f800000 ? rest | 0x7f800000 : bits_of(size);
-    return of_bits(sign | u);
-}
-
-static inline uint16_t to_f16(float x)
-{
-    uint32_t u = bits_of(x), sign = u >> 16 & 0x8000, size = u & 0x7fffffff, tiny = bits_of(of_bits(size) + .5f) - bits_of(.5f);
-    uint32_t normal = (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13;
-    uint32_t h = size > 0x7f800000 ? 0x7e00 | (size >> 13 & 0x3ff) : size >= 0x477ff000 ? 0x7c00 : size < 0x38800000 ? tiny : normal;
-    return (uint16_t)(sign | h);
-}
-
 /* An f64 as the f32 whose further rounding to half width is right: inexact results get an odd last bit. */
 static inline float odd_f32(double x)
 {
     float y = (float)x;
     if (isnan(x) || (double)y == x || isinf(y)) return y;
-    uint32_t u = bits_of(y);
+    uint32_t u = half_bits_of(y);
     if (u & 1) return y;
     bool up = fabs((double)y) < fabs(x);
-    return of_bits(up ? u + 1 : u - 1);
+    return half_of_bits(up ? u + 1 : u - 1);
 }
 
 static inline int64_t whole_of(double x, double least, double most, int64_t low, int64_t high)
@@ -66,10 +28,10 @@ static inline int64_t whole_of(double x, double least, double most, int64_t low,
 #define TO_I32(x) ((int32_t)whole_of((double)(x), -0x1p31, 0x1p31 - 1, INT32_MIN, INT32_MAX))
 #define TO_I64(x) whole_of((double)(x), -0x1p63, 0x1p63, INT64_MIN, INT64_MAX)
 #define TO_U8(x) ((uint8_t)whole_of((double)(x), 0, 255, 0, 255))
-#define NARROW(x) to_f16((float)(x))
-#define BRAIN(x) to_bf16((float)(x))
-#define NARROW_ODD(x) to_f16(odd_f32((double)(x)))
-#define BRAIN_ODD(x) to_bf16(odd_f32((double)(x)))
+#define NARROW(x) half_to_f16((float)(x))
+#define BRAIN(x) half_to_bf16((float)(x))
+#define NARROW_ODD(x) half_to_f16(odd_f32((double)(x)))
+#define BRAIN_ODD(x) half_to_bf16(odd_f32((double)(x)))
 
 #define CAST(name, type, other, READ, WRITE)                                              \
     static void name(int64_t n, const void *from, void *to)                               \
@@ -90,8 +52,8 @@ static inline int64_t whole_of(double x, double least, double most, int64_t low,
     CAST(name##_bool, type, uint8_t, READ, TRUTH)
 CASTS(f64, double, SAME, NARROW_ODD, BRAIN_ODD, TO_I64, TO_I32, TO_U8)
 CASTS(f32, float, SAME, NARROW, BRAIN, TO_I64, TO_I32, TO_U8)
-CASTS(f16, uint16_t, from_f16, to_f16, BRAIN, TO_I64, TO_I32, TO_U8)
-CASTS(bf16, uint16_t, from_bf16, NARROW, to_bf16, TO_I64, TO_I32, TO_U8)
+CASTS(f16, uint16_t, half_from_f16, half_to_f16, BRAIN, TO_I64, TO_I32, TO_U8)
+CASTS(bf16, uint16_t, half_from_bf16, NARROW, half_to_bf16, TO_I64, TO_I32, TO_U8)
 CASTS(i64, int64_t, SAME, NARROW_ODD, BRAIN_ODD, SAME, SAME, SAME)
 CASTS(i32, int32_t, SAME, NARROW_ODD, BRAIN_ODD, SAME, SAME, SAME)
 CASTS(u8, uint8_t, SAME, NARROW, BRAIN, SAME, SAME, SAME)

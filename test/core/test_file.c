@@ -281,31 +281,31 @@ static void count_warning(void *user, nigh_log_level level, const char *text) { 
 static void cache(void **state)
 {
     nigh_context *ctx = test_context_new();
-    nigh_cache *c;
+    disk_cache *c;
     char key[65], path[4300], *data;
     size_t size;
     int64_t count, bytes;
-    assert_ok(ctx, nigh_cache_open(ctx, in("cache"), 100000, &c));
+    assert_ok(ctx, disk_cache_open(ctx, in("cache"), 100000, &c));
     key_of(1, key);
-    assert_ok(ctx, nigh_cache_get(c, key, &data, &size));
+    assert_ok(ctx, disk_cache_get(c, key, &data, &size));
     assert_null(data);
-    nigh_cache_put(c, key, "hello", 5);
-    assert_ok(ctx, nigh_cache_get(c, key, &data, &size));
+    disk_cache_put(c, key, "hello", 5);
+    assert_ok(ctx, disk_cache_get(c, key, &data, &size));
     assert_int_equal(size, 5);
     assert_string_equal(data, "hello");
     nigh_free(ctx, data);
-    nigh_cache_put(c, key, "", 0);
-    assert_ok(ctx, nigh_cache_get(c, key, &data, &size));
+    disk_cache_put(c, key, "", 0);
+    assert_ok(ctx, disk_cache_get(c, key, &data, &size));
     assert_non_null(data);
     assert_int_equal(size, 0);
     nigh_free(ctx, data);
-    nigh_cache_put(c, "../../../etc/passwd", "x", 1); /* no key */
+    disk_cache_put(c, "../../../etc/passwd", "x", 1); /* no key */
     /* each damaged byte, each cut: missing and removed */
-    nigh_cache_put(c, key, "hello", 5);
+    disk_cache_put(c, key, "hello", 5);
     snprintf(path, sizeof path, "%s/%.2s/%s", in("cache"), key, key + 2);
     for (int at = 0; at < 77; at++)
         for (int cut = 0; cut < 2; cut++) {
-            nigh_cache_put(c, key, "hello", 5);
+            disk_cache_put(c, key, "hello", 5);
             int fd = open(path, O_RDWR);
             char byte;
             assert_int_equal(pread(fd, &byte, 1, at), 1);
@@ -315,7 +315,7 @@ static void cache(void **state)
             else
                 assert_int_equal(pwrite(fd, &byte, 1, at), 1);
             close(fd);
-            assert_ok(ctx, nigh_cache_get(c, key, &data, &size));
+            assert_ok(ctx, disk_cache_get(c, key, &data, &size));
             assert_null(data);
             assert_int_equal(access(path, F_OK), -1);
         }
@@ -323,20 +323,20 @@ static void cache(void **state)
     char blob[1000] = {0};
     for (int i = 0; i < 300; i++) {
         key_of(i, key);
-        nigh_cache_put(c, key, blob, sizeof blob);
-        nigh_cache_size(c, &count, &bytes);
+        disk_cache_put(c, key, blob, sizeof blob);
+        disk_cache_size(c, &count, &bytes);
         assert_true(bytes <= 100000);
         key_of(0, key);
-        assert_ok(ctx, nigh_cache_get(c, key, &data, &size));
+        assert_ok(ctx, disk_cache_get(c, key, &data, &size));
         assert_non_null(data);
         nigh_free(ctx, data);
         usleep(i < 100 ? 100 : 0);
     }
     assert_true(count > 50);
-    nigh_cache_close(c);
+    disk_cache_close(c);
     /* a folder that cannot take it: one warning, no failure */
     assert_ok(ctx, nigh_file_write(ctx, in("plain"), "", 0));
-    assert_ok(ctx, nigh_cache_open(ctx, in("other"), 0, &c));
+    assert_ok(ctx, disk_cache_open(ctx, in("other"), 0, &c));
     for (int i = 0; i < 256; i++) {
         char pair[16];
         snprintf(pair, sizeof pair, "other/%02x", i);
@@ -345,11 +345,11 @@ static void cache(void **state)
     nigh_context_set_log(ctx, count_warning, NULL);
     for (int i = 0; i < 5; i++) {
         key_of(i, key);
-        nigh_cache_put(c, key, "x", 1);
+        disk_cache_put(c, key, "x", 1);
     }
     assert_int_equal(warnings, 1);
-    nigh_cache_close(c);
-    assert_fails(ctx, nigh_cache_open(ctx, in("plain"), 0, &c), NIGH_IO, "plain");
+    disk_cache_close(c);
+    assert_fails(ctx, disk_cache_open(ctx, in("plain"), 0, &c), NIGH_IO, "plain");
     test_context_free(ctx);
 }
 
@@ -361,7 +361,7 @@ static void no_memory(void **state)
         if (!ctx) continue;
         char *data = NULL, key[65];
         size_t size;
-        nigh_cache *c = NULL;
+        disk_cache *c = NULL;
         nigh_journal *journal = NULL;
         nigh_lock *lock = NULL;
         nigh_folder temp = {NULL, -1};
@@ -375,12 +375,12 @@ static void no_memory(void **state)
         if (!status) status = nigh_journal_add(journal, "abc", 3);
         if (!status) status = nigh_lock_take(ctx, in("ml"), 0, &lock);
         if (!status) status = nigh_folder_temp(ctx, &temp);
-        if (!status) status = nigh_cache_open(ctx, in("mc"), 0, &c);
-        if (!status) nigh_cache_put(c, key, "abc", 3);
+        if (!status) status = disk_cache_open(ctx, in("mc"), 0, &c);
+        if (!status) disk_cache_put(c, key, "abc", 3);
         data = NULL;
-        if (!status) status = nigh_cache_get(c, key, &data, &size);
+        if (!status) status = disk_cache_get(c, key, &data, &size);
         nigh_free(ctx, data);
-        nigh_cache_close(c);
+        disk_cache_close(c);
         nigh_folder_remove(ctx, &temp);
         nigh_lock_release(lock);
         nigh_journal_close(journal);
