@@ -155,17 +155,17 @@ static nigh_status trie_bars(claim_run *run)
     if (!text) return NIGH_MEMORY;
     wander(&rng, text, count);
     nigh_status status = nigh_lookahead_new(run->ctx, &(nigh_lookahead_options){.nodes = most}, &l);
-    double began = nigh_clock(), seconds, retrieval = 0;
+    double began = nigh_clock_cpu(), seconds, retrieval = 0;
     for (int64_t i = 0; i < count && !status; i += 1000) {
         status = nigh_lookahead_learn(l, text + i, 1000);
         if (nigh_lookahead_nodes(l) > high) high = nigh_lookahead_nodes(l);
     }
-    seconds = nigh_clock() - began;
+    seconds = nigh_clock_cpu() - began;
     for (int64_t i = 0; i < 2000 && !status; i++) {
         int64_t at = 100 + (int64_t)nigh_rng_below(&rng, (uint64_t)(count - 100));
-        began = nigh_clock();
+        began = nigh_clock_cpu();
         lookahead_propose(l, text, at, 16, 10, NULL, &d);
-        retrieval += nigh_clock() - began;
+        retrieval += nigh_clock_cpu() - began;
     }
     if (!status) {
         claim_bar(run, "trie: bytes a node when full", (double)trie_bytes(&l->store) / (double)most, CLAIM_AT_MOST, 32.01, NULL);

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE = 16, IDLE_EVERY = 8, WIDTH_WHEN_ON = 16 };
+enum { IDLE = 16, IDLE_COSTLY = 2, IDLE_EVERY = 8, WIDTH_WHEN_ON = 16 };
+static const double costly = 0.01; /* of a pass's time */
 
 static bool runs(const turn *t) { return t && !t->answer.finish && t->sequence >= 0; }
 
@@ -83,6 +84,14 @@ static void choose(nigh_generator *g, int64_t rows, int most)
     }
 }
 
+/* Drafts are looked for as long as they pay; after that now and then, so that it costs a hundredth of the time. */
+static bool looks(const nigh_generator *g, const turn *t)
+{
+    double share = plan_drafting(g->costs);
+    int64_t every = share < 256 * costly ? (int64_t)(share / costly) : 256;
+    return t->idle < (share < costly ? IDLE : IDLE_COSTLY) || g->steps % (every > IDLE_EVERY ? every : IDLE_EVERY) == 0;
+}
+
 /* Drafts for a pass that reads no prompt. */
 static nigh_status draft(nigh_generator *g)
 {
@@ -103,8 +112,10 @@ static nigh_status draft(nigh_generator *g)
             propose(g, t, own ? (int)own : 1);
             t->run = t->drafts.count;
             rows += t->run;
-        } else if (t->request.drafts == NIGH_DRAFTS_AUTO && (t->idle < IDLE || g->steps % IDLE_EVERY == 0)) {
+        } else if (t->request.drafts == NIGH_DRAFTS_AUTO && looks(g, t)) {
+            double began = nigh_clock();
             propose(g, t, most ? most : LOOKAHEAD_WIDTH);
+            plan_note_drafting(g->costs, nigh_clock() - began);
         }
     }
     if (rows) choose(g, rows, most ? most : LOOKAHEAD_WIDTH);

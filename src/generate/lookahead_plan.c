@@ -30,6 +30,14 @@ void plan_note(plan_costs *c, int64_t rows, double seconds, bool plain)
     c->weight[i] = 1;
 }
 
+void plan_note_drafting(plan_costs *c, double seconds)
+{
+    double change = seconds - c->drafting;
+    c->drafting += c->drafting > 0 ? 0.1 * fmin(change, c->drafting) : change;
+}
+
+double plan_drafting(const plan_costs *c) { return c->plain ? c->drafting / plan_cost(c, 1) : 0; }
+
 double plan_cost(const plan_costs *c, double rows)
 {
     double sum = 0, weights = 0;
@@ -49,7 +57,7 @@ int plan_choose(const plan_costs *c, int64_t rows, const float *chance, int coun
     int best = 0;
     for (int i = 0; i < count; i++) {
         expected += chance[i];
-        double pace = expected / plan_cost(c, (double)(rows + i + 1)) / plain;
+        double pace = expected / (plan_cost(c, (double)(rows + i + 1)) + c->drafting) / plain;
         if (pace > most) most = pace, best = i + 1;
     }
     if (most < least_gain || (most < 2 && c->passes % PLAIN_EVERY == 0)) return 0;

@@ -14,13 +14,15 @@ typedef struct fixture {
     nigh_generator *g;
 } fixture;
 
-static void begin(fixture *f, bool drafts, nigh_draft_mode mode)
+static void begin_in(fixture *f, nigh_context *ctx, bool drafts, nigh_draft_mode mode)
 {
-    *f = (fixture){.lookahead = NULL};
+    *f = (fixture){.fake.ctx = ctx};
     fake_engine_begin(&f->fake, &f->engine);
     if (drafts) assert_ok(f->fake.ctx, nigh_lookahead_new(f->fake.ctx, &(nigh_lookahead_options){.mode = mode}, &f->lookahead));
     assert_ok(f->fake.ctx, generator_new(&f->engine, f->lookahead, &f->g));
 }
+
+static void begin(fixture *f, bool drafts, nigh_draft_mode mode) { begin_in(f, NULL, drafts, mode); }
 
 static void end(fixture *f)
 {
@@ -367,6 +369,37 @@ static void fails_and_goes_on(void **state)
     assert_true(failures > 50);
 }
 
+/* Each allocation fails once; then the step is tried again. */
+static void memory(void **state)
+{
+    static int32_t prompt[700], answer[400];
+    int failures = 0;
+    (void)state;
+    for (long fail = 1; fail < 60; fail++) {
+        test_allocator allocator = {.fail_at = 0};
+        fixture f;
+        int id = -1, running = 1;
+        begin_in(&f, test_context_failing(&allocator), true, NIGH_DRAFT_TREE);
+        nigh_question r = request_of(prompt, prompt_of(prompt, 3), 90);
+        r.log_p = true, r.top = 2;
+        allocator.fail_at = allocator.count + fail;
+        while (id < 0 || running) {
+            nigh_status status = id < 0 ? nigh_generator_begin(f.g, &r, &id) : nigh_generator_step(f.g, &running);
+            if (!status) continue;
+            assert_int_equal(status, NIGH_MEMORY);
+            allocator.fail_at = 0;
+            failures++;
+        }
+        allocator.fail_at = 0;
+        int64_t n = plain(&f, &r, answer);
+        const nigh_answer *a = nigh_generator_answer(f.g, id);
+        assert_int_equal(a->tokens.count, n);
+        assert_memory_equal(a->tokens.id, answer, (size_t)n * sizeof *answer);
+        end(&f);
+    }
+    assert_true(failures > 15);
+}
+
 /* A full cache gives up what it kept, and says so when that is not enough. */
 static void full(void **state)
 {
@@ -433,6 +466,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(lossless), cmocka_unit_test(together),          cmocka_unit_test(shares_ended), cmocka_unit_test(stops),
                                        cmocka_unit_test(ends),     cmocka_unit_test(fails_and_goes_on), cmocka_unit_test(full),         cmocka_unit_test(bad_requests),
-                                       cmocka_unit_test(constraints)};
+                                       cmocka_unit_test(constraints), cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
