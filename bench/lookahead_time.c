@@ -62,10 +62,10 @@ static void answer(nigh_context *ctx, nigh_generator *g, const nigh_token_list *
 int main(int argc, char **argv)
 {
     nigh_context *ctx;
-    nigh_lm *lm;
-    nigh_cache *cache;
+    nigh_lm *lm = NULL;
+    nigh_cache *cache = NULL;
     nigh_lookahead *l = NULL;
-    nigh_generator *g;
+    nigh_generator *g = NULL;
     int64_t most = 64, times = 2;
     int threads = 0;
     if (nigh_context_new(&ctx)) return 3;

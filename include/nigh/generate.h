@@ -20,10 +20,10 @@ extern "C" {
 typedef enum nigh_draft_mode { NIGH_DRAFT_TREE, NIGH_DRAFT_ONE, NIGH_DRAFT_PARALLEL } nigh_draft_mode;
 
 typedef struct nigh_lookahead_options {
-    int64_t width;     /* most drafts of a pass; 0: what pays by the measured c(T) and acceptance, up to 32 */
-    int64_t length;    /* of a branch; 0: 10 */
+    int64_t width;     /* most drafts of a pass, up to 64; 0: up to 32 of which as many run as pay by measured times and acceptance (16 when always on) */
+    int64_t length;    /* of a branch, up to 62; 0: 10 */
     int64_t nodes;     /* most nodes of the trie, at most 32 bytes each; 0: 1,048,576 */
-    nigh_draft_mode mode;
+    nigh_draft_mode mode; /* a tree that shares beginnings; its likeliest branch; branches side by side */
 } nigh_lookahead_options;
 
 /* The store of drafts: lives across requests. One thread at a time. */
@@ -65,14 +65,15 @@ typedef struct nigh_top_token {
     float log_p;
 } nigh_top_token;
 
+/* An end token that ends the answer, and tokens that begin behind a stop text, are no part of it. */
 typedef struct nigh_answer {
     nigh_token_list tokens;
     nigh_buffer text;
     double *log_p;          /* [tokens.count] or NULL */
     nigh_top_token *top;    /* [tokens.count][request.top] or NULL */
     nigh_finish finish;
-    int64_t passes, drafted, accepted; /* one-token passes count 0 drafts; accepted drafts */
-    double prompt_seconds, seconds;
+    int64_t passes, drafted, accepted; /* passes after the prompt's, drafts that were run in them, and those that were right */
+    double prompt_seconds, seconds;    /* from nigh_generator_begin to the first token; from there on */
 } nigh_answer;
 NIGH_API void nigh_answer_free(nigh_answer *answer); /* what it holds */
 
@@ -82,7 +83,10 @@ NIGH_API nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *looka
 NIGH_API void nigh_generator_free(nigh_generator *generator); /* ends its requests */
 /* Takes a request up (prompts that begin like a running or kept sequence share its pages); the answer is valid until nigh_generator_end. */
 NIGH_API nigh_status nigh_generator_begin(nigh_generator *g, const nigh_question *request, int *id);
-NIGH_API nigh_status nigh_generator_step(nigh_generator *g, int *running); /* one pass for all; *running: answers not yet finished */
+/* One pass for all, of up to 512 rows of prompts (answers go first, without drafts while prompts are read); *running: answers not yet finished. A failure,
+ * NIGH_INTERRUPTED too, leaves every request as it can go on: the step may be tried again, or the request that the message names ended. NIGH_RESOURCE: the cache is
+ * full, though everything that was kept for later prompts has been dropped. */
+NIGH_API nigh_status nigh_generator_step(nigh_generator *g, int *running);
 NIGH_API const nigh_answer *nigh_generator_answer(const nigh_generator *g, int id);
 NIGH_API void nigh_generator_end(nigh_generator *g, int id); /* frees the answer and its sequence, cancels it when it runs */
 
