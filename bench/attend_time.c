@@ -93,8 +93,8 @@ static void measure(nigh_context *ctx, const bench_shape *s, nigh_kv_type type, 
     if (pages_sequence(b.pages, &number)) exit(3);
     for (int repeat = 0; repeat < (prompt ? 3 : 1); repeat++) {
         double sum_store = 0, sum_attend = 0;
-        if (pages_cut(b.pages, number, 0)) exit(3);
-        for (int64_t at = 0; at < length; at += 512) {
+        if (pages_cut(b.pages, number, 0) || (!prompt && pages_extend(b.pages, number, length))) exit(3);
+        for (int64_t at = 0; prompt && at < length; at += 512) {
             run(&b, threads, number, length - at < 512 ? length - at : 512, false);
             sum_store += b.store, sum_attend += b.attend;
         }

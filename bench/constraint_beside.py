@@ -33,7 +33,7 @@ TREE = {'$defs': {'node': {'type': 'object', 'properties': {'value': {'type': 'i
 CASES = [('date', 'regex', r'[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])'),
          ('ipv4', 'regex', r'((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'),
          ('words', 'regex', r'([A-Z][a-z]+ ){2,8}[^\n"]{3,40}\.'),
-         ('three fields', 'schema', PERSON), ('tree', 'schema', TREE), ('hundred fields', 'schema', BIG)]
+         ('counted text', 'schema', {'type': 'string', 'minLength': 1, 'maxLength': 100}), ('three fields', 'schema', PERSON), ('tree', 'schema', TREE), ('hundred fields', 'schema', BIG)]
 
 
 # ---- nigh ----------------------------------------------------------------------------------------------------------

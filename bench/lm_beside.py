@@ -4,11 +4,14 @@
   lm_beside.py MODEL.gguf ... [--rounds 5] [--threads 2] [--text FILE] [--run build/bench/lm_time] [--json FILE]
 
 Time: decoding (128 tokens after a prompt of 16), a prompt of 512, passes of 1 to 64 new tokens behind 128 others with all their logits, start (from before loading to
-the first token, model file in the page cache), peak resident memory (of the peer without what Python held before); llama.cpp with flash attention off and on, its
-better one counts. Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
+the first token, model file in the page cache), peak resident memory (of the peer: without what Python held before); llama.cpp with flash attention off and on, its
+better one counts. (GCC 12 drops the stores that fill llama.cpp's tile configuration, and its AMX kernels die by
+SIGILL: build it with __asm__ volatile("" : : "r"(&tc) : "memory") before _tile_loadconfig(&tc) in ggml-cpu/amx/mmq.cpp, and name the folder of its libraries in
+LLAMA_CPP_LIB_PATH, or give --no-extra, which does without AMX and repacked weights.) Bandwidth of reading is measured in every round; decoding's share is (weights + keys and values of a token) over it. Medians over rounds.
 
 --text FILE (its first 100 kB): perplexity by both over the same windows of 256 tokens (llama.cpp's tokenizer; every token but a window's first), and the mean
-Kullback-Leibler divergence of nigh's next-token distribution from llama.cpp's, in nats, f32 cache in neither.
+Kullback-Leibler divergence of nigh's next-token distribution from llama.cpp's, in nats. Beside it llama.cpp's with flash attention on, from its own without: both
+programs round what goes into a product to 8 bits, and what divergence that alone makes is seen there.
 """
 import argparse
 import ctypes
@@ -31,7 +34,7 @@ SIZES = [1, 2, 4, 8, 16, 32, 64]
 class Peer:
     """One model and one context; `flash`: flash attention."""
 
-    def __init__(self, path, threads, flash, vocabulary_only=False):
+    def __init__(self, path, threads, flash, extra=True):
         import llama_cpp as L
         self.L = L
         self.quiet = L.llama_log_callback(lambda level, text, data: None)
@@ -40,13 +43,11 @@ class Peer:
         self.begun = time.perf_counter()
         L.llama_backend_init()
         model = L.llama_model_default_params()
-        model.vocab_only = vocabulary_only
+        model.use_extra_bufts = extra
         model.n_gpu_layers = 0
         self.model = L.llama_model_load_from_file(path.encode(), model)
         self.vocab = L.llama_model_get_vocab(self.model)
         self.tokens = L.llama_vocab_n_tokens(self.vocab)
-        if vocabulary_only:
-            return
         context = L.llama_context_default_params()
         context.n_ctx = 1024
         context.n_batch = context.n_ubatch = 512
@@ -73,6 +74,11 @@ class Peer:
 
     def logits(self, i):
         return np.ctypeslib.as_array(self.L.llama_get_logits_ith(self.context, i), (self.tokens,))
+
+    def rows(self, tokens, position):
+        """The logits after each of these tokens."""
+        self.run(tokens, position, 'all')
+        return np.stack([self.logits(i) for i in range(len(tokens))])
 
     def cut(self, position):
         self.L.llama_memory_seq_rm(self.memory, 0, position, -1)
@@ -108,8 +114,8 @@ def timed(call):
     return time.perf_counter() - begin
 
 
-def peer_run(path, threads, flash):
-    p = Peer(path, threads, flash)
+def peer_run(path, threads, flash, extra):
+    p = Peer(path, threads, flash, extra)
     loaded = time.perf_counter()
     p.run(some_tokens(0, SHORT), 0, 'last')
     token = int(np.argmax(p.logits(-1)))
@@ -160,7 +166,7 @@ def time_model(path, given):
         nigh['passes'] = more['passes']
         sides['nigh'].append(nigh)
         for flash in ('off', 'on'):
-            sides[flash].append(child([sys.executable, __file__, '--peer', path, '--threads', threads, '--flash', flash]))
+            sides[flash].append(child([sys.executable, __file__, '--peer', path, '--threads', threads, '--flash', flash] + ['--no-extra'] * given.no_extra))
     return sides, statistics.median(bandwidth)
 
 
@@ -184,7 +190,7 @@ def table(path, sides, bandwidth):
         result[what] = {'nigh': values[0], 'off': values[1], 'on': values[2], 'ratio': ratio}
         row(what, [scale * v for v in values], ratio, unit)
         return values
-    decode = line(f'decode, one token', 'decode', 1e3, 'ms')
+    decode = line('decode, one token', 'decode', 1e3, 'ms')
     everything = line(f'decode, {DECODE} tokens', 'decode_all', 1, 's')
     print(f'{"":30s} ' + ' '.join(f'{DECODE / v:10.1f}' for v in everything) + ' tokens/s')
     line(f'prompt of {PROMPT}', 'prompt', 1e3, 'ms')
@@ -216,43 +222,44 @@ def log_softmax(x):
 
 def compare_text(path, given):
     text = open(given.text, 'rb').read()[:TEXT]
-    peer = Peer(path, given.threads, False)
+    peer, other = (Peer(path, given.threads, flash, not given.no_extra) for flash in (False, True))
     ids, begin = peer.tokenize(text), peer.begin()
     step = WINDOW - len(begin)
     windows = [begin + ids[i:i + step] for i in range(0, len(ids), step)]
     windows = [w for w in windows if len(w) == WINDOW] or windows
     if given.windows:
         windows = windows[:given.windows]
-    sums, count, worst, same = np.zeros(3), 0, 0.0, 0
+    sums, count, worst, same = np.zeros(4), 0, 0.0, 0
     with tempfile.NamedTemporaryFile() as file:
         np.array([t for w in windows for t in w], np.int32).tofile(file)
         file.flush()
         nigh = subprocess.Popen([given.run, 'logits', path, file.name, str(WINDOW), '--threads', str(given.threads)], stdout=subprocess.PIPE)
         for w in windows:
             peer.cut(0)
+            other.cut(0)
             for at in range(0, len(w), ROWS):
                 part = w[at:at + ROWS]
-                peer.run(part, at, 'all')
-                theirs = log_softmax(np.stack([peer.logits(i) for i in range(len(part))]))
+                theirs, flashed = (log_softmax(p.rows(part, at)) for p in (peer, other))
                 size = 4 * peer.tokens * len(part)
                 data = nigh.stdout.read(size)
                 if len(data) != size:
                     sys.exit('lm_time gave no more logits')
                 ours = log_softmax(np.frombuffer(data, np.float32).reshape(len(part), peer.tokens))
-                divergence = np.sum(np.exp(theirs) * (theirs - ours), axis=1)
+                chances = np.exp(theirs)
+                divergence = np.sum(chances * (theirs - ours), axis=1)
                 worst = max(worst, float(divergence.max()))
                 same += int(np.sum(ours.argmax(axis=1) == theirs.argmax(axis=1)))
                 following = w[at + 1:at + 1 + len(part)]
                 rows = np.arange(len(following))
-                sums += [-ours[rows, following].sum(), -theirs[rows, following].sum(), divergence.sum()]
+                sums += [-ours[rows, following].sum(), -theirs[rows, following].sum(), divergence.sum(), np.sum(chances * (theirs - flashed))]
                 count += len(following)
         nigh.stdout.close()
         nigh.wait()
     total = sum(len(w) for w in windows)
     ours, theirs = np.exp(sums[:2] / count)
-    result = {'perplexity': ours, 'perplexity_peer': theirs, 'kl': sums[2] / total, 'kl_worst': worst, 'same_first': same / total}
+    result = {'perplexity': ours, 'perplexity_peer': theirs, 'kl': sums[2] / total, 'kl_worst': worst, 'kl_of_peers': sums[3] / total, 'same_first': same / total}
     print(f'{len(windows)} windows of {WINDOW}, {count} tokens: perplexity {ours:.4f}, llama.cpp {theirs:.4f} ({100 * (ours / theirs - 1):+.3f}%); mean KL '
-          f'{sums[2] / total:.2e}, largest {worst:.2e}; same most likely token {100 * same / total:.2f}%')
+          f'{sums[2] / total:.2e}, largest {worst:.2e} (llama.cpp, flash attention on from off: {sums[3] / total:.2e}); same most likely token {100 * same / total:.2f}%')
     return result
 
 
@@ -264,12 +271,13 @@ def main():
     parser.add_argument('--text')
     parser.add_argument('--windows', type=int, default=0, help='of the text: at most so many; 0: all')
     parser.add_argument('--run', default='build/bench/lm_time')
+    parser.add_argument('--no-extra', action='store_true', help='of llama.cpp')
     parser.add_argument('--json')
     parser.add_argument('--peer', help=argparse.SUPPRESS)
     parser.add_argument('--flash', default='off', help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.peer:
-        return peer_run(given.peer, given.threads, given.flash == 'on')
+        return peer_run(given.peer, given.threads, given.flash == 'on', not given.no_extra)
     import llama_cpp
     print(f'llama-cpp-python {llama_cpp.__version__}: {llama_cpp.llama_print_system_info().decode().strip()}\n{given.threads} threads, {given.rounds} rounds')
     results = []

@@ -92,7 +92,7 @@ typedef struct zipf_figures {
 static nigh_status zipf_measure(claim_run *run, zipf *z, weighted_room *room, bool many, uint64_t stream, zipf_figures *f)
 {
     nigh_moments sum = {0}, best[BEST] = {{0}}, calls = {0};
-    int at[BEST], found = 0, draws = run->quick ? 10000 : 60000, cells = 0;
+    int at[BEST], found = 0, draws = run->quick ? 6000 : 60000, cells = 0;
     double counts[TOKENS] = {0}, expect[TOKENS + 1], rare[2] = {0, 0};
     nigh_rng rng = nigh_rng_new(claim_seed(run), stream);
     for (int i = 0; i < TOKENS && found < BEST; i++)

@@ -145,7 +145,7 @@ static nigh_status fill(determine *d)
     uint8_t byte_of[256];
     for (int i = 255; i >= 0; i--) byte_of[d->table.class_of[i]] = (uint8_t)i;
     nigh_status status = NIGH_OK;
-    int64_t limit = 4096 * d->table.most + 10000000;
+    int64_t limit = 4096 * d->table.most + 1000000;
     for (uint32_t s = 0; !status && s < d->table.states; s++) {
         if (s % 64 == 0) status = nigh_poll(d->n->ctx);
         for (uint32_t c = 0; !status && c < d->table.classes; c++) {

@@ -22,6 +22,7 @@ typedef struct job {
     int64_t origin;                      /* first position of the chunk at hand */
     sight row[CACHE_ROWS];
     float *query, *far, *scores, *draft, *factors, *result, *total;
+    float *wide; /* a block as f32, when many pairs use it */
     int16_t *slot; /* [rows][512]: row of the pass that is the draft in this place */
 } job;
 
@@ -31,11 +32,12 @@ static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static size_t bind(const cache_pages *p, job *j, char *memory)
 {
     size_t used = 0, queries = CACHE_ROWS * (size_t)p->shape.head_size * sizeof(float), results = CACHE_ROWS * (size_t)cache_result(p) * sizeof(float);
+    size_t block = CACHE_PAGE * (size_t)p->width * sizeof(float);
     struct {
         size_t bytes;
         void *place;
     } parts[] = {{queries, &j->query}, {queries, &j->far}, {CACHE_ROWS * CACHE_CHUNK * sizeof(float), &j->scores}, {CACHE_ROWS * CACHE_PAGE * sizeof(float), &j->draft},
-                 {CACHE_CHUNK * sizeof(float), &j->factors}, {results, &j->result}, {results, &j->total}, {CACHE_ROWS * CACHE_CHUNK * sizeof(int16_t), &j->slot}};
+                 {CACHE_CHUNK * sizeof(float), &j->factors}, {block, &j->wide}, {results, &j->result}, {results, &j->total}, {CACHE_ROWS * CACHE_CHUNK * sizeof(int16_t), &j->slot}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (memory) {
             void *at = memory + used;
@@ -114,16 +116,38 @@ static bool choose(job *j)
 
 /* ---- scores ---- */
 
-static void score_page(const job *j, const page *of, float *out, int64_t ldo)
+/* Numbers of one type in f32, where more pairs use them than that costs. */
+static const void *widen(const job *j, const void *items, int64_t count, nigh_kv_type *type)
+{
+    if (*type == NIGH_KV_F32 || j->pairs <= 2 * ATTEND_ROWS) return items;
+    if (*type == NIGH_KV_F16) j->p->kernels->from_half(items, count, j->wide);
+    else j->p->kernels->from_bytes(items, count, j->wide);
+    *type = NIGH_KV_F32;
+    return j->wide;
+}
+
+static void score_page(const job *j, const page *of, const void *next, float *out, int64_t ldo)
 {
     const cache_pages *p = j->p;
     const float *query = j->bare ? j->far : j->query;
     page_slice slice = cache_slice(p, of, j->layer, j->head);
     int n = p->shape.head_size;
+    nigh_kv_type type = p->shape.type;
+    const void *keys = widen(j, slice.keys, (int64_t)n * CACHE_PAGE, &type);
     for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
         int pairs = j->pairs - first < ATTEND_ROWS ? j->pairs - first : ATTEND_ROWS;
-        p->kernels->scores[p->shape.type](query + (int64_t)first * n, pairs, n, slice.keys, slice.key_scale, j->call->scale, out + first * ldo, ldo);
+        p->kernels->scores[type](query + (int64_t)first * n, pairs, n, keys, slice.key_scale, j->call->scale, first || type != p->shape.type ? NULL : next,
+                                 out + first * ldo, ldo);
     }
+}
+
+/* Keys, or values, of the block behind the one at place `at`, if it is in the table. */
+static const void *following(const job *j, int at, bool keys)
+{
+    const page *of = at + CACHE_PAGE < CACHE_CHUNK ? cache_page(j->s, (j->origin + at) / CACHE_PAGE + 1) : NULL;
+    if (!of) return NULL;
+    page_slice slice = cache_slice(j->p, of, j->layer, j->head);
+    return keys ? slice.keys : slice.values;
 }
 
 static void score_cached(const job *j)
@@ -138,7 +162,7 @@ static void score_cached(const job *j)
     for (int at = from & ~(CACHE_PAGE - 1); at < to; at += CACHE_PAGE) {
         int64_t index = (j->origin + at) / CACHE_PAGE;
         const page *of = cache_page(j->s, index);
-        score_page(j, j->bare ? j->s->raw[index] : of, j->scores + at, CACHE_CHUNK);
+        score_page(j, j->bare ? j->s->raw[index] : of, following(j, at, true), j->scores + at, CACHE_CHUNK);
         if (j->factors) j->p->kernels->from_half(cache_slice(j->p, of, j->layer, j->head).value_scale, CACHE_PAGE, j->factors + at);
     }
 }
@@ -166,7 +190,7 @@ static void score_drafts(job *j)
     page *const *scratch = j->bare ? j->p->scratch_raw : j->p->scratch;
     for (int k = 0; pages >> k; k++) {
         if (!(pages >> k & 1)) continue;
-        score_page(j, scratch[k], j->draft, CACHE_PAGE);
+        score_page(j, scratch[k], NULL, j->draft, CACHE_PAGE);
         for (int r = 0; r < j->rows; r++)
             for (int place = j->row[r].shared; place < j->row[r].to; place++) {
                 int slot = j->slot[r * CACHE_CHUNK + place] - k * CACHE_PAGE;
@@ -196,19 +220,42 @@ static void weigh(job *j, float *result)
     }
 }
 
-/* Values of places from .. to - 1 in the pages, for pairs first .. first + pairs - 1. */
-static void add_cached(const job *j, int first, int pairs, int from, int to, float *result)
+/* A block of values that starts at place `at`. */
+typedef struct value_block {
+    int at;
+    nigh_kv_type type;
+    const unsigned char *values;
+    const void *next;
+} value_block;
+
+/* Values of places from .. to - 1 for pairs first .. first + pairs - 1. */
+static void add_places(const job *j, const value_block *b, int first, int pairs, int from, int to, float *result)
 {
+    static const size_t bytes[] = {[NIGH_KV_F16] = 2, [NIGH_KV_F32] = 4, [NIGH_KV_Q8] = 1};
     const cache_pages *p = j->p;
     int64_t step = cache_result(p);
-    size_t row = p->value_bytes / CACHE_PAGE;
-    while (from < to) {
-        int end = (from / CACHE_PAGE + 1) * CACHE_PAGE;
-        if (end > to) end = to;
-        const unsigned char *values = cache_slice(p, cache_page(j->s, (j->origin + from) / CACHE_PAGE), j->layer, j->head).values;
-        p->kernels->values[p->shape.type](j->scores + first * CACHE_CHUNK + from, CACHE_CHUNK, pairs, end - from, values + (size_t)(from % CACHE_PAGE) * row, p->width,
-                                          result + first * step, step);
-        from = end;
+    if (from < to)
+        p->kernels->values[b->type](j->scores + first * CACHE_CHUNK + from, CACHE_CHUNK, pairs, to - from, b->values + (size_t)((from - b->at) * p->width) * bytes[b->type],
+                                    p->width, b->next, result + first * step, step);
+}
+
+static int larger(int a, int b) { return a > b ? a : b; }
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+/* A group of pairs shares the places that all of them see; what only some see comes before and behind, so that every chain ascends. */
+static void add_block(const job *j, const value_block *b, int first, int pairs, float *result)
+{
+    int start = b->at, end = b->at + CACHE_PAGE, from = start, to = end;
+    for (int i = first; i < first + pairs; i++) {
+        from = larger(from, j->row[i / j->heads].from);
+        to = smaller(to, j->row[i / j->heads].shared);
+    }
+    bool together = from < to;
+    for (int i = first; i < first + pairs && together; i++) add_places(j, b, i, 1, larger(start, j->row[i / j->heads].from), from, result);
+    if (together) add_places(j, b, first, pairs, from, to, result);
+    for (int i = first; i < first + pairs; i++) {
+        const sight *x = &j->row[i / j->heads];
+        add_places(j, b, i, 1, together ? to : larger(start, x->from), smaller(end, x->shared), result);
     }
 }
 
@@ -220,30 +267,24 @@ static void add_drafts(const job *j, int pair, float *result)
     for (int place = x->shared; place < x->to; place++) {
         int t = j->slot[pair / j->heads * CACHE_CHUNK + place];
         const unsigned char *values = cache_slice(p, p->scratch[t / CACHE_PAGE], j->layer, j->head).values;
-        p->kernels->values[p->shape.type](j->scores + pair * CACHE_CHUNK + place, 0, 1, 1, values + (size_t)(t % CACHE_PAGE) * row, p->width,
+        p->kernels->values[p->shape.type](j->scores + pair * CACHE_CHUNK + place, 0, 1, 1, values + (size_t)(t % CACHE_PAGE) * row, p->width, NULL,
                                           result + pair * cache_result(p), 0);
     }
 }
 
-/* A group of pairs shares the places that all of them see; what only some see comes before and behind, so that every chain ascends. */
 static void add_values(const job *j, float *result)
 {
-    for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
-        int last = first + ATTEND_ROWS < j->pairs ? first + ATTEND_ROWS : j->pairs, from = 0, to = CACHE_CHUNK;
-        for (int i = first; i < last; i++) {
-            const sight *x = &j->row[i / j->heads];
-            if (from < x->from) from = x->from;
-            if (to > x->shared) to = x->shared;
-        }
-        bool together = from < to;
-        for (int i = first; i < last && together; i++) add_cached(j, i, 1, j->row[i / j->heads].from, from, result);
-        if (together) add_cached(j, first, last - first, from, to, result);
-        for (int i = first; i < last; i++) {
-            const sight *x = &j->row[i / j->heads];
-            add_cached(j, i, 1, together ? to : x->from, x->shared, result);
-            add_drafts(j, i, result);
-        }
+    const cache_pages *p = j->p;
+    int from = CACHE_CHUNK, to = 0;
+    for (int r = 0; r < j->rows; r++)
+        if (j->row[r].from < j->row[r].shared) from = smaller(from, j->row[r].from), to = larger(to, j->row[r].shared);
+    for (int at = from & ~(CACHE_PAGE - 1); at < to; at += CACHE_PAGE) {
+        value_block b = {.at = at, .type = p->shape.type};
+        b.values = widen(j, cache_slice(p, cache_page(j->s, (j->origin + at) / CACHE_PAGE), j->layer, j->head).values, (int64_t)p->width * CACHE_PAGE, &b.type);
+        if (b.type == p->shape.type) b.next = following(j, at, false);
+        for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_block(j, &b, first, smaller(ATTEND_ROWS, j->pairs - first), result);
     }
+    for (int i = 0; i < j->pairs; i++) add_drafts(j, i, result);
 }
 
 /* Chunk `number` of the tile, sinks first: sums of values, maximum, sum for each pair. */

@@ -12,11 +12,12 @@
 enum { ATTEND_ROWS = 6 }; /* most rows of one call */
 
 typedef struct attend_kernels {
-    /* out[r ldo + j] = (chain over d, ascending, of fma(q[d rows + r], keys[d][j])) * scale, for q8 * scales[j] first; 64 places. By nigh_kv_type. */
-    void (*scores[3])(const float *q, int rows, int head_size, const void *keys, const uint16_t *scales, float scale, float *out, int64_t ldo);
+    /* out[r ldo + j] = (chain over d, ascending, of fma(q[d rows + r], keys[d][j])) * scale, unless NULL * scales[j] (f16) first; 64 places. By nigh_kv_type.
+     * `next`: a block of the same form that will be read soon, or NULL. */
+    void (*scores[3])(const float *q, int rows, int head_size, const void *keys, const uint16_t *scales, float scale, const void *next, float *out, int64_t ldo);
 
     /* acc[r lda + d] is the start of a chain over j = 0 .. count - 1 of fma(w[r ldw + j], values[j][d]). By nigh_kv_type. */
-    void (*values[3])(const float *w, int64_t ldw, int rows, int64_t count, const void *values, int width, float *acc, int64_t lda);
+    void (*values[3])(const float *w, int64_t ldw, int rows, int64_t count, const void *values, int width, const void *next, float *acc, int64_t lda);
 
     /*
      * Places first .. last - 1 (not empty) of a row of 512 scores become exp(score - maximum); before that, with cap > 0, score = cap tanh(score / cap).
@@ -31,6 +32,7 @@ typedef struct attend_kernels {
 
     void (*to_half)(const float *x, int64_t n, uint16_t *out); /* to nearest even, beyond +-65504 that */
     void (*from_half)(const uint16_t *x, int64_t n, float *out);
+    void (*from_bytes)(const int8_t *x, int64_t n, float *out); /* as they are, n a multiple of 16 */
     void (*to_bytes)(const float *x, int64_t n, int8_t *out, uint16_t *scale); /* scale: largest magnitude / 127 as f16 */
 } attend_kernels;
 

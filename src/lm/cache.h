@@ -6,11 +6,11 @@
  * scales [64] (keys and values). Pages are counted references; a write to a shared page copies it first (cache_begin does it).
  * Drafts stand in scratch pages by row of the pass, and are copied by nigh_lm_accept.
  *
- * Order of sums, for every row and head whatever its pass (the contract of nigh/lm.h): scores are fma chains over head_size in ascending order; keys of
- * drafts take the places of their positions; blocks of 64 positions are taken in ascending order, each with its own maximum, sums of exponentials over the
- * 64 places in one fixed tree (absent places count 0), values by fma chains over the places in ascending order; chunks of 512 positions aligned to absolute
- * position (8 blocks, online softmax within) are merged in ascending order, so that long contexts may be shared out among threads without changing a bit.
- * Sinks beyond the window (streaming) make one block in front.
+ * Order of sums, for every row and head whatever its pass (the contract of nigh/lm.h): scores are fma chains over head_size in ascending order, times
+ * `scale`; keys of drafts take the places of their positions. Chunks of 512 positions, aligned to absolute position, have a maximum each; exponentials are
+ * summed in 16 lanes (place % 16, ascending) and one fixed tree of those; values by fma chains over the places that are seen, ascending. Chunks are merged in
+ * ascending order, so that long contexts may be shared out among threads without changing a bit. Sinks beyond the window (streaming) make chunks of their
+ * own in front. f16 beyond +-65504 becomes that. All CPU levels give the same bits.
  */
 #ifndef NIGH_LM_CACHE_H
 #define NIGH_LM_CACHE_H
@@ -63,7 +63,7 @@ size_t cache_attend_bytes(const cache_pages *p, int64_t rows);
 /*
  * out[t][heads][head_size] for all rows of the pass. query rotated; far: turned by the sequence's limit instead of the position, or NULL when nothing
  * streams. Leading dimensions in floats. All rows of the layer are stored before (a barrier lies between). Every member calls it with the phase's counter and
- * its own scratch; work items are (kv head, group of rows, chunk). `sink`: NULL, or a score of each head [heads] that takes part in the softmax without a value.
+ * its own scratch; work items are (kv head, group of rows), and where those are few their chunks, with one more barrier of the team before they are merged.
  */
 typedef struct cache_query {
     const float *query, *far;

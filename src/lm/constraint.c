@@ -56,7 +56,7 @@ static nigh_status regex_as_met(nigh_context *ctx, const char *text, size_t size
     nigh_arena *arena = NULL;
     pattern *whole = NULL;
     bool anchors = false;
-    grammar g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 22}, .rules = 1};
+    grammar g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 21}, .rules = 1};
     nigh_status status = nigh_arena_new(ctx, &arena);
     if (status) return status;
     status = regex_parse(arena, ctx, text, size, NULL, &whole, &anchors);
@@ -119,9 +119,20 @@ int64_t nigh_constraint_step(nigh_constraint *c, int64_t state, const char *byte
     if (state < 0) return -1;
     if (c->prefixes) return prefixes_step(c, state, bytes, size);
     if (state >= c->table->states) return -1;
+    const state_table *t = c->table;
+    const uint32_t *table = t->next;
+    size_t classes = t->classes;
     uint32_t s = (uint32_t)state;
-    for (size_t i = 0; i < size && s != AUTOMATON_NONE; i++) s = constraint_next(c, s, (uint8_t)bytes[i]);
-    return s == AUTOMATON_NONE ? -1 : (int64_t)s;
+    for (size_t i = 0; i < size; i++) {
+        uint32_t next = table[s * classes + t->class_of[(uint8_t)bytes[i]]];
+        if (next >= STATE_UNKNOWN) {
+            if (next == STATE_UNKNOWN) next = constraint_ask(c, s, (uint8_t)bytes[i]);
+            if (next == AUTOMATON_NONE) return -1;
+            table = t->next;
+        }
+        s = next;
+    }
+    return s;
 }
 
 bool nigh_constraint_complete(nigh_constraint *c, int64_t state)

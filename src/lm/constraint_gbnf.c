@@ -288,7 +288,7 @@ static void rule(gbnf *g)
 
 static nigh_status build(gbnf *g, grammar *out)
 {
-    *out = (grammar){.ctx = g->ctx, .net = {.ctx = g->ctx, .most = 1 << 22}, .rules = g->rules};
+    *out = (grammar){.ctx = g->ctx, .net = {.ctx = g->ctx, .most = 1 << 21}, .rules = g->rules};
     out->start = nigh_alloc(g->ctx, sizeof *out->start * ((size_t)g->rules + 1));
     nigh_status status = out->start ? net_node_new(&out->net, NET_END, 0, 0, 0, &out->end) : NIGH_MEMORY;
     for (uint32_t i = 0; !status && i < g->rules; i++) {

@@ -158,7 +158,7 @@ pattern *schema_call(schema *s, json_t *json, const char *path)
 {
     if (s->status) return NULL;
     if (!json_is_object(json) && !json_is_boolean(json)) return schema_fail(s, NIGH_FORMAT, "%s%sis neither an object nor true or false", path, *path ? " " : "");
-    if (free_form(json)) return schema_made(s, pattern_call(s->arena, RULE_VALUE));
+    if (free_form(json)) return schema_fixed(s, RULE_VALUE);
     char *dumped = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!dumped || (s->dumped += strlen(dumped)) > most_dumped) {
         free(dumped);
@@ -180,24 +180,33 @@ pattern *schema_call(schema *s, json_t *json, const char *path)
     return s->status ? NULL : schema_made(s, pattern_call(s->arena, found - 1));
 }
 
+pattern *schema_fixed(schema *s, uint32_t rule)
+{
+    s->used[rule] = true;
+    if (rule == RULE_OBJECT || rule == RULE_ARRAY) s->used[RULE_VALUE] = true;
+    return schema_made(s, pattern_call(s->arena, rule));
+}
+
 static pattern *fixed(schema *s, uint32_t rule)
 {
-    pattern *value = schema_made(s, pattern_call(s->arena, RULE_VALUE)), *pair, *many;
+    pattern *value, *pair, *many;
     switch (rule) {
     case RULE_VALUE: {
         pattern *parts[5];
-        for (uint32_t i = 0; i < 4; i++) parts[i] = schema_made(s, pattern_call(s->arena, RULE_OBJECT + i));
+        for (uint32_t i = 0; i < 4; i++) parts[i] = schema_fixed(s, RULE_OBJECT + i);
         parts[4] = schema_regex(s, "true|false|null");
         return schema_either(s, 5, parts);
     }
     case RULE_OBJECT:
-        pair = schema_row(s, 3, (pattern *[]){schema_made(s, pattern_call(s->arena, RULE_STRING)), schema_colon(s), value});
+        value = schema_fixed(s, RULE_VALUE);
+        pair = schema_row(s, 3, (pattern *[]){schema_fixed(s, RULE_STRING), schema_colon(s), value});
         many = schema_made(s, pattern_new(s->arena, PATTERN_LIST));
         if (!many || !pair) return NULL;
         many->loop = pair->optional = true;
         many = pattern_add(pattern_add(many, schema_comma(s)), pair);
         return schema_row(s, 3, (pattern *[]){schema_text(s, "{"), many, schema_text(s, "}")});
     case RULE_ARRAY:
+        value = schema_fixed(s, RULE_VALUE);
         many = schema_made(s, pattern_new(s->arena, PATTERN_LIST));
         if (!many || !value) return NULL;
         many->loop = value->optional = true;
@@ -335,7 +344,7 @@ static pattern *body(schema *s, json_t *json)
 {
     for (int turn = 0; turn < 64; turn++) {
         if (!json) return NULL;
-        if (json_is_true(json)) return schema_made(s, pattern_call(s->arena, RULE_VALUE));
+        if (json_is_true(json)) return schema_fixed(s, RULE_VALUE);
         if (json_is_false(json)) return schema_nothing(s, "false");
         if (!json_is_object(json)) return schema_fail(s, NIGH_FORMAT, "a schema is neither an object nor true or false");
         if (!check_keys(s, json)) return NULL;
@@ -370,11 +379,14 @@ static void make_rules(schema *s, uint32_t *root)
 {
     for (uint32_t i = 0; !s->status && i < RULES_FIXED; i++) rule_new(s, NULL, "", "");
     pattern *first = schema_call(s, s->root, "");
-    for (uint32_t i = 0; !s->status && i < s->rules; i++) {
+    for (uint32_t i = RULES_FIXED; !s->status && i < s->rules; i++) {
         s->path = s->rule[i].path;
-        pattern *made = i < RULES_FIXED ? fixed(s, i) : body(s, s->rule[i].json);
+        pattern *made = body(s, s->rule[i].json);
         s->rule[i].body = schema_made(s, made); /* rules may have moved meanwhile */
     }
+    s->path = "";
+    /* The others come when they are called, each by those before it: bytes that no rule tells apart share a class. */
+    for (uint32_t i = 0; !s->status && i < RULES_FIXED; i++) s->rule[i].body = s->used[i] ? fixed(s, i) : schema_made(s, pattern_new(s->arena, PATTERN_NOTHING));
     if (!s->status) *root = first->rule;
 }
 
@@ -395,7 +407,7 @@ nigh_status nigh_constraint_json_schema(nigh_context *ctx, const char *text, siz
     nj root = {0};
     nigh_status status = nj_parse(ctx, "JSON schema", text, size, &root);
     if (status) return status;
-    schema s = {.ctx = ctx, .root = root.json, .compact = compact, .path = "", .g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 22}}};
+    schema s = {.ctx = ctx, .root = root.json, .compact = compact, .path = "", .g = {.ctx = ctx, .net = {.ctx = ctx, .most = 1 << 21}}};
     s.made = json_array();
     s.status = s.made ? nigh_arena_new(ctx, &s.arena) : nigh_fail(ctx, NIGH_MEMORY, "out of memory");
     if (!s.status) s.status = map_new(ctx, 64, &s.by_text);

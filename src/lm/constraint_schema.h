@@ -15,6 +15,7 @@ typedef struct schema_rule {
 
 enum { SCHEMA_STATES = 100000 }; /* most of one automaton inside of a schema */
 
+/* VALUE calls those up to NUMBER; OBJECT and ARRAY call VALUE. */
 enum { RULE_VALUE, RULE_OBJECT, RULE_ARRAY, RULE_STRING, RULE_NUMBER, RULE_LETTER, RULE_INTEGER, RULES_FIXED };
 
 typedef struct schema {
@@ -25,6 +26,7 @@ typedef struct schema {
     grammar g;
     schema_rule *rule;
     uint32_t rules, room;
+    bool used[RULES_FIXED];
     map by_text;
     json_t *made;      /* an array that keeps merged schemas */
     size_t dumped;
@@ -51,6 +53,8 @@ pattern *schema_regex(schema *s, const char *text);
 pattern *schema_quoted(schema *s, const char *text, size_t size); /* as a JSON string */
 pattern *schema_literal(schema *s, const json_t *value);
 pattern *schema_call(schema *s, json_t *json, const char *path); /* the rule of a schema; path is added to that of the rule under way */
+
+pattern *schema_fixed(schema *s, uint32_t rule); /* one of those that need no schema */
 
 /* ---- parts ---- */
 pattern *schema_string(schema *s, const json_t *json);  /* constraint_schema_text.c */

@@ -169,7 +169,7 @@ pattern *schema_number(schema *s, const json_t *json, bool integer)
             schema_fail(s, NIGH_UNSUPPORTED, "multipleOf is not supported but for integers and whole steps from 1 to 10000");
         else both(s, &a, multiples(s, (uint32_t)json_integer_value(step)));
     }
-    if (!s->status && !a) return schema_made(s, pattern_call(s->arena, integer ? RULE_INTEGER : RULE_NUMBER));
+    if (!s->status && !a) return schema_fixed(s, integer ? RULE_INTEGER : RULE_NUMBER);
     if (!s->status && integer) {
         static const char whole[] = "-?(0|[1-9][0-9]*)";
         automaton *integers = NULL;

@@ -70,7 +70,7 @@ typedef struct pair_of {
 static pattern *extra_pair(schema *s, void *user)
 {
     const pair_of *of = user;
-    pattern *key = of->key ? schema_made(s, pattern_automaton(s->arena, of->key->automaton)) : schema_made(s, pattern_call(s->arena, RULE_STRING));
+    pattern *key = of->key ? schema_made(s, pattern_automaton(s->arena, of->key->automaton)) : schema_fixed(s, RULE_STRING);
     return schema_row(s, 3, (pattern *[]){key, schema_colon(s), schema_call(s, of->value, "/additionalProperties")});
 }
 
@@ -95,7 +95,7 @@ pattern *schema_object(schema *s, json_t *json)
     if (declared && (low > 0 || high >= 0)) return schema_fail(s, NIGH_UNSUPPORTED, "minProperties or maxProperties beside declared properties is not supported");
     json_t *anything = schema_keep(s, json_true());
     if (!declared) {
-        if (!additional && !low && high < 0) return schema_made(s, pattern_call(s->arena, RULE_OBJECT));
+        if (!additional && !low && high < 0) return schema_fixed(s, RULE_OBJECT);
         if (json_is_false(additional)) return low > 0 ? schema_nothing(s, "properties are required and none is allowed") : schema_text(s, "{}");
         pair_of of = {NULL, additional ? additional : anything};
         return braced(s, "{", counted(s, extra_pair, &of, low, high), "}");
@@ -150,7 +150,7 @@ pattern *schema_array(schema *s, json_t *json)
     if (items && !json_is_boolean(items) && !json_is_object(items)) return schema_fail(s, NIGH_FORMAT, "items is no schema (a list of schemas is prefixItems)");
     if (count > 150) return schema_fail(s, NIGH_RESOURCE, "prefixItems of %lld elements; up to 150 are allowed", (long long)count);
     if (high >= 0 && low > high) return schema_nothing(s, "minItems is above maxItems");
-    if (!count && !items && !low && high < 0) return schema_made(s, pattern_call(s->arena, RULE_ARRAY));
+    if (!count && !items && !low && high < 0) return schema_fixed(s, RULE_ARRAY);
     if (!items) items = count ? NULL : anything; /* a tuple ends with its elements */
     if (json_is_false(items)) items = NULL;
     if (!count) {

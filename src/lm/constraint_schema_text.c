@@ -72,7 +72,7 @@ static void add_format(schema *s, automaton **so_far, const json_t *format)
 /* What stands between the quotes when only the number of characters counts. */
 static pattern *letters(schema *s, int64_t low, int64_t high)
 {
-    return schema_repeat(s, schema_made(s, pattern_call(s->arena, RULE_LETTER)), low, high);
+    return schema_repeat(s, schema_fixed(s, RULE_LETTER), low, high);
 }
 
 static void add_lengths(schema *s, automaton **so_far, int64_t low, int64_t high)
@@ -101,7 +101,7 @@ pattern *schema_string(schema *s, const json_t *json)
     if (low > 1000000 || high > 1000000) return schema_fail(s, NIGH_RESOURCE, "lengths above 1,000,000 characters are not counted");
     if (text && !json_is_string(text)) return schema_fail(s, NIGH_FORMAT, "pattern is no text");
     if (!text && !format) {
-        if (!low && high < 0) return schema_made(s, pattern_call(s->arena, RULE_STRING));
+        if (!low && high < 0) return schema_fixed(s, RULE_STRING);
         return schema_row(s, 3, (pattern *[]){schema_text(s, "\""), letters(s, low, high), schema_text(s, "\"")});
     }
     automaton *a = NULL;

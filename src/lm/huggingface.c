@@ -20,11 +20,13 @@ static nigh_status rename_tensor(const hf_model *m, const char *label, const cha
     const char *rest = name, *ending;
     long long layer = -1;
     int used = 0;
+    size_t before = strlen(f->layer);
     for (int i = 0; i < 2; i++)
         if (strncmp(rest, prefixes[i], strlen(prefixes[i])) == 0) rest += strlen(prefixes[i]);
-    if (strncmp(rest, f->layer, strlen(f->layer)) == 0 && sscanf(rest + strlen(f->layer), "%9lld.%n", &layer, &used) == 1 && used) rest += strlen(f->layer) + (size_t)used;
+    if (strncmp(rest, f->layer, before) == 0 && rest[before] >= '0' && rest[before] <= '9' && sscanf(rest + before, "%9lld.%n", &layer, &used) == 1 && used)
+        rest += before + (size_t)used;
     else layer = -1;
-    if (layer >= m->layers || layer < -1)
+    if (layer >= m->layers)
         return nigh_fail(m->ctx, NIGH_FORMAT, "'%s': tensor '%s' belongs to layer %lld; config.json says that there are %lld", label, NIGH_IO_EXCERPT(name), layer,
                          (long long)m->layers);
     ending = strrchr(rest, '.');

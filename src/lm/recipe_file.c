@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lm/tokenizer.h"
+
 /* A file under construction. */
 typedef struct filing {
     nigh_context *ctx;
@@ -67,35 +69,14 @@ static void put_model_keys(filing *f)
     put_integer(f, "llama.vocab_size", d->vocabulary);
 }
 
-/* The character (as UTF-8) that byte-level tokenizers write for a byte: itself where it is visible, else the next one from U+0100 on. */
-static size_t spell(int byte, char room[3])
-{
-    int hidden = 0, c = byte;
-    for (int b = 0; b <= byte; b++) {
-        bool visible = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-        if (b == byte && !visible) c = 256 + hidden;
-        hidden += !visible;
-    }
-    if (c < 0x80) return room[0] = (char)c, 1;
-    room[0] = (char)(0xC0 | c >> 6), room[1] = (char)(0x80 | (c & 0x3F));
-    return 2;
-}
-
+/* Windows of training begin anywhere: the model does not know its first token, and none is put in front. */
 static void put_tokenizer_keys(filing *f)
 {
-    enum { TEXT = 1, CONTROL = 3 };
-    char room[256][3];
-    nigh_gguf_string token[RECIPE_VOCABULARY] = {[256] = {"<|begin|>", 9}, [257] = {"<|end|>", 7}};
-    int32_t kind[RECIPE_VOCABULARY] = {[256] = CONTROL, [257] = CONTROL};
-    for (int b = 0; b < 256; b++) token[b] = (nigh_gguf_string){room[b], spell(b, room[b])}, kind[b] = TEXT;
-    put_text(f, "tokenizer.ggml.model", "gpt2");
-    put_text(f, "tokenizer.ggml.pre", "smollm");
-    if (!f->status) f->status = nigh_gguf_put_texts(f->writer, "tokenizer.ggml.tokens", token, RECIPE_VOCABULARY);
-    if (!f->status) f->status = nigh_gguf_put_integers(f->writer, "tokenizer.ggml.token_type", kind, RECIPE_VOCABULARY);
-    if (!f->status) f->status = nigh_gguf_put_texts(f->writer, "tokenizer.ggml.merges", NULL, 0);
-    put_integer(f, "tokenizer.ggml.bos_token_id", 256);
-    put_integer(f, "tokenizer.ggml.eos_token_id", 257);
-    if (!f->status) f->status = nigh_gguf_put_bool(f->writer, "tokenizer.ggml.add_bos_token", false);
+    nigh_tokenizer *bytes = NULL;
+    if (!f->status) f->status = nigh_tokenizer_bytes(f->ctx, &bytes);
+    if (!f->status) bytes->add_begin = false;
+    if (!f->status) f->status = nigh_tokenizer_put(bytes, f->writer);
+    nigh_tokenizer_free(bytes);
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------------------- */

@@ -228,7 +228,7 @@ static nigh_status group_fill(recogniser *r, known_group *k, size_t first_member
             for (uint32_t c = r->f.call_at[other]; !status && c < r->f.call_at[other + 1]; c++)
                 if (r->f.call[c].rule == rule) status = list_add(r, &r->returns, item(r->f.call[c].back, k->frame + o));
         }
-        r->returns.count = from + sort_unique(r->returns.at + from, r->returns.count - from);
+        if (r->returns.count > from) r->returns.count = from + sort_unique(r->returns.at + from, r->returns.count - from);
         if (!status) status = list_add(r, &r->frame_at, r->returns.count);
     }
     for (uint32_t m = 0; m < k->members; m++) r->frame_of[(uint32_t)r->member.at[first_member + m]] = 0;

@@ -179,6 +179,17 @@ static nigh_status take_all(source *s)
     return status ? status : tokenizer_finish(t);
 }
 
+static nigh_status take_bytes(nigh_context *ctx, nigh_gguf *file, nigh_tokenizer **tokenizer)
+{
+    nigh_tokenizer *t;
+    nigh_status status = nigh_tokenizer_bytes(ctx, &t);
+    if (status) return status;
+    status = nigh_gguf_bool(file, "tokenizer.ggml.add_bos_token", false, &t->add_begin);
+    if (status) nigh_tokenizer_free(t);
+    else *tokenizer = t;
+    return status;
+}
+
 nigh_status nigh_tokenizer_from_gguf(nigh_context *ctx, nigh_gguf *file, nigh_tokenizer **tokenizer)
 {
     const char *model = NULL;
@@ -188,7 +199,7 @@ nigh_status nigh_tokenizer_from_gguf(nigh_context *ctx, nigh_gguf *file, nigh_to
     const char *own = "";
     status = nigh_gguf_text(file, "nigh.tokenizer", false, &own, NULL);
     if (status) return status;
-    if (!strcmp(own, "bytes")) return nigh_tokenizer_bytes(ctx, tokenizer);
+    if (!strcmp(own, "bytes")) return take_bytes(ctx, file, tokenizer);
     bool sentence = !strcmp(model, "llama");
     if (!sentence && strcmp(model, "gpt2"))
         return nigh_fail(ctx, NIGH_UNSUPPORTED, "%s: tokenizer.ggml.model '%.60s'; gpt2 and llama are known", nigh_gguf_path(file), model);

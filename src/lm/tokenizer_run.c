@@ -185,15 +185,30 @@ static nigh_status run_text(run *r, const char *text, size_t size, bool first)
     }
 }
 
-static size_t strip_front(const char *text, size_t at, size_t end)
+/* Blanks of ASCII for GGUF files, of Unicode for tokenizer.json, as the reference programs have them. */
+static bool blank_at(const nigh_tokenizer *t, const char *text, size_t at, size_t size)
 {
-    while (at < end && (text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r'))) at++;
+    if (!(text[at] & 0x80)) return text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r');
+    return t->json && size == char_size((unsigned char)text[at]) && char_class(text + at) & CHAR_SPACE;
+}
+
+static size_t strip_front(const nigh_tokenizer *t, const char *text, size_t at, size_t end)
+{
+    for (size_t n; at < end; at += n) {
+        n = char_size((unsigned char)text[at]);
+        if (n > end - at || !blank_at(t, text, at, n)) break;
+    }
     return at;
 }
 
-static size_t strip_back(const char *text, size_t at, size_t end)
+static size_t strip_back(const nigh_tokenizer *t, const char *text, size_t at, size_t end)
 {
-    while (end > at && (text[end - 1] == ' ' || (text[end - 1] >= '\t' && text[end - 1] <= '\r'))) end--;
+    while (end > at) {
+        size_t last = end - 1;
+        while (last > at && end - last < 4 && (text[last] & 0xC0) == 0x80) last--;
+        if (!blank_at(t, text, last, end - last)) break;
+        end = last;
+    }
     return end;
 }
 
@@ -208,7 +223,7 @@ static nigh_status run_all(run *r, const char *text, size_t size, bool special)
         status = special_next(&cut, &place, &found);
         if (status) break;
         unsigned flags = found ? r->t->flags[place.id] : 0;
-        size_t from = strip ? strip_front(text, at, place.at) : at, end = flags & TOKEN_LSTRIP ? strip_back(text, from, place.at) : place.at;
+        size_t from = strip ? strip_front(r->t, text, at, place.at) : at, end = flags & TOKEN_LSTRIP ? strip_back(r->t, text, from, place.at) : place.at;
         status = run_text(r, text + from, end - from, first && (!r->t->json || !from));
         if (status || !found) break;
         status = nigh_token_list_add(r->out, &place.id, 1);

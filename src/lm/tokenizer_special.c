@@ -230,15 +230,19 @@ static nigh_status find_cluster(special_cut *cut, bool *found)
     size_t to = from + reach;
     cut->ranks.count = 0;
     nigh_status status = NIGH_OK;
+    int32_t longest = ranks[count - 1];
+    bool alone = true;
     for (size_t i = from; i < to && !status; i++) {
         if (i > from) {
             if (!may_begin(cut, (unsigned char)cut->text[i])) continue;
             reach = matches_at(cut, i, ranks, MOST, &count);
             if (i + reach > to) to = i + reach;
+            alone = alone && !reach;
         }
         for (int k = 0; k < count && !status; k++) status = note_rank(cut, ranks[k]);
     }
     cut->at = to, cut->places = 0, cut->next = 0;
+    if (alone && !status) return add_place(cut, from, to - from, cut->t->special[longest]);
     return status ? status : cut_cluster(cut, from, to);
 }
 

@@ -15,7 +15,7 @@
 #define UNROLL_ROWS _Pragma("GCC unroll 16")
 #endif
 
-enum { LEAST = 17, GROUP = 16, CHUNK_ROWS = 64, CHUNK_BLOCKS = 8, PANELS = 4, AT_ONCE = 4 };
+enum { LEAST = 48, GROUP = 16, CHUNK_ROWS = 64, CHUNK_BLOCKS = 8, PANELS = 4, AT_ONCE = 4 };
 
 typedef struct tile_shapes {
     uint8_t palette, start, reserved[14];

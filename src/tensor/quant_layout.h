@@ -128,6 +128,7 @@ typedef struct quant_kernels {
     void (*fill)(const quant_rows *r, const float *x, quant_record *records); /* one row */
 } quant_kernels;
 extern const quant_kernels quant_scalar, quant_avx2, quant_vnni, quant_amx;
+void quant_floats_vnni(const quant_task *task);
 void quant_fill_vnni(const quant_rows *r, const float *x, quant_record *records);
 bool quant_amx_allowed(void); /* asks the system for tiles */
 const quant_kernels *quant_kernels_at(int i); /* all that this CPU and NIGH_CPU allow, the plain ones first; NULL behind the last */

@@ -12,6 +12,7 @@ static int find(const quant_kernels *list[5])
     list[count++] = &quant_scalar;
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (nigh_cpu() >= NIGH_CPU_AVX2) list[count++] = &quant_avx2;
     if (nigh_cpu() == NIGH_CPU_AVX512 && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi")) {
         list[count++] = &quant_vnni;
         if (quant_amx_allowed()) list[count++] = &quant_amx;

@@ -99,7 +99,7 @@ static void products(const quant_task *task)
 {
     static panel_fn *const fns[] = QUANT_BY_TYPE;
     if (task->format->codes == QUANT_FLOATS) {
-        quant_scalar.products(task);
+        quant_floats_vnni(task);
         return;
     }
     for (int64_t first = 0, panel = 0; first < task->lanes; first += QUANT_PANEL, panel++)

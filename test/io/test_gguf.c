@@ -480,6 +480,40 @@ static void finds_among_many_names(void **state)
     test_context_free(ctx);
 }
 
+/* The files that `make models` fetches; skipped when they are not there. */
+static void reads_real_models(void **state)
+{
+    static const struct { const char *file; int64_t tensors, tokens; const char *token; int64_t id; } models[] = {
+        {"SmolLM2-135M-Instruct.Q4_1.gguf", 272, 49152, "<|im_end|>", 2},
+        {"gemma-3-270m-q4_k_m.gguf", 236, 262144, "<start_of_turn>", 105},
+    };
+    const char *folder = getenv("NIGH_MODELS");
+    nigh_context *ctx = test_context_new();
+    int read = 0;
+    for (int i = 0; i < 2; i++) {
+        char path[512];
+        nigh_gguf *file;
+        const nigh_gguf_string *tokens;
+        int64_t count;
+        snprintf(path, sizeof path, "%s/%s", folder ? folder : NIGH_SOURCE_DIR "/build/models", models[i].file);
+        if (access(path, R_OK) != 0) continue;
+        assert_ok(ctx, nigh_gguf_open(ctx, path, &file));
+        assert_int_equal(nigh_gguf_tensor_count(file), models[i].tensors);
+        assert_ok(ctx, nigh_gguf_texts(file, "tokenizer.ggml.tokens", true, &tokens, &count));
+        assert_int_equal(count, models[i].tokens);
+        assert_int_equal(tokens[models[i].id].size, strlen(models[i].token));
+        assert_memory_equal(tokens[models[i].id].bytes, models[i].token, tokens[models[i].id].size);
+        assert_true(nigh_memory_now(ctx) < 8 << 20); /* strings stay in the file */
+        nigh_gguf_close(file);
+        read++;
+    }
+    test_context_free(ctx);
+    if (read < 2) {
+        print_message("build/models (or $NIGH_MODELS) lacks the models that `make models` fetches\n");
+        skip();
+    }
+}
+
 static nigh_status all_of_it(nigh_context *ctx, void *user)
 {
     nigh_buffer out = {.ctx = ctx};
@@ -504,7 +538,8 @@ int main(void)
         cmocka_unit_test(reads_what_it_writes),  cmocka_unit_test(writes_files_whole),        cmocka_unit_test(writer_refuses),
         cmocka_unit_test(keys_say_what_is_wrong), cmocka_unit_test(reads_every_kind_of_number), cmocka_unit_test(refuses_other_files),
         cmocka_unit_test(refuses_lying_keys),    cmocka_unit_test(refuses_lying_tensors),     cmocka_unit_test(minds_alignment),
-        cmocka_unit_test(survives_cuts_and_changes), cmocka_unit_test(finds_among_many_names), cmocka_unit_test(allocations_may_fail),
+        cmocka_unit_test(survives_cuts_and_changes), cmocka_unit_test(finds_among_many_names), cmocka_unit_test(reads_real_models),
+        cmocka_unit_test(allocations_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 1400 };
+enum { MOST = 1100 };
 
 static int32_t text[MOST];
 static const int64_t windows[3] = {0, 70, 600};
@@ -66,8 +66,8 @@ static void test_exact(void **state)
             if (k == 2) w.scale *= 8; /* sharp: weights far from even */
             int s = sequence_new(&w);
             float *out = rows_of(&w, 700);
-            attend_world_read(&w, s, text, 700, 300, out);
-            static const int64_t lengths[] = {1, 2, 17, 63, 64, 65, 71, 511, 512, 513, 700};
+            attend_world_read(&w, s, text, 600, 300, out);
+            static const int64_t lengths[] = {1, 17, 64, 65, 71, 512, 513, 600};
             for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
                 double error = error_of(&w, out + (lengths[i] - 1) * attend_world_row(&w), lengths[i], 0, 0);
                 assert_true(error <= (k == 2 ? 2e-5 : 4e-6)); /* sharp weights carry the rounding of scores */
@@ -85,11 +85,11 @@ static void test_passes(void **state)
     nigh_context *ctx = test_context_new();
     make_text(2);
     for (int type = NIGH_KV_F16; type <= NIGH_KV_Q8; type++) {
-        cache_shape shape = shape_of(3, 3, 1, 24, (nigh_kv_type)type);
+        cache_shape shape = shape_of(3, 2, 1, 8, (nigh_kv_type)type);
         attend_world w = attend_world_new(ctx, &shape);
         float *one = rows_of(&w, MOST), *out = rows_of(&w, MOST);
         attend_world_read(&w, sequence_new(&w), text, MOST, 1, one);
-        static const int64_t cuts[] = {2, 7, 31, 64, 65, 511, 512, MOST};
+        static const int64_t cuts[] = {7, 64, 65, 512, MOST};
         for (size_t k = 0; k < sizeof cuts / sizeof *cuts; k++) {
             w.threads = 1 + (int)k % 3;
             int s = sequence_new(&w);
@@ -99,9 +99,9 @@ static void test_passes(void **state)
         }
         for (w.threads = 1; w.threads <= 3; w.threads++) { /* one row at a time in chunks shared out */
             int s = sequence_new(&w);
-            attend_world_read(&w, s, text, 1200, 400, NULL);
-            attend_world_read(&w, s, text + 1200, 10, 1, out);
-            assert_true(same(&w, one + 1200 * attend_world_row(&w), out, 10));
+            attend_world_read(&w, s, text, 1050, 400, NULL);
+            attend_world_read(&w, s, text + 1050, 10, 1, out);
+            assert_true(same(&w, one + 1050 * attend_world_row(&w), out, 10));
             pages_drop(w.pages, s);
         }
         free(one);
@@ -121,11 +121,11 @@ static void test_chains(void **state)
     attend_world w = attend_world_new(ctx, &shape);
     float *one = rows_of(&w, 700), *out = rows_of(&w, 64);
     nigh_lm_row rows[64];
-    static const int64_t starts[] = {0, 1, 50, 64, 127, 480, 511, 512, 600};
+    static const int64_t starts[] = {500, 1, 50, 64, 127, 512, 600};
     int all = sequence_new(&w);
     attend_world_read(&w, all, text, 700, 1, one);
     for (size_t k = 0; k < sizeof starts / sizeof *starts; k++)
-        for (int T = 1; T <= 64; T++) {
+        for (int T = 1; T <= 64; T += k ? 7 : 1) {
             int s;
             int32_t path[64];
             w.threads = 1 + T % 3;
@@ -199,7 +199,7 @@ static void test_trees(void **state)
         for (int streams = 0; streams <= 2; streams++) {
             cache_shape shape = shape_of(2, 6, 2, 16, (nigh_kv_type)type);
             attend_world w = attend_world_new(ctx, &shape);
-            for (int round = 0; round < 12; round++) {
+            for (int round = 0; round < 5; round++) {
                 int s[3];
                 int64_t length = (int64_t)nigh_rng_below(&rng, round % 2 ? 20 : 600);
                 s[0] = sequence_new(&w);
@@ -246,7 +246,7 @@ static void test_batches(void **state)
         attend_world_read(&w, single, words[i], LONG, 1, alone[i]);
         pages_drop(w.pages, single);
     }
-    for (int round = 0; round < 200; round++) {
+    for (int round = 0; round < 120; round++) {
         nigh_lm_row rows[600];
         int64_t count = 0, length[N], at[N], place[600];
         int last[N] = {-1, -1, -1, -1};
@@ -276,7 +276,7 @@ static void test_batches(void **state)
 static void test_streams(void **state)
 {
     (void)state;
-    static const int64_t kinds[][4] = {{0, 64, 0, 300}, {4, 100, 40, 300}, {16, 65, 0, 300}, {100, 33, 33, 400}, {600, 100, 50, MOST}, {600, 100, 0, MOST}, {4, 600, 600, MOST}};
+    static const int64_t kinds[][4] = {{0, 64, 0, 300}, {4, 100, 40, 300}, {16, 65, 0, 300}, {100, 33, 33, 400}, {600, 100, 50, MOST}, {600, 100, 0, 900}, {4, 600, 600, 900}};
     nigh_context *ctx = test_context_new();
     make_text(6);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -288,11 +288,11 @@ static void test_streams(void **state)
         w.limit = kinds[k][2];
         assert_int_equal(pages_stream(w.pages, s, sinks, window, w.limit), NIGH_OK);
         attend_world_read(&w, s, text, n, 1, one);
-        for (int64_t length = 1; length <= n; length += length < window + 80 ? 13 : 97)
+        for (int64_t length = 1; length <= n; length += length < window + 80 ? 29 : 197)
             assert_true(error_of(&w, one + (length - 1) * attend_world_row(&w), length, sinks, window) <= 4e-6);
         attend_world_read(&w, plain, text, n, 64, out);
         assert_true(same(&w, one, out, window));
-        for (int64_t cut = 3; cut <= n; cut = cut * 5 + 1) {
+        for (int64_t cut = 3; cut <= n; cut = cut * 9 + 1) {
             int other = sequence_new(&w);
             w.threads = 1 + (int)cut % 3;
             assert_int_equal(pages_stream(w.pages, other, sinks, window, w.limit), NIGH_OK);

@@ -337,6 +337,7 @@ static void refuses_tensors(void **state)
     refused_tensor("model.layers.2.mlp.up_proj.weight", NIGH_F32, 12, 8, NIGH_FORMAT, "layer 2");
     refused_tensor("model.layers.0.mlp.experts.weight", NIGH_F32, 12, 8, NIGH_UNSUPPORTED, "mlp.experts.weight' has no place");
     refused_tensor("model.layers.x.mlp.up_proj.weight", NIGH_F32, 12, 8, NIGH_UNSUPPORTED, "no place");
+    refused_tensor("model.layers.-1.norm.weight", NIGH_F32, 0, 8, NIGH_UNSUPPORTED, "no place");
     refused_tensor("model.layers.0.mlp.up_proj.scale", NIGH_F32, 12, 8, NIGH_UNSUPPORTED, "no place");
     refused_tensor("model.layers.0.mlp.up_proj.weight", NIGH_F64, 12, 8, NIGH_UNSUPPORTED, "is f64");
     refused_tensor("model.layers.0.self_attn.q_proj.weight", NIGH_F32, 12, 8, NIGH_FORMAT, "12 rows; 2 heads of 4");

@@ -317,6 +317,39 @@ static void levels_give_the_same_bits(void **state)
     }
 }
 
+/* What every compiler and level must give: a hash of laws and draws. */
+static void the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    nigh_context *ctx = test_context_new();
+    float x[3000];
+    double p[3000];
+    uint64_t hash = 14695981039346656037u;
+    nigh_rng rng = nigh_rng_new(77, 0);
+    for (int i = 0; i < 3000; i++) x[i] = 12 * nigh_rng_f32(&rng) * nigh_rng_f32(&rng);
+    for (int round = 0; round < 6; round++) {
+        nigh_sampling set = nigh_sampling_default();
+        nigh_sampler *s;
+        set.temperature = .85, set.seed = 5;
+        if (round == 1) set.top_k = 40;
+        if (round == 2) set.top_p = .9;
+        if (round == 3) set.typical = .5;
+        if (round == 4) set.min_p = .2;
+        if (round == 5) set.top_k = 900, set.typical = .9, set.top_p = .8, set.min_p = .05;
+        assert_ok(ctx, nigh_sampler_new(ctx, &set, 3000, &s));
+        assert_ok(ctx, nigh_sampler_law(s, x, NULL, 0, NULL, p));
+        for (size_t i = 0; i < sizeof p; i++) hash = (hash ^ ((const unsigned char *)p)[i]) * 1099511628211u;
+        for (int i = 0; i < 100; i++) {
+            int32_t token;
+            assert_ok(ctx, nigh_sampler_pick(s, x, NULL, i, NULL, 1, &token, NULL));
+            hash = (hash ^ (uint64_t)token) * 1099511628211u;
+        }
+        nigh_sampler_free(s);
+    }
+    assert_int_equal(hash, 0x4f78507408f6b9a6u);
+    test_context_free(ctx);
+}
+
 static void a_large_vocabulary(void **state)
 {
     (void)state;
@@ -437,6 +470,7 @@ int main(void)
         cmocka_unit_test(a_draw_depends_on_seed_stream_and_position_alone),
         cmocka_unit_test(log_p_is_of_the_plain_softmax),
         cmocka_unit_test(levels_give_the_same_bits),
+        cmocka_unit_test(the_same_bits_everywhere),
         cmocka_unit_test(a_large_vocabulary),
         cmocka_unit_test(bad_logits_are_refused),
         cmocka_unit_test(settings_are_checked),
