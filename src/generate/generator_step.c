@@ -115,7 +115,7 @@ static nigh_status draft(nigh_generator *g)
         } else if (t->request.drafts == NIGH_DRAFTS_AUTO && looks(g, t)) {
             double began = nigh_clock();
             propose(g, t, most ? most : LOOKAHEAD_WIDTH);
-            plan_note_drafting(g->costs, nigh_clock() - began);
+            plan_note_beside(&g->costs->drafting, nigh_clock() - began);
         }
     }
     if (rows) choose(g, rows, most ? most : LOOKAHEAD_WIDTH);
@@ -185,8 +185,11 @@ static nigh_status learn(nigh_generator *g, turn *t, const int32_t *came, int co
     nigh_status status = NIGH_OK;
     if (!g->lookahead || t->request.drafts == NIGH_DRAFTS_OFF) return NIGH_OK;
     lookahead_observe(g->lookahead, &t->drafts, came, count);
-    if (g->lookahead->frozen) return NIGH_OK;
+    bool dear = t->request.drafts == NIGH_DRAFTS_AUTO && g->costs->plain && g->costs->learning > 2 * costly * plan_cost(g->costs, 1);
+    if (g->lookahead->frozen || (dear && t->idle > IDLE_COSTLY)) return NIGH_OK; /* a pass of so few microseconds is not worth it */
+    double began = nigh_clock();
     for (int64_t n = before + 1; n <= t->history.count && !status; n++) status = trie_extend(&g->lookahead->store, &t->cursor, t->history.id, n, TRIE_LASTING);
+    plan_note_beside(&g->costs->learning, nigh_clock() - began);
     return status;
 }
 

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEFAULT_LENGTH = 10, MOST_LENGTH = 62, DEFAULT_NODES = 1 << 20, CHOICES = 4, SIBLINGS = 32, WAITING = 160 };
+enum { DEFAULT_LENGTH = 10, MOST_LENGTH = 62, DEFAULT_NODES = 1 << 20, CHOICES = 4, SIBLINGS = 16, WAITING = 160 };
 
 nigh_status nigh_lookahead_new(nigh_context *ctx, const nigh_lookahead_options *options, nigh_lookahead **lookahead)
 {

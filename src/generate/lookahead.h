@@ -25,7 +25,7 @@ typedef struct lookahead_cell {
 typedef struct plan_costs {
     double rows[PLAN_SIZES], seconds[PLAN_SIZES], weight[PLAN_SIZES];
     int64_t plain, passes; /* passes without drafts; all */
-    double drafting;       /* seconds of looking for drafts, beside a pass */
+    double drafting, learning; /* seconds of looking for drafts and of learning from an answer, beside a pass */
 } plan_costs;
 
 struct nigh_lookahead {
@@ -72,7 +72,7 @@ nigh_status lookahead_format(const nigh_lookahead *l, nigh_buffer *out);
 /* ---- how many drafts pay --------------------------------------------------------------------------------------- */
 
 void plan_note(plan_costs *c, int64_t rows, double seconds, bool plain);
-void plan_note_drafting(plan_costs *c, double seconds);
+void plan_note_beside(double *mean, double seconds); /* drafting or learning */
 double plan_drafting(const plan_costs *c); /* seconds of looking for drafts over those of a pass of one row */
 double plan_cost(const plan_costs *c, double rows); /* seconds in some unit; what was never measured follows what was, 7% a row at first */
 

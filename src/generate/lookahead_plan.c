@@ -30,11 +30,7 @@ void plan_note(plan_costs *c, int64_t rows, double seconds, bool plain)
     c->weight[i] = 1;
 }
 
-void plan_note_drafting(plan_costs *c, double seconds)
-{
-    double change = seconds - c->drafting;
-    c->drafting += c->drafting > 0 ? 0.1 * fmin(change, c->drafting) : change;
-}
+void plan_note_beside(double *mean, double seconds) { *mean += *mean > 0 ? 0.1 * fmin(seconds - *mean, *mean) : seconds; }
 
 double plan_drafting(const plan_costs *c) { return c->plain ? c->drafting / plan_cost(c, 1) : 0; }
 
