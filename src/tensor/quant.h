@@ -5,10 +5,12 @@
  * grows by one instruction for every 4 columns, without sums across lanes. Weights keep their bits (nothing is quantised anew).
  *
  * The arithmetic is fixed, so that a row of y has the same bits for any T, any number of threads, and on every CPU level:
- *  - quantised weights: x is rounded to s8 in blocks of 32 columns (scale = largest magnitude / 127 in f32, to nearest even); products within a
- *    block (of weights: 32, or 16 for Q2_K, Q3_K, Q6_K) are summed in integers, exactly; then, blocks in ascending order,
+ *  - quantised weights: x is rounded to s8 in blocks of 32 columns: d_x = most / 127 in f32 for the largest magnitude, s8 = x (127 / most) to nearest even. A
+ *    block whose largest magnitude is below 1e-30 counts as zeros; where it is not finite, d_x is NaN and so are the sums. Products within a block (of
+ *    weights: 32, or 16 for Q2_K, Q3_K, Q6_K) are summed in integers, exactly; then, blocks in ascending order,
  *        acc = fma(d_w * d_x, (float)sum, acc),   and for formats with a minimum   low = fma(m_w, d_x * (float)sum_x, low),
- *    and y = acc - low (or + as the format says). One accumulator a row and output; no splitting along the columns.
+ *    and y = acc + low; d_w and m_w of the K formats are products of an f16 and a small integer, exact in f32, m_w with the sign that makes it added.
+ *    One accumulator a row and output; no splitting along the columns.
  *  - float weights (F32, F16, BF16): acc = fma(w, x, acc), columns ascending, in f32.
  * Integer sums are the same by any instructions (VNNI, maddubs, AMX tiles), so T chooses kernels freely.
  *

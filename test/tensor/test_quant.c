@@ -156,25 +156,6 @@ static void test_all_types(void **state)
     test_context_free(ctx);
 }
 
-/* A row from the file's blocks. */
-static void decode(const quant_format *f, const void *row, int64_t cols, float *out)
-{
-    for (int64_t k = 0; k < cols; k++) {
-        uint16_t h;
-        if (f->codes == QUANT_FLOATS) {
-            memcpy(&h, (const char *)row + 2 * k, 2);
-            out[k] = f->type == NIGH_BLOCK_F16 ? quant_half(h) : quant_brain(h);
-            if (f->type == NIGH_BLOCK_F32) memcpy(out + k, (const char *)row + 4 * k, 4);
-            continue;
-        }
-        quant_raw raw;
-        quant_raw_read(f, row, k / QUANT_BLOCK, &raw);
-        int h16 = k % QUANT_BLOCK / 16;
-        out[k] = quant_half(raw.d) * (float)raw.scale[h16] * (float)quant_value(f, raw.code[k % QUANT_BLOCK]);
-        if (f->low) out[k] += quant_half(raw.m) * (float)raw.low[h16];
-    }
-}
-
 /* q, k and v of different types one below the other; some rows of them; a row as an embedding. */
 static void check_parts(nigh_context *ctx, nigh_rng *rng, int k)
 {
@@ -207,7 +188,7 @@ static void check_parts(nigh_context *ctx, nigh_rng *rng, int k)
         for (int64_t r = 0; r < heights[i]; r++) {
             const quant_format *f = quant_format_of(parts[i].type);
             quant_matrix_row(m, first + r, row);
-            decode(f, (const char *)parts[i].blocks + (size_t)r * quant_row_bytes(f, COLS), COLS, want);
+            nigh_block_decode(f->type, (const char *)parts[i].blocks + (size_t)r * quant_row_bytes(f, COLS), COLS, want);
             assert_bits(row, want, COLS, "row", parts[i].type, 1);
         }
     quant_matrix_free(m);
