@@ -16,9 +16,9 @@ static float expo(float t)
     p = fmaf(p, r, 0.5f);
     p = fmaf(p, r, 1.f);
     p = fmaf(p, r, 1.f);
-    int32_t bits;
+    uint32_t bits;
     memcpy(&bits, &p, 4);
-    bits += (int32_t)n << 23;
+    bits += (uint32_t)(int32_t)n << 23;
     memcpy(&p, &bits, 4);
     return p;
 }
