@@ -1,7 +1,7 @@
 /*
  * Products with panels by tiles (AMX): integer sums of a block for 16 rows of x and 16 of weights are one instruction, their scaling 48 vector operations,
- * which is what takes the time. Tiles and vectors share a port and change over slowly: four blocks are summed, then four scaled. Four panels
- * are unpacked to bytes, eight blocks at a time, for up to 64 rows of x.
+ * which is what takes the time. Tiles and vectors share a port and change over slowly: four blocks are summed, then four scaled. A panel is unpacked to
+ * bytes once for up to 128 rows of x; what 16 rows of x need of it stays in the first cache, x too: bytes of 16 rows for a block stand together.
  */
 #include "tensor/quant_wide.h"
 
@@ -15,7 +15,7 @@
 #define UNROLL_ROWS _Pragma("GCC unroll 16")
 #endif
 
-enum { LEAST = 48, GROUP = 16, CHUNK_ROWS = 64, CHUNK_BLOCKS = 8, PANELS = 4, AT_ONCE = 4 };
+enum { LEAST = 48, GROUP = 16, CHUNK_ROWS = 128, CHUNK_BLOCKS = 32, AT_ONCE = 4 };
 
 typedef struct tile_shapes {
     uint8_t palette, start, reserved[14];
@@ -33,12 +33,15 @@ static void shape_tiles(bool fine, int rows)
     _tile_loadconfig(&s);
 }
 
+/* Part of a panel, unpacked, and the accumulators of the rows of x. */
 typedef struct chunk {
-    _Alignas(64) uint8_t codes[PANELS][CHUNK_BLOCKS * 512];
-    _Alignas(64) float d[PANELS][CHUNK_BLOCKS * 2][QUANT_PANEL], m[PANELS][CHUNK_BLOCKS * 2][QUANT_PANEL];
+    _Alignas(64) uint8_t codes[CHUNK_BLOCKS * 512];
+    _Alignas(64) float d[CHUNK_BLOCKS * 2][QUANT_PANEL], m[CHUNK_BLOCKS * 2][QUANT_PANEL];
     _Alignas(64) int32_t sums[2 * AT_ONCE][GROUP][QUANT_PANEL];
     _Alignas(64) float low_of_x[CHUNK_BLOCKS * 2][GROUP];
-    _Alignas(64) float acc[PANELS][CHUNK_ROWS][QUANT_PANEL], low[PANELS][CHUNK_ROWS][QUANT_PANEL];
+    _Alignas(64) float acc[CHUNK_ROWS][QUANT_PANEL], low[CHUNK_ROWS][QUANT_PANEL];
+    const char *next, *end; /* what is unpacked after this: asked for a few lines at a time */
+    int lines;
 } chunk;
 
 /* Codes of one block as bytes, columns ascending; signed, the offset taken off, unless the format has a minimum. */
@@ -62,20 +65,19 @@ INLINE void unpack_block(const quant_format *f, const char *codes, uint8_t *to)
     }
 }
 
-/* Blocks first ... of one panel; `next`: what is unpacked after it, asked for from memory. */
-INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int blocks, const char *next, int k, chunk *c)
+/* Blocks first ... of a panel. */
+INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int blocks, chunk *c)
 {
     const int64_t group_bytes = f->head + (int64_t)f->group * f->bytes;
     const char *group = panel + first / f->group * group_bytes;
     for (int b = 0; b < blocks; group += group_bytes)
         for (int within = 0; within < f->group && b < blocks; within++, b++) {
             const char *codes = group + f->head + within * f->bytes;
-            for (int line = 0; line < f->bytes + f->head / f->group; line += 64, next += 64) _mm_prefetch(next, _MM_HINT_T0);
-            unpack_block(f, codes, c->codes[k] + 512 * b);
+            unpack_block(f, codes, c->codes + 512 * b);
             wide_scales s = wide_scale(f, group, within);
             for (int h = 0; h < (f->fine ? 2 : 1); h++) {
-                _mm512_store_ps(c->d[k][(f->fine ? 2 * b : b) + h], s.d[h]);
-                if (f->low) _mm512_store_ps(c->m[k][(f->fine ? 2 * b : b) + h], s.m[h]);
+                _mm512_store_ps(c->d[(f->fine ? 2 * b : b) + h], s.d[h]);
+                if (f->low) _mm512_store_ps(c->m[(f->fine ? 2 * b : b) + h], s.m[h]);
             }
         }
 }
@@ -83,7 +85,7 @@ INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int 
 #define TILE_SUM(sum, x_tile, w_tile)                                                                                                           \
     do {                                                                                                                                        \
         if (sum < count) {                                                                                                                      \
-            _tile_loadd(x_tile, q + (f->fine ? sum / 2 * (int)sizeof(quant_record) + sum % 2 * 16 : sum * (int)sizeof(quant_record)), stride);   \
+            _tile_loadd(x_tile, q + (f->fine ? sum / 2 * QUANT_TILE + sum % 2 * 16 : sum * QUANT_TILE), QUANT_BLOCK);                            \
             _tile_loadd(w_tile, w + (f->fine ? 256 : 512) * sum, 64);                                                                           \
             _tile_zero(sum);                                                                                                                    \
             if (f->low)                                                                                                                         \
@@ -93,8 +95,8 @@ INLINE void unpack(const quant_format *f, const char *panel, int64_t first, int 
         }                                                                                                                                       \
     } while (0)
 
-/* Integer sums of up to four blocks, or of halves of two, from the first row's bytes q and the panel's codes w. */
-INLINE void tile_sums(const quant_format *f, const int count, const int8_t *q, int64_t stride, const uint8_t *w, int32_t (*to)[GROUP][QUANT_PANEL])
+/* Integer sums of up to four blocks, or of halves of two, from the rows' bytes q and the panel's codes w. */
+INLINE void tile_sums(const quant_format *f, const int count, const int8_t *q, const uint8_t *w, int32_t (*to)[GROUP][QUANT_PANEL])
 {
     __asm__ volatile("" : : : "memory"); /* loads of tiles are not known to read memory */
     TILE_SUM(0, 4, 6);
@@ -119,85 +121,95 @@ INLINE void scale_sums(const quant_format *f, const int ROWS, const int count, c
     }
 }
 
-/* One panel's blocks of the chunk for ROWS rows of x, rounded up to fours. */
-INLINE void group_sums(const quant_format *f, const int ROWS, int blocks, const quant_record *x, int64_t stride, const float *scales, int k, int64_t t0, chunk *c)
+/* Sums number i ... of the unpacked blocks (whole ones, or halves if fine), AT_ONCE or what is left. */
+INLINE void batch_sums(const quant_format *f, int i, int count, const int8_t *q, chunk *c)
+{
+    const int parts = f->fine ? 2 : 1;
+    int32_t(*to)[GROUP][QUANT_PANEL] = c->sums + (i & AT_ONCE);
+    if (count - i >= AT_ONCE)
+        tile_sums(f, AT_ONCE, q + QUANT_TILE * (i / parts), c->codes + 512 / parts * i, to);
+    else
+        tile_sums(f, count - i, q + QUANT_TILE * (i / parts), c->codes + 512 / parts * i, to);
+}
+
+INLINE void batch_scale(const quant_format *f, const int ROWS, int i, int count, const float *scales, const chunk *c, __m512 *acc)
+{
+    const int32_t(*sums)[GROUP][QUANT_PANEL] = c->sums + (i & AT_ONCE);
+    const float *of_x = scales + 2 * GROUP * (f->fine ? i / 2 : i);
+    if (count - i >= AT_ONCE)
+        scale_sums(f, ROWS, AT_ONCE, sums, c->d + i, of_x, acc);
+    else
+        scale_sums(f, ROWS, count - i, sums, c->d + i, of_x, acc);
+}
+
+/* The unpacked blocks for ROWS rows of x, rounded up to fours, which stand at t0 in the chunk. Sums are scaled while tiles make the next ones. */
+INLINE void group_sums(const quant_format *f, const int ROWS, bool begins, int blocks, const int8_t *q, const float *scales, int64_t t0, chunk *c)
 {
     __m512 acc[GROUP];
-    const int parts = f->fine ? 2 : 1, count = blocks * parts;
-    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_load_ps(c->acc[k][t0 + t]);
-    for (int i = 0, turn = 0; i < count; i += AT_ONCE, turn ^= AT_ONCE) {
-        const int8_t *q = x[i / parts].q;
-        const uint8_t *w = c->codes[k] + 512 / parts * i;
-        const float *of_x = scales + 2 * GROUP * (i / parts);
-        if (count - i >= AT_ONCE) {
-            tile_sums(f, AT_ONCE, q, stride, w, c->sums + turn);
-            scale_sums(f, ROWS, AT_ONCE, (const int32_t(*)[GROUP][QUANT_PANEL])c->sums + turn, (const float(*)[QUANT_PANEL])c->d[k] + i, of_x, acc);
-        } else
-            for (int j = 0; j < count - i; j += parts) {
-                tile_sums(f, parts, x[(i + j) / parts].q, stride, w + 512 / parts * j, c->sums + turn);
-                scale_sums(f, ROWS, parts, (const int32_t(*)[GROUP][QUANT_PANEL])c->sums + turn, (const float(*)[QUANT_PANEL])c->d[k] + i + j, of_x + 2 * GROUP * (j / parts), acc);
-            }
+    const int count = f->fine ? 2 * blocks : blocks;
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = begins ? _mm512_setzero_ps() : _mm512_load_ps(c->acc[t0 + t]);
+    batch_sums(f, 0, count, q, c);
+    for (int i = 0; i < count; i += AT_ONCE) {
+        for (int line = 0; line < c->lines && c->next < c->end; line++, c->next += 64) _mm_prefetch(c->next, _MM_HINT_T1);
+        if (i + AT_ONCE < count) batch_sums(f, i + AT_ONCE, count, q, c);
+        batch_scale(f, ROWS, i, count, scales, c, acc);
     }
-    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->acc[k][t0 + t], acc[t]);
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->acc[t0 + t], acc[t]);
     if (!f->low) return;
-    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_load_ps(c->low[k][t0 + t]);
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = begins ? _mm512_setzero_ps() : _mm512_load_ps(c->low[t0 + t]);
     for (int i = 0; i < count; i++) {
-        __m512 m = _mm512_load_ps(c->m[k][i]);
+        __m512 m = _mm512_load_ps(c->m[i]);
         const float *each = f->fine ? c->low_of_x[i] : scales + 2 * GROUP * i + GROUP;
         UNROLL_ROWS for (int t = 0; t < ROWS; t++) acc[t] = _mm512_fmadd_ps(m, _mm512_set1_ps(each[t]), acc[t]);
     }
-    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->low[k][t0 + t], acc[t]);
+    UNROLL_ROWS for (int t = 0; t < ROWS; t++) _mm512_store_ps(c->low[t0 + t], acc[t]);
 }
 
-/* The chunk's blocks of up to four panels with `rows` rows of x from row `row` on, which stand at t0 in the chunk. */
-INLINE void chunk_rows(const quant_format *f, const quant_task *task, int64_t first_block, int blocks, int panels, int64_t row, int64_t t0, int64_t rows, chunk *c)
+/* The unpacked blocks first_block ... with the `rows` rows of x from row `row` on (the first of a group), which stand at t0 in the chunk. */
+INLINE void chunk_rows(const quant_format *f, const quant_task *task, int64_t first_block, int blocks, int64_t row, int64_t t0, int64_t rows, chunk *c)
 {
-    const quant_record *x = quant_row(task->x, row) + first_block;
+    const int8_t *q = quant_tiles(task->x, row) + QUANT_TILE * first_block;
     const float *scales = quant_scales(task->x, row) + 2 * GROUP * first_block;
-    const int64_t stride = quant_stride(task->cols) * (int64_t)sizeof *x;
-    if (f->fine && f->low)
+    if (f->fine && f->low) {
+        const quant_record *x = quant_row(task->x, row) + first_block;
         for (int b = 0; b < 2 * blocks; b++)
             for (int64_t t = 0; t < rows; t++) c->low_of_x[b][t] = x[t * quant_stride(task->cols) + b / 2].low_half[b % 2];
-    for (int k = 0; k < panels; k++)
-        if (rows > 12)
-            group_sums(f, 16, blocks, x, stride, scales, k, t0, c);
-        else if (rows > 8)
-            group_sums(f, 12, blocks, x, stride, scales, k, t0, c);
-        else if (rows > 4)
-            group_sums(f, 8, blocks, x, stride, scales, k, t0, c);
-        else
-            group_sums(f, 4, blocks, x, stride, scales, k, t0, c);
+    }
+    if (rows > 12)
+        group_sums(f, 16, first_block == 0, blocks, q, scales, t0, c);
+    else if (rows > 8)
+        group_sums(f, 12, first_block == 0, blocks, q, scales, t0, c);
+    else if (rows > 4)
+        group_sums(f, 8, first_block == 0, blocks, q, scales, t0, c);
+    else
+        group_sums(f, 4, first_block == 0, blocks, q, scales, t0, c);
 }
 
-/* Up to four panels with rows row .. row + rows - 1 of x, at most CHUNK_ROWS. */
-INLINE void panels_rows(const quant_format *f, const quant_task *task, int64_t first, int64_t row, int64_t rows, chunk *c)
+/* One panel with rows row .. row + rows - 1 of x, at most CHUNK_ROWS. Columns are taken in parts of equal length that fit the chunk. */
+INLINE void panel_rows(const quant_format *f, const quant_task *task, int64_t first, int64_t row, int64_t rows, chunk *c)
 {
-    const int64_t blocks = task->cols / QUANT_BLOCK, whole = rows / GROUP * GROUP, group_bytes = f->head + (int64_t)f->group * f->bytes;
+    const int64_t blocks = task->cols / QUANT_BLOCK, whole = rows / GROUP * GROUP, cuts = (blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
+    const int64_t part = (blocks + cuts * 8 - 1) / (cuts * 8) * 8, group_bytes = f->head + (int64_t)f->group * f->bytes;
     const char *panel = task->panels + (size_t)(first / QUANT_PANEL) * task->panel_bytes;
-    int panels = (int)((task->lanes - first + QUANT_PANEL - 1) / QUANT_PANEL);
-    if (panels > PANELS) panels = PANELS;
-    for (int k = 0; k < panels; k++) {
-        memset(c->acc[k], 0, (size_t)(rows + 3) / 4 * 4 * sizeof c->acc[k][0]);
-        if (f->low) memset(c->low[k], 0, (size_t)(rows + 3) / 4 * 4 * sizeof c->low[k][0]);
-    }
-    for (int64_t b = 0; b < blocks; b += CHUNK_BLOCKS) {
-        int some = blocks - b < CHUNK_BLOCKS ? (int)(blocks - b) : CHUNK_BLOCKS;
-        int64_t ahead = b + CHUNK_BLOCKS < blocks ? (b + CHUNK_BLOCKS) / f->group * group_bytes : PANELS * (int64_t)task->panel_bytes;
-        for (int k = 0; k < panels; k++) unpack(f, panel + (size_t)k * task->panel_bytes, b, some, panel + (size_t)k * task->panel_bytes + ahead, k, c);
+    for (int64_t b = 0; b < blocks; b += part) {
+        int some = blocks - b < part ? (int)(blocks - b) : (int)part;
+        unpack(f, panel, b, some, c);
+        int64_t after = (b + some) / f->group * group_bytes, bytes = (int64_t)some * (f->bytes + f->head / f->group);
+        int64_t batches = (rows + GROUP - 1) / GROUP * ((some * (f->fine ? 2 : 1) + AT_ONCE - 1) / AT_ONCE);
+        c->next = panel + after, c->end = panel + after + bytes, c->lines = (int)((bytes / 64 + batches) / batches);
         if (whole) {
             if (whole < rows) shape_tiles(f->fine, GROUP);
-            for (int64_t t = 0; t < whole; t += GROUP) chunk_rows(f, task, b, some, panels, task->row + row + t, t, GROUP, c);
+            for (int64_t t = 0; t < whole; t += GROUP) chunk_rows(f, task, b, some, task->row + row + t, t, GROUP, c);
         }
         if (whole < rows) {
             if (whole) shape_tiles(f->fine, (int)(rows - whole));
-            chunk_rows(f, task, b, some, panels, task->row + row + whole, whole, rows - whole, c);
+            chunk_rows(f, task, b, some, task->row + row + whole, whole, rows - whole, c);
         }
     }
-    for (int k = 0; k < panels; k++)
-        for (int64_t t = 0; t < rows; t++) {
-            __m512 sum = _mm512_load_ps(c->acc[k][t]);
-            wide_finish(task, row + t, first + k * QUANT_PANEL, f->low ? _mm512_add_ps(sum, _mm512_load_ps(c->low[k][t])) : sum);
-        }
+    for (int64_t t = 0; t < rows; t++) {
+        __m512 sum = _mm512_load_ps(c->acc[t]);
+        wide_finish(task, row + t, first, f->low ? _mm512_add_ps(sum, _mm512_load_ps(c->low[t])) : sum);
+    }
 }
 
 INLINE void all_panels(const quant_format f, const quant_task *task)
@@ -208,7 +220,7 @@ INLINE void all_panels(const quant_format f, const quant_task *task)
     for (int64_t row = 0; row < task->T; row += CHUNK_ROWS) {
         int64_t rows = task->T - row < CHUNK_ROWS ? task->T - row : CHUNK_ROWS;
         shape_tiles(f.fine, rows < GROUP ? (int)rows : GROUP);
-        for (int64_t first = 0; first < task->lanes; first += PANELS * QUANT_PANEL) panels_rows(&f, task, first, row, rows, &c);
+        for (int64_t first = 0; first < task->lanes; first += QUANT_PANEL) panel_rows(&f, task, first, row, rows, &c);
     }
     _tile_release();
 }

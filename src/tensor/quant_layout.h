@@ -104,6 +104,14 @@ static inline float *quant_scales(const quant_rows *r, int64_t t)
     return (float *)(void *)((quant_record *)r->memory + r->room * quant_stride(r->cols)) + t / QUANT_PANEL * quant_blocks(r->cols) * 2 * QUANT_PANEL;
 }
 
+/* The bytes once more, for tiles: those of 16 rows for a block of columns stand together, 32 of each row. Those of the 16 rows from row t on, a multiple. */
+enum { QUANT_TILE = QUANT_PANEL * QUANT_BLOCK };
+static inline int8_t *quant_tiles(const quant_rows *r, int64_t t)
+{
+    int64_t groups = (r->room + QUANT_PANEL - 1) / QUANT_PANEL;
+    return (int8_t *)(void *)quant_scales(r, groups * QUANT_PANEL) + t / QUANT_PANEL * quant_blocks(r->cols) * QUANT_TILE;
+}
+
 /* What becomes of a sum s: y = s, y + s, or f(y) s. */
 typedef enum quant_end { QUANT_STORE, QUANT_ADD, QUANT_GATE } quant_end;
 

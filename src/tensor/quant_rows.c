@@ -43,7 +43,7 @@ const quant_kernels *quant_kernels_now(void)
 size_t quant_rows_bytes(int64_t cols, int64_t room)
 {
     size_t groups = (size_t)(room + QUANT_PANEL - 1) / QUANT_PANEL;
-    return (size_t)(room * quant_stride(cols)) * sizeof(quant_record) + groups * (size_t)quant_blocks(cols) * 2 * QUANT_PANEL * sizeof(float);
+    return (size_t)(room * quant_stride(cols)) * sizeof(quant_record) + groups * (size_t)quant_blocks(cols) * (2 * QUANT_PANEL * sizeof(float) + QUANT_TILE);
 }
 
 void quant_rows_bind(quant_rows *r, int64_t cols, int64_t room, void *memory)
@@ -61,6 +61,10 @@ void quant_rows_fill(quant_rows *r, const float *x, int64_t ldx, int64_t first, 
         quant_record *records = quant_row(r, t);
         kernels->fill(r, x + t * ldx, records);
         float *scales = quant_scales(r, t) + t % QUANT_PANEL;
-        for (int64_t b = 0; b < quant_blocks(r->cols); b++, scales += 2 * QUANT_PANEL) scales[0] = records[b].d, scales[QUANT_PANEL] = records[b].low;
+        int8_t *bytes = quant_tiles(r, t) + t % QUANT_PANEL * QUANT_BLOCK;
+        for (int64_t b = 0; b < quant_blocks(r->cols); b++, scales += 2 * QUANT_PANEL, bytes += QUANT_TILE) {
+            scales[0] = records[b].d, scales[QUANT_PANEL] = records[b].low;
+            memcpy(bytes, records[b].q, sizeof records[b].q);
+        }
     }
 }
