@@ -30,6 +30,9 @@ typedef struct job {
     uint64_t draft_pages; /* bits of scratch pages that the chunk at hand needs */
 } job;
 
+static int larger(int a, int b) { return a > b ? a : b; }
+static int smaller(int a, int b) { return a < b ? a : b; }
+
 static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
 /* Cuts the member's memory into the job's buffers; gives the bytes of all. */
@@ -86,21 +89,18 @@ static void look(job *j, const tile *of)
     j->chunks = high / CACHE_CHUNK - j->first_chunk + 1;
 }
 
-/* Queries of all pairs in groups of ATTEND_ROWS: [head_size][pairs of the group], as the kernels want them. */
+/* Queries of all pairs, [pairs][head_size]. */
 static void pack(const job *j, const float *query, float *out)
 {
-    int n = j->p->shape.head_size;
-    for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
-        int pairs = j->pairs - first < ATTEND_ROWS ? j->pairs - first : ATTEND_ROWS;
-        for (int i = 0; i < pairs; i++) {
-            int r = (first + i) / j->heads, h = (first + i) % j->heads;
-            const float *q = query + j->row[r].t * j->call->ldq + (int64_t)(j->first_head + h) * n;
-            for (int d = 0; d < n; d++) out[first * n + d * pairs + i] = q[d];
-        }
-    }
+    int64_t n = j->p->shape.head_size, row = n * j->heads;
+    for (int r = 0; r < j->rows; r++) memcpy(out + r * row, query + j->row[r].t * j->call->ldq + j->first_head * n, (size_t)row * sizeof *out);
 }
 
 static int clip(int64_t x) { return x < 0 ? 0 : x > CACHE_CHUNK ? CACHE_CHUNK : (int)x; }
+
+/* The group that pair i is in, of those that kernels take at once. */
+enum { GROUPS = CACHE_ROWS / ATTEND_ROWS };
+static int last_group(const job *j, int row) { return ((row + 1) * j->heads - 1) / ATTEND_ROWS; }
 
 /* Places of the chunk that each row sees; false when none does. */
 static bool choose(job *j)
@@ -130,7 +130,8 @@ static const void *widen(const job *j, const void *items, int64_t count, nigh_kv
     return j->wide;
 }
 
-static void score_page(const job *j, const page *of, const void *next, float *out, int64_t ldo)
+/* Scores of a page under all pairs: places from its start to ends[first pair of the group] at least. */
+static void score_page(const job *j, const page *of, const int *ends, const void *next, float *out, int64_t ldo)
 {
     const cache_pages *p = j->p;
     const float *query = j->bare ? j->far : j->query;
@@ -139,9 +140,10 @@ static void score_page(const job *j, const page *of, const void *next, float *ou
     nigh_kv_type type = p->shape.type;
     const void *keys = widen(j, slice.keys, (int64_t)n * CACHE_PAGE, &type);
     for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
-        int pairs = j->pairs - first < ATTEND_ROWS ? j->pairs - first : ATTEND_ROWS;
-        p->kernels->scores[type](query + (int64_t)first * n, pairs, n, keys, slice.key_scale, j->call->scale, first || type != p->shape.type ? NULL : next,
-                                 out + first * ldo, ldo);
+        int pairs = smaller(ATTEND_ROWS, j->pairs - first), places = smaller(CACHE_PAGE, ends[first / ATTEND_ROWS]);
+        if (places > 0)
+            p->kernels->scores[type](query + (int64_t)first * n, pairs, n, keys, places, slice.key_scale, j->call->scale, first || type != p->shape.type ? NULL : next,
+                                     out + first * ldo, ldo);
     }
 }
 
@@ -156,18 +158,22 @@ static const void *following(const job *j, int at, bool keys)
 
 static void score_cached(const job *j)
 {
-    int from = CACHE_CHUNK, to = 0;
+    int from = CACHE_CHUNK, to = 0, ends[GROUPS] = {0};
     for (int r = 0; r < j->rows; r++) {
         const sight *x = &j->row[r];
         if (x->from >= x->shared) continue;
-        if (from > x->from) from = x->from;
-        if (to < x->shared) to = x->shared;
+        from = smaller(from, x->from);
+        to = larger(to, x->shared);
+        for (int g = r * j->heads / ATTEND_ROWS; g <= last_group(j, r); g++) ends[g] = larger(ends[g], x->shared);
     }
-    for (int at = from & ~(CACHE_PAGE - 1); at < to; at += CACHE_PAGE) {
+    int at = from & ~(CACHE_PAGE - 1);
+    for (int g = 0; g < GROUPS; g++) ends[g] -= at;
+    for (; at < to; at += CACHE_PAGE) {
         int64_t index = (j->origin + at) / CACHE_PAGE;
         const page *of = cache_page(j->s, index);
-        score_page(j, j->bare ? j->s->raw[index] : of, following(j, at, true), j->scores + at, CACHE_CHUNK);
+        score_page(j, j->bare ? j->s->raw[index] : of, ends, following(j, at, true), j->scores + at, CACHE_CHUNK);
         if (j->factors) j->p->kernels->from_half(cache_slice(j->p, of, j->layer, j->head).value_scale, CACHE_PAGE, j->factors + at);
+        for (int g = 0; g < GROUPS; g++) ends[g] -= CACHE_PAGE;
     }
 }
 
@@ -193,22 +199,37 @@ static void find_drafts(job *j)
     }
 }
 
-static void score_drafts(job *j)
+/* Place of the first draft of row r in scratch page k, or where its drafts end. */
+static int first_of_page(const job *j, int r, int place, int k)
 {
-    page *const *scratch = j->bare ? j->p->scratch_raw : j->p->scratch;
-    for (int k = 0; k < 64 && j->draft_pages >> k; k++) {
-        if (!(j->draft_pages >> k & 1)) continue;
-        score_page(j, scratch[k], NULL, j->draft, CACHE_PAGE);
-        for (int r = 0; r < j->rows; r++)
-            for (int place = j->row[r].shared, n; place < j->row[r].to; place += n) {
-                int slot = j->slot[r * CACHE_CHUNK + place] - k * CACHE_PAGE;
-                n = j->length[r * CACHE_CHUNK + place];
-                if (slot >= CACHE_PAGE) break;
-                if (slot < 0) continue;
-                for (int i = r * j->heads; i < (r + 1) * j->heads; i++)
-                    memcpy(&j->scores[i * CACHE_CHUNK + place], &j->draft[i * CACHE_PAGE + slot], (size_t)n * sizeof *j->draft);
-            }
+    while (place < j->row[r].to && j->slot[r * CACHE_CHUNK + place] / CACHE_PAGE < k) place += j->length[r * CACHE_CHUNK + place];
+    return place;
+}
+
+/* Whether a run of scratch page k begins at this place of row r. */
+static bool runs(const job *j, int r, int place, int k)
+{
+    return place < j->row[r].to && j->slot[r * CACHE_CHUNK + place] / CACHE_PAGE == k;
+}
+
+static void score_draft_page(job *j, int k)
+{
+    int ends[GROUPS] = {0}, places[CACHE_ROWS];
+    for (int r = 0; r < j->rows; r++) {
+        int end = 0;
+        places[r] = first_of_page(j, r, j->row[r].shared, k);
+        for (int place = places[r]; runs(j, r, place, k); place += j->length[r * CACHE_CHUNK + place])
+            end = j->slot[r * CACHE_CHUNK + place] % CACHE_PAGE + j->length[r * CACHE_CHUNK + place];
+        for (int g = r * j->heads / ATTEND_ROWS; g <= last_group(j, r); g++) ends[g] = larger(ends[g], end);
     }
+    score_page(j, (j->bare ? j->p->scratch_raw : j->p->scratch)[k], ends, NULL, j->draft, CACHE_PAGE);
+    for (int r = 0; r < j->rows; r++)
+        for (int place = places[r], n; runs(j, r, place, k); place += n) {
+            int slot = j->slot[r * CACHE_CHUNK + place] % CACHE_PAGE;
+            n = j->length[r * CACHE_CHUNK + place];
+            for (int i = r * j->heads; i < (r + 1) * j->heads; i++)
+                memcpy(&j->scores[i * CACHE_CHUNK + place], &j->draft[i * CACHE_PAGE + slot], (size_t)n * sizeof *j->draft);
+        }
 }
 
 /* ---- weights and values ---- */
@@ -251,9 +272,6 @@ static void add_slots(const job *j, const value_block *b, int first, int pairs, 
                                     b->next, result + first * step, step);
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
-static int smaller(int a, int b) { return a < b ? a : b; }
-
 /* Pairs `first` .. of a group of `end` that belong to one row. */
 static int row_pairs(const job *j, int first, int end) { return smaller((first / j->heads + 1) * j->heads, end) - first; }
 
@@ -278,12 +296,6 @@ static void add_block(const job *j, const value_block *b, int first, int pairs, 
         n = row_pairs(j, i, first + pairs);
         add_slots(j, b, i, n, low, low - start, smaller(end, x->shared) - low, result);
     }
-}
-
-/* Whether a run of scratch page k begins at this place of row r. */
-static bool runs(const job *j, int r, int place, int k)
-{
-    return place < j->row[r].to && j->slot[r * CACHE_CHUNK + place] / CACHE_PAGE == k;
 }
 
 /* How many places from this one on hold the same drafts of page k for rows from .. to; runs that are longer end there. */
@@ -320,17 +332,14 @@ static void add_drafts(job *j, const value_block *b, int k, int first, int pairs
     }
 }
 
-static void add_all_drafts(job *j, float *result)
+static void add_draft_page(job *j, int k, float *result)
 {
     const cache_pages *p = j->p;
-    for (int k = 0; k < 64 && j->draft_pages >> k; k++) {
-        if (!(j->draft_pages >> k & 1)) continue;
-        value_block b = {.type = p->shape.type};
-        b.values = widen(j, cache_slice(p, p->scratch[k], j->layer, j->head).values, (int64_t)p->width * CACHE_PAGE, &b.type);
-        for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_drafts(j, &b, k, first, smaller(ATTEND_ROWS, j->pairs - first), result);
-        for (int r = 0; r < j->rows; r++)
-            while (runs(j, r, j->row[r].next, k)) j->row[r].next += j->length[r * CACHE_CHUNK + j->row[r].next];
-    }
+    value_block b = {.type = p->shape.type};
+    b.values = widen(j, cache_slice(p, p->scratch[k], j->layer, j->head).values, (int64_t)p->width * CACHE_PAGE, &b.type);
+    for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_drafts(j, &b, k, first, smaller(ATTEND_ROWS, j->pairs - first), result);
+    for (int r = 0; r < j->rows; r++)
+        while (runs(j, r, j->row[r].next, k)) j->row[r].next += j->length[r * CACHE_CHUNK + j->row[r].next];
 }
 
 static void add_values(job *j, float *result)
@@ -345,7 +354,8 @@ static void add_values(job *j, float *result)
         if (b.type == p->shape.type) b.next = following(j, at, false);
         for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_block(j, &b, first, smaller(ATTEND_ROWS, j->pairs - first), result);
     }
-    add_all_drafts(j, result);
+    for (int k = 0; k < 64 && j->draft_pages >> k; k++)
+        if (j->draft_pages >> k & 1) add_draft_page(j, k, result);
 }
 
 /* Chunk `number` of the tile, sinks first: sums of values, maximum, sum for each pair. */
@@ -360,7 +370,8 @@ static void run_chunk(job *j, int64_t number, float *result)
     }
     score_cached(j);
     find_drafts(j);
-    score_drafts(j);
+    for (int k = 0; k < 64 && j->draft_pages >> k; k++)
+        if (j->draft_pages >> k & 1) score_draft_page(j, k);
     weigh(j, result);
     add_values(j, result);
 }
