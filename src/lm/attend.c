@@ -7,6 +7,7 @@
 typedef struct sight {
     int64_t t, position, low, cached, far;
     int from, to, shared; /* places in the chunk at hand: all that are seen, and the end of those in the pages */
+    int next;             /* place of the first draft whose value is not added yet */
 } sight;
 
 /* One tile under the heads of one kv head. */
@@ -23,8 +24,14 @@ typedef struct job {
     sight row[CACHE_ROWS];
     float *query, *far, *scores, *draft, *factors, *result, *total;
     float *wide; /* a block as f32, when many pairs use it */
-    int16_t *slot; /* [rows][512]: row of the pass that is the draft in this place */
+    /* [rows][512], drafts: where a run of places begins, the row of the pass that stands in the first of them (rows that follow it stand in the others), and
+     * how many places; all of one scratch page. */
+    int16_t *slot, *length;
+    uint64_t draft_pages; /* bits of scratch pages that the chunk at hand needs */
 } job;
+
+static int larger(int a, int b) { return a > b ? a : b; }
+static int smaller(int a, int b) { return a < b ? a : b; }
 
 static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 
@@ -32,12 +39,12 @@ static size_t rounded(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
 static size_t bind(const cache_pages *p, job *j, char *memory)
 {
     size_t used = 0, queries = CACHE_ROWS * (size_t)p->shape.head_size * sizeof(float), results = CACHE_ROWS * (size_t)cache_result(p) * sizeof(float);
-    size_t block = CACHE_PAGE * (size_t)p->width * sizeof(float);
+    size_t block = CACHE_PAGE * (size_t)p->width * sizeof(float), places = CACHE_ROWS * CACHE_CHUNK * sizeof(int16_t);
     struct {
         size_t bytes;
         void *place;
     } parts[] = {{queries, &j->query}, {queries, &j->far}, {CACHE_ROWS * CACHE_CHUNK * sizeof(float), &j->scores}, {CACHE_ROWS * CACHE_PAGE * sizeof(float), &j->draft},
-                 {CACHE_CHUNK * sizeof(float), &j->factors}, {block, &j->wide}, {results, &j->result}, {results, &j->total}, {CACHE_ROWS * CACHE_CHUNK * sizeof(int16_t), &j->slot}};
+                 {CACHE_CHUNK * sizeof(float), &j->factors}, {block, &j->wide}, {results, &j->result}, {results, &j->total}, {places, &j->slot}, {places, &j->length}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (memory) {
             void *at = memory + used;
@@ -82,21 +89,18 @@ static void look(job *j, const tile *of)
     j->chunks = high / CACHE_CHUNK - j->first_chunk + 1;
 }
 
-/* Queries of all pairs in groups of ATTEND_ROWS: [head_size][pairs of the group], as the kernels want them. */
+/* Queries of all pairs, [pairs][head_size]. */
 static void pack(const job *j, const float *query, float *out)
 {
-    int n = j->p->shape.head_size;
-    for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
-        int pairs = j->pairs - first < ATTEND_ROWS ? j->pairs - first : ATTEND_ROWS;
-        for (int i = 0; i < pairs; i++) {
-            int r = (first + i) / j->heads, h = (first + i) % j->heads;
-            const float *q = query + j->row[r].t * j->call->ldq + (int64_t)(j->first_head + h) * n;
-            for (int d = 0; d < n; d++) out[first * n + d * pairs + i] = q[d];
-        }
-    }
+    int64_t n = j->p->shape.head_size, row = n * j->heads;
+    for (int r = 0; r < j->rows; r++) memcpy(out + r * row, query + j->row[r].t * j->call->ldq + j->first_head * n, (size_t)row * sizeof *out);
 }
 
 static int clip(int64_t x) { return x < 0 ? 0 : x > CACHE_CHUNK ? CACHE_CHUNK : (int)x; }
+
+/* The group that pair i is in, of those that kernels take at once. */
+enum { GROUPS = CACHE_ROWS / ATTEND_ROWS };
+static int last_group(const job *j, int row) { return ((row + 1) * j->heads - 1) / ATTEND_ROWS; }
 
 /* Places of the chunk that each row sees; false when none does. */
 static bool choose(job *j)
@@ -126,7 +130,8 @@ static const void *widen(const job *j, const void *items, int64_t count, nigh_kv
     return j->wide;
 }
 
-static void score_page(const job *j, const page *of, const void *next, float *out, int64_t ldo)
+/* Scores of a page under all pairs: places from its start to ends[first pair of the group] at least. */
+static void score_page(const job *j, const page *of, const int *ends, const void *next, float *out, int64_t ldo)
 {
     const cache_pages *p = j->p;
     const float *query = j->bare ? j->far : j->query;
@@ -135,9 +140,10 @@ static void score_page(const job *j, const page *of, const void *next, float *ou
     nigh_kv_type type = p->shape.type;
     const void *keys = widen(j, slice.keys, (int64_t)n * CACHE_PAGE, &type);
     for (int first = 0; first < j->pairs; first += ATTEND_ROWS) {
-        int pairs = j->pairs - first < ATTEND_ROWS ? j->pairs - first : ATTEND_ROWS;
-        p->kernels->scores[type](query + (int64_t)first * n, pairs, n, keys, slice.key_scale, j->call->scale, first || type != p->shape.type ? NULL : next,
-                                 out + first * ldo, ldo);
+        int pairs = smaller(ATTEND_ROWS, j->pairs - first), places = smaller(CACHE_PAGE, ends[first / ATTEND_ROWS]);
+        if (places > 0)
+            p->kernels->scores[type](query + (int64_t)first * n, pairs, n, keys, places, slice.key_scale, j->call->scale, first || type != p->shape.type ? NULL : next,
+                                     out + first * ldo, ldo);
     }
 }
 
@@ -152,52 +158,78 @@ static const void *following(const job *j, int at, bool keys)
 
 static void score_cached(const job *j)
 {
-    int from = CACHE_CHUNK, to = 0;
+    int from = CACHE_CHUNK, to = 0, ends[GROUPS] = {0};
     for (int r = 0; r < j->rows; r++) {
         const sight *x = &j->row[r];
         if (x->from >= x->shared) continue;
-        if (from > x->from) from = x->from;
-        if (to < x->shared) to = x->shared;
+        from = smaller(from, x->from);
+        to = larger(to, x->shared);
+        for (int g = r * j->heads / ATTEND_ROWS; g <= last_group(j, r); g++) ends[g] = larger(ends[g], x->shared);
     }
-    for (int at = from & ~(CACHE_PAGE - 1); at < to; at += CACHE_PAGE) {
+    int at = from & ~(CACHE_PAGE - 1);
+    for (int g = 0; g < GROUPS; g++) ends[g] -= at;
+    for (; at < to; at += CACHE_PAGE) {
         int64_t index = (j->origin + at) / CACHE_PAGE;
         const page *of = cache_page(j->s, index);
-        score_page(j, j->bare ? j->s->raw[index] : of, following(j, at, true), j->scores + at, CACHE_CHUNK);
+        score_page(j, j->bare ? j->s->raw[index] : of, ends, following(j, at, true), j->scores + at, CACHE_CHUNK);
         if (j->factors) j->p->kernels->from_half(cache_slice(j->p, of, j->layer, j->head).value_scale, CACHE_PAGE, j->factors + at);
+        for (int g = 0; g < GROUPS; g++) ends[g] -= CACHE_PAGE;
     }
 }
 
-/* Which drafts stand in the places behind the pages: the row itself, its parent, ... Gives the bits of scratch pages that are needed. */
-static uint64_t find_drafts(job *j)
+/* Which drafts stand in the places behind the pages: the row itself, its parent, ..., run by run. */
+static void find_drafts(job *j)
 {
-    uint64_t pages = 0;
+    j->draft_pages = 0;
     for (int r = 0; r < j->rows; r++) {
-        const sight *x = &j->row[r];
+        sight *x = &j->row[r];
+        x->next = x->shared;
         if (x->shared >= x->to) continue;
-        int64_t place = x->position - j->origin;
-        for (int64_t t = x->t; place >= x->shared; t = j->p->row[t].parent, place--)
-            if (place < x->to) {
-                j->slot[r * CACHE_CHUNK + place] = (int16_t)t;
-                pages |= 1ull << t / CACHE_PAGE;
+        for (int64_t t = x->t, place = x->position - j->origin; place >= x->shared;) {
+            int64_t page_start = t - t % CACHE_PAGE, run = j->p->row[t].run, u = run > page_start ? run : page_start;
+            int64_t low = place - (t - u), from = low > x->shared ? low : x->shared, last = place < x->to ? place : x->to - 1;
+            if (from <= last) {
+                j->slot[r * CACHE_CHUNK + from] = (int16_t)(t - (place - from));
+                j->length[r * CACHE_CHUNK + from] = (int16_t)(last - from + 1);
+                j->draft_pages |= 1ull << t / CACHE_PAGE;
             }
+            t = j->p->row[u].parent;
+            place = low - 1;
+        }
     }
-    return pages;
 }
 
-static void score_drafts(job *j)
+/* Place of the first draft of row r in scratch page k, or where its drafts end. */
+static int first_of_page(const job *j, int r, int place, int k)
 {
-    uint64_t pages = find_drafts(j);
-    page *const *scratch = j->bare ? j->p->scratch_raw : j->p->scratch;
-    for (int k = 0; pages >> k; k++) {
-        if (!(pages >> k & 1)) continue;
-        score_page(j, scratch[k], NULL, j->draft, CACHE_PAGE);
-        for (int r = 0; r < j->rows; r++)
-            for (int place = j->row[r].shared; place < j->row[r].to; place++) {
-                int slot = j->slot[r * CACHE_CHUNK + place] - k * CACHE_PAGE;
-                if (slot < 0 || slot >= CACHE_PAGE) continue;
-                for (int i = r * j->heads; i < (r + 1) * j->heads; i++) j->scores[i * CACHE_CHUNK + place] = j->draft[i * CACHE_PAGE + slot];
-            }
+    while (place < j->row[r].to && j->slot[r * CACHE_CHUNK + place] / CACHE_PAGE < k) place += j->length[r * CACHE_CHUNK + place];
+    return place;
+}
+
+/* Whether a run of scratch page k begins at this place of row r. */
+static bool runs(const job *j, int r, int place, int k)
+{
+    return place < j->row[r].to && j->slot[r * CACHE_CHUNK + place] / CACHE_PAGE == k;
+}
+
+static void score_draft_page(job *j, int k)
+{
+    int ends[GROUPS] = {0}, places[CACHE_ROWS];
+    for (int r = 0; r < j->rows; r++) {
+        int end = 0;
+        places[r] = first_of_page(j, r, j->row[r].shared, k);
+        for (int place = places[r]; runs(j, r, place, k); place += j->length[r * CACHE_CHUNK + place])
+            end = j->slot[r * CACHE_CHUNK + place] % CACHE_PAGE + j->length[r * CACHE_CHUNK + place];
+        for (int g = r * j->heads / ATTEND_ROWS; g <= last_group(j, r); g++) ends[g] = larger(ends[g], end);
     }
+    score_page(j, (j->bare ? j->p->scratch_raw : j->p->scratch)[k], ends, NULL, j->draft, CACHE_PAGE);
+    for (int r = 0; r < j->rows; r++)
+        for (int place = places[r], n; runs(j, r, place, k); place += n) {
+            int slot = j->slot[r * CACHE_CHUNK + place] % CACHE_PAGE;
+            n = j->length[r * CACHE_CHUNK + place];
+            for (int i = r * j->heads; i < (r + 1) * j->heads; i++)
+                memcpy(&j->scores[i * CACHE_CHUNK + place], &j->draft[i * CACHE_PAGE + slot], (size_t)n * sizeof *j->draft);
+        }
 }
 
 /* ---- weights and values ---- */
@@ -208,9 +240,10 @@ static void weigh(job *j, float *result)
     int64_t step = cache_result(p);
     for (int r = 0; r < j->rows; r++) {
         const sight *x = &j->row[r];
-        for (int place = x->shared; j->factors && place < x->to; place++) {
+        for (int place = x->shared, n; j->factors && place < x->to; place += n) {
             int t = j->slot[r * CACHE_CHUNK + place];
-            p->kernels->from_half(&cache_slice(p, p->scratch[t / CACHE_PAGE], j->layer, j->head).value_scale[t % CACHE_PAGE], 1, &j->factors[place]);
+            n = j->length[r * CACHE_CHUNK + place];
+            p->kernels->from_half(&cache_slice(p, p->scratch[t / CACHE_PAGE], j->layer, j->head).value_scale[t % CACHE_PAGE], n, &j->factors[place]);
         }
         for (int i = r * j->heads; i < (r + 1) * j->heads; i++) {
             float *of = result + i * step;
@@ -220,7 +253,7 @@ static void weigh(job *j, float *result)
     }
 }
 
-/* A block of values that starts at place `at`. */
+/* A block of values; those of pages start at place `at`. */
 typedef struct value_block {
     int at;
     nigh_kv_type type;
@@ -228,51 +261,88 @@ typedef struct value_block {
     const void *next;
 } value_block;
 
-/* Values of places from .. to - 1 for pairs first .. first + pairs - 1. */
-static void add_places(const job *j, const value_block *b, int first, int pairs, int from, int to, float *result)
+/* Values of slots slot .. slot + count - 1 stand in places from `place` on, for pairs first .. first + pairs - 1. */
+static void add_slots(const job *j, const value_block *b, int first, int pairs, int place, int slot, int count, float *result)
 {
     static const size_t bytes[] = {[NIGH_KV_F16] = 2, [NIGH_KV_F32] = 4, [NIGH_KV_Q8] = 1};
     const cache_pages *p = j->p;
     int64_t step = cache_result(p);
-    if (from < to)
-        p->kernels->values[b->type](j->scores + first * CACHE_CHUNK + from, CACHE_CHUNK, pairs, to - from, b->values + (size_t)((from - b->at) * p->width) * bytes[b->type],
-                                    p->width, b->next, result + first * step, step);
+    if (count > 0)
+        p->kernels->values[b->type](j->scores + first * CACHE_CHUNK + place, CACHE_CHUNK, pairs, count, b->values + (size_t)(slot * p->width) * bytes[b->type], p->width,
+                                    b->next, result + first * step, step);
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
-static int smaller(int a, int b) { return a < b ? a : b; }
+/* Pairs `first` .. of a group of `end` that belong to one row. */
+static int row_pairs(const job *j, int first, int end) { return smaller((first / j->heads + 1) * j->heads, end) - first; }
 
 /* A group of pairs shares the places that all of them see; what only some see comes before and behind, so that every chain ascends. */
 static void add_block(const job *j, const value_block *b, int first, int pairs, float *result)
 {
     int start = b->at, end = b->at + CACHE_PAGE, from = start, to = end;
-    for (int i = first; i < first + pairs; i++) {
-        from = larger(from, j->row[i / j->heads].from);
-        to = smaller(to, j->row[i / j->heads].shared);
+    for (int r = first / j->heads; r <= (first + pairs - 1) / j->heads; r++) {
+        from = larger(from, j->row[r].from);
+        to = smaller(to, j->row[r].shared);
     }
     bool together = from < to;
-    for (int i = first; i < first + pairs && together; i++) add_places(j, b, i, 1, larger(start, j->row[i / j->heads].from), from, result);
-    if (together) add_places(j, b, first, pairs, from, to, result);
-    for (int i = first; i < first + pairs; i++) {
+    for (int i = first, n; i < first + pairs && together; i += n) {
+        int low = larger(start, j->row[i / j->heads].from);
+        n = row_pairs(j, i, first + pairs);
+        add_slots(j, b, i, n, low, low - start, from - low, result);
+    }
+    if (together) add_slots(j, b, first, pairs, from, from - start, to - from, result);
+    for (int i = first, n; i < first + pairs; i += n) {
         const sight *x = &j->row[i / j->heads];
-        add_places(j, b, i, 1, together ? to : larger(start, x->from), smaller(end, x->shared), result);
+        int low = together ? to : larger(start, x->from);
+        n = row_pairs(j, i, first + pairs);
+        add_slots(j, b, i, n, low, low - start, smaller(end, x->shared) - low, result);
     }
 }
 
-static void add_drafts(const job *j, int pair, float *result)
+/* How many places from this one on hold the same drafts of page k for rows from .. to; runs that are longer end there. */
+static int common_run(job *j, int from, int to, int place, int k)
+{
+    int n = CACHE_PAGE;
+    for (int r = from; r <= to; r++) {
+        if (!runs(j, r, place, k) || j->slot[r * CACHE_CHUNK + place] != j->slot[from * CACHE_CHUNK + place]) return 0;
+        n = smaller(n, j->length[r * CACHE_CHUNK + place]);
+    }
+    for (int r = from; r <= to; r++) {
+        int16_t *slot = &j->slot[r * CACHE_CHUNK + place], *length = &j->length[r * CACHE_CHUNK + place];
+        if (*length == n) continue;
+        slot[n] = (int16_t)(slot[0] + n);
+        length[n] = (int16_t)(length[0] - n);
+        length[0] = (int16_t)n;
+    }
+    return n;
+}
+
+/* Drafts of scratch page k: together while the rows of a group have the same ones, then for each row. */
+static void add_drafts(job *j, const value_block *b, int k, int first, int pairs, float *result)
+{
+    int from = first / j->heads, to = (first + pairs - 1) / j->heads, place = j->row[from].next;
+    bool together = true;
+    for (int r = from; r <= to; r++) together = together && j->row[r].next == place;
+    for (int n; together && (n = common_run(j, from, to, place, k)) > 0; place += n)
+        add_slots(j, b, first, pairs, place, j->slot[from * CACHE_CHUNK + place] % CACHE_PAGE, n, result);
+    for (int i = first, n; i < first + pairs; i += n) {
+        int r = i / j->heads;
+        n = row_pairs(j, i, first + pairs);
+        for (int at = together ? place : j->row[r].next; runs(j, r, at, k); at += j->length[r * CACHE_CHUNK + at])
+            add_slots(j, b, i, n, at, j->slot[r * CACHE_CHUNK + at] % CACHE_PAGE, j->length[r * CACHE_CHUNK + at], result);
+    }
+}
+
+static void add_draft_page(job *j, int k, float *result)
 {
     const cache_pages *p = j->p;
-    const sight *x = &j->row[pair / j->heads];
-    size_t row = p->value_bytes / CACHE_PAGE;
-    for (int place = x->shared; place < x->to; place++) {
-        int t = j->slot[pair / j->heads * CACHE_CHUNK + place];
-        const unsigned char *values = cache_slice(p, p->scratch[t / CACHE_PAGE], j->layer, j->head).values;
-        p->kernels->values[p->shape.type](j->scores + pair * CACHE_CHUNK + place, 0, 1, 1, values + (size_t)(t % CACHE_PAGE) * row, p->width, NULL,
-                                          result + pair * cache_result(p), 0);
-    }
+    value_block b = {.type = p->shape.type};
+    b.values = widen(j, cache_slice(p, p->scratch[k], j->layer, j->head).values, (int64_t)p->width * CACHE_PAGE, &b.type);
+    for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_drafts(j, &b, k, first, smaller(ATTEND_ROWS, j->pairs - first), result);
+    for (int r = 0; r < j->rows; r++)
+        while (runs(j, r, j->row[r].next, k)) j->row[r].next += j->length[r * CACHE_CHUNK + j->row[r].next];
 }
 
-static void add_values(const job *j, float *result)
+static void add_values(job *j, float *result)
 {
     const cache_pages *p = j->p;
     int from = CACHE_CHUNK, to = 0;
@@ -284,7 +354,8 @@ static void add_values(const job *j, float *result)
         if (b.type == p->shape.type) b.next = following(j, at, false);
         for (int first = 0; first < j->pairs; first += ATTEND_ROWS) add_block(j, &b, first, smaller(ATTEND_ROWS, j->pairs - first), result);
     }
-    for (int i = 0; i < j->pairs; i++) add_drafts(j, i, result);
+    for (int k = 0; k < 64 && j->draft_pages >> k; k++)
+        if (j->draft_pages >> k & 1) add_draft_page(j, k, result);
 }
 
 /* Chunk `number` of the tile, sinks first: sums of values, maximum, sum for each pair. */
@@ -298,7 +369,9 @@ static void run_chunk(job *j, int64_t number, float *result)
         return;
     }
     score_cached(j);
-    score_drafts(j);
+    find_drafts(j);
+    for (int k = 0; k < 64 && j->draft_pages >> k; k++)
+        if (j->draft_pages >> k & 1) score_draft_page(j, k);
     weigh(j, result);
     add_values(j, result);
 }

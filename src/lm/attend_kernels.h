@@ -12,9 +12,10 @@
 enum { ATTEND_ROWS = 6 }; /* most rows of one call */
 
 typedef struct attend_kernels {
-    /* out[r ldo + j] = (chain over d, ascending, of fma(q[d rows + r], keys[d][j])) * scale, unless NULL * scales[j] (f16) first; 64 places. By nigh_kv_type.
-     * `next`: a block of the same form that will be read soon, or NULL. */
-    void (*scores[3])(const float *q, int rows, int head_size, const void *keys, const uint16_t *scales, float scale, const void *next, float *out, int64_t ldo);
+    /* out[r ldo + j] = (chain over d, ascending, of fma(q[r head_size + d], keys[d][j])) * scale, unless NULL * scales[j] (f16) first; j = 0 .. places - 1 at
+     * least, at most 64. By nigh_kv_type. `next`: a block of the same form that will be read soon, or NULL. */
+    void (*scores[3])(const float *q, int rows, int head_size, const void *keys, int places, const uint16_t *scales, float scale, const void *next, float *out,
+                      int64_t ldo);
 
     /* acc[r lda + d] is the start of a chain over j = 0 .. count - 1 of fma(w[r ldw + j], values[j][d]). By nigh_kv_type. */
     void (*values[3])(const float *w, int64_t ldw, int rows, int64_t count, const void *values, int width, const void *next, float *acc, int64_t lda);

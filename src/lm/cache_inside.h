@@ -46,6 +46,7 @@ typedef struct touch {
 
 typedef struct pass_row {
     int32_t sequence, parent;
+    int32_t run; /* rows run .. this one are each the parent of the next */
     int64_t position;
     bool draft;
 } pass_row;

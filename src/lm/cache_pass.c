@@ -49,7 +49,8 @@ static nigh_status read_row(cache_pages *p, const nigh_lm_row *rows, int64_t t)
     of->last = t;
     of->rows++;
     p->position[t] = row->parent < 0 ? s->length : p->position[row->parent] + 1;
-    p->row[t] = (pass_row){row->sequence, row->parent, p->position[t], false};
+    int32_t run = row->parent >= 0 && row->parent == t - 1 ? p->row[t - 1].run : (int32_t)t;
+    p->row[t] = (pass_row){row->sequence, row->parent, run, p->position[t], false};
     return NIGH_OK;
 }
 

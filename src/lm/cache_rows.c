@@ -52,6 +52,13 @@ static void read_value(const cache_pages *p, page_slice slice, int64_t slot, flo
     }
 }
 
+/* A transposed key touches a line for each of its numbers; fetched one by one, each store would wait for its own. */
+static void fetch_key(const cache_pages *p, page_slice slice, int64_t slot)
+{
+    size_t line = p->key_bytes / (size_t)p->shape.head_size, item = line / CACHE_PAGE;
+    for (int d = 0; d < p->shape.head_size; d++) __builtin_prefetch(slice.keys + (size_t)d * line + (size_t)slot * item, 1);
+}
+
 void cache_store(cache_pages *p, int layer, int64_t t, int first_head, int last_head, const float *key, const float *value, const float *raw)
 {
     const pass_row *row = &p->row[t];
@@ -62,8 +69,9 @@ void cache_store(cache_pages *p, int layer, int64_t t, int first_head, int last_
     for (int h = first_head; h < last_head; h++) {
         int64_t at = (int64_t)h * p->shape.head_size;
         page_slice slice = cache_slice(p, to, layer, h);
-        write_key(p, slice, slot, key + at);
+        fetch_key(p, slice, slot);
         write_value(p, slice, slot, value + at);
+        write_key(p, slice, slot, key + at);
         if (bare) write_key(p, cache_slice(p, bare, layer, h), slot, raw + at);
     }
 }
