@@ -239,6 +239,12 @@ static nigh_status read_layer(nigh_lm *lm, int layer)
     return status ? status : nigh_poll(lm->ctx);
 }
 
+static void give_back(void *user, const void *first, size_t bytes)
+{
+    const nigh_gguf_tensor part = {.data = first, .bytes = bytes};
+    nigh_gguf_release(user, &part);
+}
+
 /* Memory for all matrices at once. Tensors of no use to the architecture count too, but are never written: they take no memory. */
 static nigh_status new_store(nigh_lm *lm, const nigh_gguf_tensor *head)
 {
@@ -248,7 +254,9 @@ static nigh_status new_store(nigh_lm *lm, const nigh_gguf_tensor *head)
         quant_part part = {t->type, t->shape[1], t->data};
         if (t->ndim == 2 && (t == head || (t != lm->embedding && t != lm->places))) bytes += quant_matrix_room(&part, 1, t->shape[0]);
     }
-    return quant_store_new(lm->ctx, bytes, &lm->store);
+    nigh_status status = quant_store_new(lm->ctx, bytes, &lm->store);
+    if (!status) quant_store_on_read(lm->store, give_back, lm->file);
+    return status;
 }
 
 static nigh_status read_tensors(nigh_lm *lm)
