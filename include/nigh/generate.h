@@ -74,6 +74,7 @@ typedef struct nigh_answer {
     nigh_finish finish;
     int64_t passes, drafted, accepted; /* passes after the prompt's, drafts that were run in them, and those that were right */
     double prompt_seconds, seconds;    /* from nigh_generator_begin to the first token; from there on */
+    size_t kv_bytes;                   /* keys and values of the cache's sequences when the answer ended */
 } nigh_answer;
 NIGH_API void nigh_answer_free(nigh_answer *answer); /* what it holds */
 

@@ -72,7 +72,7 @@ NIGH_API int64_t nigh_cache_length(const nigh_cache *cache, int sequence);
 
 /*
  * From now on (before its first token) layers that would see everything see the first `sinks` tokens and the last `window` ones, pages between are given
- * back; tokens among the first that are farther than limit are seen as if they were `limit` away (their keys unrotated, the query turned by `limit`).
+ * back; a first token that lies beyond the window is seen as if it were `limit` away (its key unrotated, the query turned by `limit`), one within at its own distance.
  * limit 0: true distances. In layers with a window of their own nothing changes. NIGH_UNSUPPORTED: learned positions.
  * Source: Han et al., "LM-Infinite: Zero-shot extreme length generalization for large language models".
  */
@@ -107,7 +107,10 @@ typedef struct nigh_lm_pass {
     bool drafts;               /* rows of chains are drafts too (to be accepted) */
 } nigh_lm_pass;
 
-/* Runs the pass. A failure leaves the sequences as they were. Passes of more than 512 rows are cut into such. NIGH_INTERRUPTED: cancelled between them. */
+/*
+ * Runs the pass. A failure leaves the sequences as they were. Passes of more than 512 rows are cut into such. NIGH_INTERRUPTED: cancelled between them. One
+ * exception: when a later part of more than 512 rows of a sequence that streams fails, pages that its window left behind are gone already; it must be dropped.
+ */
 NIGH_API nigh_status nigh_lm_run(nigh_cache *cache, const nigh_lm_pass *pass);
 
 /* After a pass with drafts: rows[0 .. count-1] (indices of the pass, each the child of the one before) become part of the sequence. count 0: none. */

@@ -1,10 +1,9 @@
 /* nigh generate: answers of a language model. */
-#include "cli/cli.h"
+#include "cli/lm.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "nigh/controlled.h"
 #include "nigh/generate.h"
-#include "nigh/recipe.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +14,10 @@ enum { MOST_STOPS = 16, MOST_TEXT = 1 << 28, MOST_SCHEMA = 1 << 24 };
 
 typedef struct arguments {
     const char *model, *prompt, *prompt_file, *system, *drafts, *trie, *kv, *regex, *schema, *grammar, *rule, *stop;
-    int64_t most, top_k, penalty_window, particles, top, window, sinks, limit, context;
+    int64_t most, top_k, penalty_window, particles, top, context;
     double temperature, top_p, min_p, typical, repeat, presence, frequency;
     bool chat, raw, past_end;
+    nigh_lm_infinite stream;
 } arguments;
 
 typedef struct work {
@@ -143,31 +143,13 @@ static nigh_status open_trie(work *w)
     return nigh_lookahead_load(w->lookahead, w->a->trie, nigh_tokenizer_vocabulary(nigh_lm_tokenizer(w->lm)));
 }
 
-/* "recipe:FILE": a small model of one's own, trained on that text when it is not in the store. */
-static nigh_status load(work *w)
-{
-    const char *text = strncmp(w->a->model, "recipe:", 7) ? NULL : w->a->model + 7;
-    if (!text) return nigh_lm_load(w->ctx, w->a->model, &w->lm);
-    nigh_recipe recipe = nigh_recipe_default();
-    char *data = NULL, *path = NULL;
-    double loss;
-    nigh_status status = nigh_file_read(w->ctx, text, MOST_TEXT, &data, &recipe.size);
-    recipe.text = data;
-    if (!status) status = nigh_recipe_stored(w->ctx, &recipe, NIGH_BLOCK_F32, &path, &loss);
-    cli_clear();
-    if (!status) status = nigh_lm_load(w->ctx, path, &w->lm);
-    nigh_free(w->ctx, path);
-    nigh_free(w->ctx, data);
-    return status;
-}
-
 static nigh_status open_all(work *w)
 {
     nigh_cache_options options = {.tokens = w->a->context};
     nigh_status status = read_kv(w, &options.type);
     if (!status) status = read_stops(w);
     if (!status) status = read_constraint(w);
-    if (!status) status = load(w);
+    if (!status) status = cli_lm_load(w->ctx, w->a->model, &w->lm);
     if (!status) status = read_prompt(w);
     if (!status) status = nigh_cache_new(w->ctx, w->lm, &options, &w->cache);
     return status ? status : open_trie(w);
@@ -226,6 +208,7 @@ static nigh_status print_json(const work *w, const nigh_answer *answer)
     if (!status) status = nj_set_int(w->ctx, top, "accepted", answer->accepted);
     if (!status) status = nj_set_real(w->ctx, top, "prompt_seconds", answer->prompt_seconds);
     if (!status) status = nj_set_real(w->ctx, top, "seconds", answer->seconds);
+    if (!status) status = nj_set_int(w->ctx, top, "kv_bytes", (int64_t)answer->kv_bytes);
     nigh_buffer text = {.ctx = w->ctx};
     if (!status) status = nj_dump(w->ctx, top, NJ_INDENTED, &text);
     if (!status) status = nigh_buffer_add(&text, "\n", 1);
@@ -245,17 +228,20 @@ static void say_receipt(const work *w, const nigh_answer *answer)
     fprintf(stderr, "answer: %lld tokens in %.3f s (%.1f a second), %lld passes, %.2f tokens a pass; %lld of %lld drafts accepted; the same tokens as without drafts\n",
             (long long)answer->tokens.count, answer->seconds, tokens / fmax(answer->seconds, 1e-9), (long long)answer->passes,
             tokens / fmax((double)answer->passes, 1), (long long)answer->accepted, (long long)answer->drafted);
-    fprintf(stderr, "memory: %.1f MB of keys and values\n", 1e-6 * (double)nigh_cache_bytes(w->cache));
+    fprintf(stderr, "memory: %.1f MB of keys and values at the end\n", 1e-6 * (double)answer->kv_bytes);
 }
 
 static nigh_status answer_one(work *w)
 {
     const arguments *a = w->a;
     nigh_question request = {.prompt = w->prompt.id, .prompt_count = w->prompt.count, .most = a->most, .sampling = sampling_of(w), .stop = w->stop, .stops = w->stops,
-                            .past_end = a->past_end, .constraint = w->constraint, .window = a->window, .sinks = a->sinks, .limit = a->limit ? a->limit : a->window,
+                            .past_end = a->past_end, .constraint = w->constraint,
                             .log_p = cli_json, .top = (int)a->top, .piece = cli_json ? NULL : show, .user = w};
     nigh_answer answer = {0};
+    nigh_lm_infinite stream;
     nigh_status status = read_drafts(w, &request.drafts);
+    if (!status) status = cli_lm_stream(w->ctx, w->lm, &a->stream, &stream);
+    request.window = stream.window, request.sinks = stream.sinks, request.limit = stream.limit;
     if (!status) status = nigh_generate(w->cache, w->lookahead, &request, &answer);
     if (!status && w->broken) status = nigh_fail(w->ctx, NIGH_IO, "cannot write to standard output");
     if (!status && cli_json) status = print_json(w, &answer);
@@ -317,7 +303,7 @@ static nigh_status answer_particles(work *w)
 
 int cli_generate(nigh_context *ctx, int argc, char **argv)
 {
-    arguments a = {.most = 256, .top_p = 1, .typical = 1, .repeat = 1, .sinks = 4};
+    arguments a = {.most = 256, .top_p = 1, .typical = 1, .repeat = 1, .stream = nigh_lm_infinite_default()};
     const cli_flag flags[] = {
         {"most", 'n', CLI_INT, &a.most, "N", "tokens of the answer at most (256)", 1, 1e9},
         {"prompt-file", 'f', CLI_TEXT, &a.prompt_file, "FILE", "the prompt is this file", 0, 0},
@@ -342,9 +328,9 @@ int cli_generate(nigh_context *ctx, int argc, char **argv)
         {"particles", 0, CLI_INT, &a.particles, "N", "N weighted samples given that the rule is obeyed, not a masked answer", 1, 4096},
         {"drafts", 0, CLI_TEXT, &a.drafts, "auto|on|off", "draft ahead from what was read and written; never changes a token", 0, 0},
         {"trie", 0, CLI_TEXT, &a.trie, "FILE", "keep what drafts come from in this file", 0, 0},
-        {"window", 0, CLI_INT, &a.window, "W", "see the last W tokens and the first ones: answers of any length in bounded memory", 1, 1e9},
-        {"sinks", 0, CLI_INT, &a.sinks, "G", "first tokens that stay in sight (4)", 0, 65536},
-        {"limit", 0, CLI_INT, &a.limit, "D", "distance at which they are seen (W)", 0, 1e9},
+        {"window", 0, CLI_INT, &a.stream.window, "W", "see the last W tokens and the first ones: answers of any length in bounded memory", 1, 1 << 24},
+        {"sinks", 0, CLI_INT, &a.stream.sinks, "G", "first tokens that stay in sight (4)", 0, 4096},
+        {"limit", 0, CLI_INT, &a.stream.limit, "D", "distance at which they are seen beyond the window (W); 0: their own", 0, 1 << 30},
         {"kv", 0, CLI_TEXT, &a.kv, "f16|f32|q8", "keys and values", 0, 0},
         {"context", 0, CLI_INT, &a.context, "N", "most positions in memory; 0: as needed", 0, 1e12},
         {"top", 0, CLI_INT, &a.top, "K", "log-probabilities of the K likeliest tokens at each place (--json)", 0, 20},
@@ -356,6 +342,7 @@ int cli_generate(nigh_context *ctx, int argc, char **argv)
     if (count < 1) return cli_misuse(ctx, "nigh generate needs a model: a GGUF file or a directory with config.json");
     if (count > 1 && a.prompt_file) return cli_misuse(ctx, "a prompt and --prompt-file: one of them is allowed");
     if (a.chat && a.raw) return cli_misuse(ctx, "--chat and --raw: one of them is allowed");
+    if (a.particles && a.stream.window >= 0) return cli_misuse(ctx, "--particles and --window: one of them is allowed");
     a.model = words[0], a.prompt = count > 1 ? words[1] : NULL;
     work w = {.ctx = ctx, .a = &a, .prompt = {.ctx = ctx}};
     nigh_status status = open_all(&w);

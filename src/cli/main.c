@@ -92,7 +92,8 @@ const cli_command cli_commands[] = {
      cli_verify},
     {"generate", "MODEL [PROMPT] [options]", "answers of a language model: the same tokens sooner, or under a rule",
      "MODEL is a GGUF file or a directory of Hugging Face's form; PROMPT a text, - or nothing standard input. Models with a chat template get the\n"
-     "prompt as a user's message (--raw: as it is). MODEL may be recipe:TEXT, a small model trained on that file when it is first asked for. Text goes to standard output as it comes, a receipt to standard error.\n"
+     "prompt as a user's message (--raw: as it is). MODEL may be recipe:TEXT, a small model trained on that file when it is first asked for. Text\n"
+     "goes to standard output as it comes, a receipt to standard error.\n"
      "  nigh generate model.gguf 'Why is the sky blue?' -n 200           nigh generate model.gguf --raw 'Once upon a time' --temperature 0.8 --seed 7\n"
      "Drafts (lookahead): what was read and written before is tried as a continuation, several tokens a pass; the answer is the same, token for\n"
      "token. It is on when its measured acceptance pays. --trie FILE keeps what it learnt.\n"
@@ -104,7 +105,8 @@ const cli_command cli_commands[] = {
      "  nigh generate model.gguf -f book.txt --window 2048 -n 100000",
      cli_generate},
     {"perplexity", "MODEL TEXT [options]", "how well a language model foretells a text",
-     "Windows of --context tokens, each from nothing, the later half of which counts; or, with --window W, one stream of any length in bounded memory.\n"
+     "MODEL as in nigh generate. Windows of --context tokens, each from nothing, the later half of which counts; or, with\n"
+     "--window W, one stream of any length in bounded memory.\n"
      "  nigh perplexity model.gguf book.txt           nigh perplexity model.gguf book.txt --window 1024",
      cli_perplexity},
     {"release", "holdout ...", "statistics that may be asked again and again",

@@ -1,7 +1,6 @@
 /* nigh perplexity: how well a language model foretells a text. */
-#include "cli/cli.h"
+#include "cli/lm.h"
 #include "core/file.h"
-#include "nigh/lm.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,7 +45,7 @@ static nigh_status by_windows(nigh_context *ctx, nigh_cache *cache, nigh_token_l
 }
 
 /* The whole text in one stream with bounded memory. */
-static nigh_status by_stream(nigh_context *ctx, nigh_cache *cache, const nigh_token_list *t, int64_t sinks, int64_t window, int64_t limit, sums *s)
+static nigh_status by_stream(nigh_context *ctx, nigh_cache *cache, const nigh_token_list *t, const nigh_lm_infinite *stream, sums *s)
 {
     enum { PART = 4096 };
     int sequence;
@@ -55,7 +54,7 @@ static nigh_status by_stream(nigh_context *ctx, nigh_cache *cache, const nigh_to
     float *last = nigh_alloc(ctx, (size_t)nigh_lm_about(lm)->vocabulary * sizeof *last);
     nigh_status status = last ? nigh_cache_sequence(cache, &sequence) : NIGH_MEMORY;
     if (status) return nigh_free(ctx, last), status;
-    status = nigh_cache_stream(cache, sequence, sinks, window, limit ? limit : window);
+    status = nigh_cache_stream(cache, sequence, stream->sinks, stream->window, stream->limit);
     for (int64_t first = 0; !status && first < t->count; first += PART) {
         int64_t n = t->count - first < PART ? t->count - first : PART;
         nigh_progress(ctx, "perplexity", (double)first, (double)t->count);
@@ -81,16 +80,17 @@ static int print(nigh_context *ctx, const sums *s, double seconds)
 
 int cli_perplexity(nigh_context *ctx, int argc, char **argv)
 {
-    int64_t context = 512, window = 0, sinks = 4, limit = 0;
+    int64_t context = 512;
+    nigh_lm_infinite given = nigh_lm_infinite_default(), stream = {0};
     const cli_flag flags[] = {{"context", 0, CLI_INT, &context, "N", "tokens of a window (512); its later half counts", 4, 1 << 24},
-                              {"window", 0, CLI_INT, &window, "W", "no windows, but one stream that sees the last W tokens and the first ones", 1, 1e9},
-                              {"sinks", 0, CLI_INT, &sinks, "G", "first tokens that stay in sight (4)", 0, 65536},
-                              {"limit", 0, CLI_INT, &limit, "D", "distance at which they are seen (W)", 0, 1e9},
+                              {"window", 0, CLI_INT, &given.window, "W", "no windows, but one stream that sees the last W tokens and the first ones", 1, 1 << 24},
+                              {"sinks", 0, CLI_INT, &given.sinks, "G", "first tokens that stay in sight (4)", 0, 4096},
+                              {"limit", 0, CLI_INT, &given.limit, "D", "distance at which they are seen beyond the window (W); 0: their own", 0, 1 << 30},
                               {0}};
     const char *words[2];
     int count, code = cli_parse(ctx, "perplexity", argc, argv, flags, words, 2, &count);
     if (code >= 0) return code;
-    if (count < 2) return cli_misuse(ctx, "nigh perplexity needs a model and a text file");
+    if (count < 2) return cli_misuse(ctx, "nigh perplexity needs a model (a GGUF file, a directory with config.json, or recipe:FILE) and a text file");
     char *text = NULL;
     size_t size;
     nigh_lm *lm = NULL;
@@ -98,12 +98,13 @@ int cli_perplexity(nigh_context *ctx, int argc, char **argv)
     nigh_token_list tokens = {.ctx = ctx};
     sums s = {0};
     nigh_status status = nigh_file_read(ctx, words[1], MOST_TEXT, &text, &size);
-    if (!status) status = nigh_lm_load(ctx, words[0], &lm);
+    if (!status) status = cli_lm_load(ctx, words[0], &lm);
+    if (!status) status = cli_lm_stream(ctx, lm, &given, &stream);
     if (!status) status = nigh_tokenize(nigh_lm_tokenizer(lm), text, size, NIGH_TOKENS_BEGIN, &tokens);
     if (!status) status = nigh_cache_new(ctx, lm, NULL, &cache);
     bool begin = !status && tokens.count && tokens.id[0] == nigh_tokenizer_begin(nigh_lm_tokenizer(lm));
     double start = nigh_clock();
-    if (!status) status = window ? by_stream(ctx, cache, &tokens, sinks, window, limit, &s) : by_windows(ctx, cache, &tokens, context, begin, &s);
+    if (!status) status = stream.window ? by_stream(ctx, cache, &tokens, &stream, &s) : by_windows(ctx, cache, &tokens, context, begin, &s);
     if (!status && !s.count) status = nigh_fail(ctx, NIGH_INVALID, "'%s' has %lld tokens; 2 are needed at least", words[1], (long long)tokens.count);
     code = status ? cli_fail(ctx, status) : print(ctx, &s, nigh_clock() - start);
     nigh_cache_free(cache);

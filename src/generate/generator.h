@@ -23,6 +23,7 @@ typedef struct generator_engine {
     nigh_status (*stream)(void *user, int sequence, int64_t sinks, int64_t window, int64_t limit);
     nigh_status (*run)(void *user, const nigh_lm_pass *pass);
     nigh_status (*accept)(void *user, int sequence, const int32_t *rows, int64_t count);
+    size_t (*bytes)(void *user); /* nigh_cache_bytes; NULL: 0 */
 } generator_engine;
 
 enum { GENERATOR_ROWS = 512, GENERATOR_KEPT = 8, GENERATOR_MOST_TOP = 20 };

@@ -8,6 +8,7 @@ static nigh_status cut_sequence(void *user, int sequence, int64_t length) { retu
 static void drop_sequence(void *user, int sequence) { nigh_cache_drop(user, sequence); }
 static nigh_status run_pass(void *user, const nigh_lm_pass *pass) { return nigh_lm_run(user, pass); }
 static nigh_status accept_rows(void *user, int sequence, const int32_t *rows, int64_t count) { return nigh_lm_accept(user, sequence, rows, count); }
+static size_t bytes_used(void *user) { return nigh_cache_bytes(user); }
 static nigh_status stream_sequence(void *user, int sequence, int64_t sinks, int64_t window, int64_t limit)
 {
     return nigh_cache_stream(user, sequence, sinks, window, limit);
@@ -29,7 +30,8 @@ void generator_engine_of(nigh_cache *cache, generator_engine *out)
                               .drop = drop_sequence,
                               .stream = stream_sequence,
                               .run = run_pass,
-                              .accept = accept_rows};
+                              .accept = accept_rows,
+                              .bytes = bytes_used};
 }
 
 nigh_status nigh_generator_new(nigh_cache *cache, nigh_lookahead *lookahead, nigh_generator **generator)

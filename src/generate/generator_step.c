@@ -240,6 +240,7 @@ static nigh_status take_turn(nigh_generator *g, turn *t, bool drafts)
     nigh_status status = take(g, t, drafts);
     if (first && !drafts && !status) t->answer.passes = 0; /* the prompt's */
     t->answer.seconds = nigh_clock() - t->began - t->answer.prompt_seconds;
+    if (t->answer.finish && g->engine.bytes) t->answer.kv_bytes = g->engine.bytes(g->engine.user);
     return status;
 }
 

@@ -170,7 +170,7 @@ static nigh_status matrix(nigh_lm *lm, const char *const *names, const int64_t *
         if (status) return status;
         part[i] = (quant_part){t[i]->type, rows[i], t[i]->data};
     }
-    nigh_status status = quant_matrix_new(lm->ctx, part, count, cols, paired, nigh_context_threads(lm->ctx), m);
+    nigh_status status = quant_matrix_new_in(lm->ctx, lm->store, part, count, cols, paired, nigh_context_threads(lm->ctx), m);
     if (status) return nigh_within(lm->ctx, status, "%s: tensor '%s'", nigh_gguf_path(lm->file), names[0]);
     lm->info.weight_bytes += quant_matrix_bytes(*m);
     for (int i = 0; i < count; i++) nigh_gguf_release(lm->file, t[i]);
@@ -239,6 +239,26 @@ static nigh_status read_layer(nigh_lm *lm, int layer)
     return status ? status : nigh_poll(lm->ctx);
 }
 
+static void give_back(void *user, const void *first, size_t bytes)
+{
+    const nigh_gguf_tensor part = {.data = first, .bytes = bytes};
+    nigh_gguf_release(user, &part);
+}
+
+/* Memory for all matrices at once. Tensors of no use to the architecture count too, but are never written: they take no memory. */
+static nigh_status new_store(nigh_lm *lm, const nigh_gguf_tensor *head)
+{
+    size_t bytes = 0;
+    for (int64_t i = 0; i < nigh_gguf_tensor_count(lm->file); i++) {
+        const nigh_gguf_tensor *t = nigh_gguf_tensor_at(lm->file, i);
+        quant_part part = {t->type, t->shape[1], t->data};
+        if (t->ndim == 2 && (t == head || (t != lm->embedding && t != lm->places))) bytes += quant_matrix_room(&part, 1, t->shape[0]);
+    }
+    nigh_status status = quant_store_new(lm->ctx, bytes, &lm->store);
+    if (!status) quant_store_on_read(lm->store, give_back, lm->file);
+    return status;
+}
+
 static nigh_status read_tensors(nigh_lm *lm)
 {
     const nigh_lm_info *i = &lm->info;
@@ -248,9 +268,11 @@ static nigh_status read_tensors(nigh_lm *lm)
     if (!status) status = vector(lm, "output_norm.bias", false, i->width, &lm->last_norm_bias);
     lm->layer = nigh_arena_alloc_zero(lm->arena, (size_t)i->layers, sizeof *lm->layer);
     if (!status && !lm->layer) status = NIGH_MEMORY;
+    const nigh_gguf_tensor *head = nigh_gguf_find(lm->file, "output.weight");
+    if (!head) head = lm->embedding;
+    if (!status) status = new_store(lm, head);
     for (int layer = 0; !status && layer < i->layers; layer++) status = read_layer(lm, layer);
-    if (status) return status;
-    return one_matrix(lm, nigh_gguf_find(lm->file, "output.weight") ? "output.weight" : "token_embd.weight", i->vocabulary, i->width, &lm->head);
+    return status ? status : one_matrix(lm, head->name, i->vocabulary, i->width, &lm->head);
 }
 
 /* ---- the model ------------------------------------------------------------------------------------------------ */
@@ -295,6 +317,7 @@ void nigh_lm_free(nigh_lm *lm)
         for (int j = 0; j < 4; j++) quant_matrix_free(all[j]);
     }
     quant_matrix_free(lm->head);
+    quant_store_free(lm->store);
     nigh_tokenizer_free(lm->tokenizer);
     nigh_gguf_close(lm->file);
     nigh_arena_free(lm->arena);

@@ -52,6 +52,7 @@ struct nigh_lm {
     model_layer *layer;
     float *last_norm, *last_norm_bias;
     quant_matrix *head;
+    quant_store *store; /* of all matrices */
     nigh_arena *arena; /* names, norms, biases, tables */
 };
 #endif

@@ -31,6 +31,8 @@ typedef struct quant_matrix quant_matrix;
 typedef struct quant_store quant_store;
 nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **store);
 void quant_store_free(quant_store *store); /* NULL is fine */
+/* From now on `read` hears of blocks that a matrix was made of and that it reads no more, about 1 MB at a time, on any thread: mapped pages can be given back. */
+void quant_store_on_read(quant_store *store, void (*read)(void *user, const void *first, size_t bytes), void *user);
 
 /* Rows of a matrix: [rows, cols] in `type`, row after row. A matrix may be several parts one below the other (q, k and v), each of its own type. */
 typedef struct quant_part {

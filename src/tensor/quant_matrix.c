@@ -6,6 +6,7 @@
 #endif
 
 enum { FEW = 6, MANY_PANELS = 4 }; /* from so many rows of x on, kernels like so many panels at once */
+enum { LARGE_PAGE = 1 << 21, TOUCH_AHEAD = 16 << 20, READ_BYTES = 1 << 20 };
 
 typedef struct part {
     const quant_format *format;
@@ -26,14 +27,16 @@ struct quant_matrix {
 
 struct quant_store {
     nigh_context *ctx;
-    char *memory, *next, *end;
+    char *memory, *next, *end, *touched; /* before touched pages are there */
+    void (*read)(void *user, const void *first, size_t bytes);
+    void *user;
 };
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
 
 nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **out)
 {
-    const uintptr_t page = (uintptr_t)1 << 21;
+    const uintptr_t page = LARGE_PAGE;
     quant_store *s = nigh_alloc_zero(ctx, 1, sizeof *s);
     if (!s) return NIGH_MEMORY;
     s->ctx = ctx;
@@ -42,13 +45,44 @@ nigh_status quant_store_new(nigh_context *ctx, size_t bytes, quant_store **out)
         nigh_free(ctx, s);
         return nigh_fail(ctx, NIGH_MEMORY, "out of memory: %zu bytes for a store of weights", bytes);
     }
-    s->next = (char *)(((uintptr_t)s->memory + page - 1) & ~(page - 1));
+    s->next = s->touched = (char *)(((uintptr_t)s->memory + page - 1) & ~(page - 1));
     s->end = s->memory + bytes + page;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     (void)madvise(s->next, (size_t)(s->end - s->next) & ~(size_t)4095, MADV_HUGEPAGE); /* where it is refused, pages are small */
 #endif
     *out = s;
     return NIGH_OK;
+}
+
+void quant_store_on_read(quant_store *s, void (*read)(void *user, const void *first, size_t bytes), void *user)
+{
+    s->read = read, s->user = user;
+}
+
+typedef struct touching {
+    char *first, *end;
+    team_share share;
+} touching;
+
+static void touch_pages(void *user, team *t, int member)
+{
+    (void)t, (void)member;
+    touching *job = user;
+    int64_t pages = (job->end - job->first + LARGE_PAGE - 1) / LARGE_PAGE;
+    for (int64_t i; (i = team_take(&job->share, 1, pages)) >= 0;) *(volatile char *)(job->first + i * LARGE_PAGE) = 0;
+}
+
+/* Large pages come zeroed by whoever writes to them first. Members that repack neighbouring panels would wait for one another: each touches its own pages ahead. */
+static void touch_ahead(quant_store *s, size_t bytes, int threads)
+{
+    if (s->next + bytes <= s->touched) return;
+    size_t left = (size_t)(s->end - s->touched), ahead = (size_t)(s->next - s->touched) + bytes;
+    if (ahead < TOUCH_AHEAD) ahead = TOUCH_AHEAD;
+    if (ahead > left) ahead = left;
+    ahead = (ahead + LARGE_PAGE - 1) & ~(size_t)(LARGE_PAGE - 1);
+    touching job = {.first = s->touched, .end = ahead < left ? s->touched + ahead : s->end};
+    s->touched = job.end;
+    team_run(threads, touch_pages, &job);
 }
 
 void quant_store_free(quant_store *s)
@@ -91,6 +125,7 @@ static nigh_status check(nigh_context *ctx, const quant_part *parts, int count, 
 
 typedef struct repacking {
     quant_matrix *m;
+    const quant_store *store; /* or NULL */
     const quant_part *parts;
     team_share share;
 } repacking;
@@ -111,14 +146,32 @@ static const part *part_of(const quant_matrix *m, int64_t panel)
     return p;
 }
 
+/* Some panels of one part; then the store's owner hears that these bytes were read. */
+static void repack_run(const repacking *job, const part *p, int64_t first, int64_t count)
+{
+    const quant_part *source = job->parts + (p - job->m->parts);
+    size_t row = quant_row_bytes(p->format, job->m->cols);
+    int64_t last = (first + count) * QUANT_PANEL < p->rows ? (first + count) * QUANT_PANEL : p->rows;
+    for (int64_t i = 0; i < count; i++) repack_panel(p, source, job->m->cols, first + i);
+    if (job->store && job->store->read)
+        job->store->read(job->store->user, (const char *)source->blocks + (size_t)(first * QUANT_PANEL) * row, (size_t)(last - first * QUANT_PANEL) * row);
+}
+
 static void repack(void *user, team *t, int member)
 {
-    (void)t, (void)member;
+    (void)member;
     repacking *job = user;
     const quant_matrix *m = job->m;
-    for (int64_t panel; (panel = team_take(&job->share, 1, m->panels)) >= 0;) {
-        const part *p = part_of(m, panel);
-        repack_panel(p, job->parts + (p - m->parts), m->cols, panel - p->panel);
+    int64_t fair = m->panels / (8 * team_members(t)), most = (int64_t)((size_t)m->panels * READ_BYTES / (m->bytes + 1)), grain = fair < most ? fair : most;
+    if (grain < 1) grain = 1;
+    for (int64_t panel; (panel = team_take(&job->share, grain, m->panels)) >= 0;) {
+        int64_t end = panel + grain < m->panels ? panel + grain : m->panels;
+        while (panel < end) {
+            const part *p = part_of(m, panel);
+            int64_t within = p->panel + p->panels < end ? p->panel + p->panels : end;
+            repack_run(job, p, panel - p->panel, within - panel);
+            panel = within;
+        }
     }
 }
 
@@ -148,15 +201,17 @@ nigh_status quant_matrix_new_in(nigh_context *ctx, quant_store *store, const qua
         nigh_free(ctx, m);
         return NIGH_MEMORY;
     }
-    if (stored)
+    if (stored) {
+        touch_ahead(store, m->bytes, threads);
         store->next += m->bytes;
-    else
+    } else {
         m->memory = at;
+    }
     for (int i = 0; i < count; i++) {
         m->parts[i].memory = at;
         at += (size_t)m->parts[i].panels * m->parts[i].panel_bytes;
     }
-    repacking job = {.m = m, .parts = parts};
+    repacking job = {.m = m, .store = store, .parts = parts};
     team_run(threads, repack, &job);
     *out = m;
     return NIGH_OK;

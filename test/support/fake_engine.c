@@ -136,6 +136,14 @@ static nigh_status accept_rows(void *user, int sequence, const int32_t *rows, in
     return NIGH_OK;
 }
 
+static size_t bytes_used(void *user)
+{
+    const fake_engine *f = user;
+    size_t bytes = 0;
+    for (int i = 0; i < FAKE_SEQUENCES; i++) bytes += f->sequence[i].used ? 64 * (size_t)f->sequence[i].length : 0;
+    return bytes;
+}
+
 void fake_engine_begin(fake_engine *f, generator_engine *engine)
 {
     nigh_context *ctx = f->ctx ? f->ctx : test_context_new();
@@ -153,7 +161,8 @@ void fake_engine_begin(fake_engine *f, generator_engine *engine)
                                  .drop = drop_sequence,
                                  .stream = stream_sequence,
                                  .run = run_pass,
-                                 .accept = accept_rows};
+                                 .accept = accept_rows,
+                                 .bytes = bytes_used};
 }
 
 void fake_engine_end(fake_engine *f)
