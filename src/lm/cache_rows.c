@@ -60,13 +60,6 @@ static void read_value(const cache_pages *p, page_slice slice, int64_t slot, flo
     }
 }
 
-/* A transposed key touches a line for each of its numbers; fetched one by one, each store would wait for its own. */
-static void fetch_key(const cache_pages *p, page_slice slice, int64_t slot)
-{
-    size_t line = p->key_bytes / (size_t)p->shape.head_size, item = line / CACHE_PAGE;
-    for (int d = 0; d < p->shape.head_size; d++) __builtin_prefetch(slice.keys + (size_t)d * line + (size_t)slot * item, 1);
-}
-
 /* Where row t goes; bare: the page of its unrotated key, if there is one. */
 typedef struct spot {
     const page *to, *bare;
@@ -92,7 +85,6 @@ void cache_store(cache_pages *p, int layer, int64_t t, int64_t count, int head, 
             if (y.to != x.to || y.bare != x.bare || y.slot != x.slot + n) break;
         }
         page_slice slice = cache_slice(p, x.to, layer, head);
-        fetch_key(p, slice, x.slot);
         for (int64_t k = 0; k < n; k++) write_value(p, slice, x.slot + k, from->value + (i + k) * from->ld);
         write_keys(p, slice, x.slot, from->key + i * from->ld, from->ld, (int)n);
         if (x.bare) write_keys(p, cache_slice(p, x.bare, layer, head), x.slot, from->raw + i * from->ld_raw, from->ld_raw, (int)n);
@@ -140,13 +132,15 @@ static nigh_status open_range(cache_pages *p, sequence *s, int64_t first, int64_
     if (status) return status;
     cache_take(p, s, from, last);
     float zeros[256] = {0};
-    for (int64_t i = s->high; i < last; i++)
+    for (int64_t i = s->high, n; i < last; i += n) {
+        n = STORE_ROWS - i % STORE_ROWS < last - i ? STORE_ROWS - i % STORE_ROWS : last - i;
         for (int l = 0; l < p->shape.layers; l++)
             for (int h = 0; h < p->shape.kv_heads; h++) {
                 page_slice slice = cache_slice(p, cache_page(s, i / CACHE_PAGE), l, h);
-                write_key(p, slice, i % CACHE_PAGE, zeros);
-                write_value(p, slice, i % CACHE_PAGE, zeros);
+                write_keys(p, slice, i % CACHE_PAGE, zeros, 0, (int)n);
+                for (int64_t k = 0; k < n; k++) write_value(p, slice, i % CACHE_PAGE + k, zeros);
             }
+    }
     if (s->high < last) s->high = last;
     s->drafts = false;
     return NIGH_OK;
