@@ -48,8 +48,10 @@ static void member_pass(void *user, team *t, int member)
     for (int layer = 0; layer < b->shape->layers; layer++) {
         double start = now(team_members(t));
         for (int64_t r; (r = team_take(share, 8, b->rows)) >= 0;)
-            for (int64_t i = r; i < r + 8 && i < b->rows; i++)
-                cache_store(b->pages, layer, i, 0, b->shape->kv_heads, noise + (i * 64 + layer) % NOISE, noise + (i * 48 + layer) % NOISE, NULL);
+            for (int h = 0; h < b->shape->kv_heads; h++) {
+                cache_numbers from = {.key = noise + layer + h, .value = noise + 999 + layer + h, .ld = 64};
+                cache_store(b->pages, layer, r, b->rows - r < 8 ? b->rows - r : 8, h, &from);
+            }
         share = team_barrier(t);
         double middle = now(team_members(t));
         cache_query call = {b->query, NULL, width, 0.125f, 0, b->out, width};

@@ -53,9 +53,15 @@ nigh_status cache_begin(cache_pages *p, const nigh_lm_row *rows, int64_t count, 
 void cache_end(cache_pages *p, bool ok);
 nigh_status cache_accept(cache_pages *p, int sequence, const int32_t *rows, int64_t count);
 
-/* Writes keys and values of row t, kv heads first_head .. last_head - 1 of a layer: key[h head_size], value[..] rotated; raw: the unrotated key, or NULL when
- * nothing streams. Different rows or heads may be written by different members at once. */
-void cache_store(cache_pages *p, int layer, int64_t t, int first_head, int last_head, const float *key, const float *value, const float *raw);
+/* Keys and values of one kv head, of rows one behind the other: ld floats apart. raw: the unrotated keys, or NULL when nothing streams. */
+typedef struct cache_numbers {
+    const float *key, *value, *raw;
+    int64_t ld, ld_raw;
+} cache_numbers;
+
+/* Writes keys and values of rows t .. t + count - 1 for kv head `head` of a layer; `from` points at row t. Many rows at once cost least. Different rows or heads
+ * may be written by different members at once. */
+void cache_store(cache_pages *p, int layer, int64_t t, int64_t count, int head, const cache_numbers *from);
 
 /* Memory of cache_attend for one member, 64-byte aligned, for passes of up to `rows` rows. */
 size_t cache_attend_bytes(const cache_pages *p, int64_t rows);

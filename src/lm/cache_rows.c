@@ -3,22 +3,30 @@
 
 #include <string.h>
 
-static void write_key(const cache_pages *p, page_slice slice, int64_t slot, const float *x)
+enum { STORE_ROWS = 16 }; /* most rows whose keys are written at once */
+
+/* Keys of `count` rows, ld floats apart, into slots from `slot` on. All slots of a line are written at once: lines are many, and often far away. */
+static void write_keys(const cache_pages *p, page_slice slice, int64_t slot, const float *x, int64_t ld, int count)
 {
     int n = p->shape.head_size;
     if (p->shape.type == NIGH_KV_F32) {
         float *key = (float *)(void *)slice.keys + slot;
-        for (int d = 0; d < n; d++) key[d * CACHE_PAGE] = x[d];
+        for (int d = 0; d < n; d++, key += CACHE_PAGE)
+            for (int i = 0; i < count; i++) key[i] = x[i * ld + d];
     } else if (p->shape.type == NIGH_KV_F16) {
-        uint16_t half[256], *key = (uint16_t *)(void *)slice.keys + slot;
-        p->kernels->to_half(x, n, half);
-        for (int d = 0; d < n; d++) key[d * CACHE_PAGE] = half[d];
+        uint16_t half[STORE_ROWS][256], *key = (uint16_t *)(void *)slice.keys + slot;
+        for (int i = 0; i < count; i++) p->kernels->to_half(x + i * ld, n, half[i]);
+        for (int d = 0; d < n; d++, key += CACHE_PAGE)
+            for (int i = 0; i < count; i++) key[i] = half[i][d];
     } else {
-        int8_t bytes[256], *key = (int8_t *)slice.keys + slot;
-        p->kernels->to_bytes(x, n, bytes, &slice.key_scale[slot]);
-        for (int d = 0; d < n; d++) key[d * CACHE_PAGE] = bytes[d];
+        int8_t bytes[STORE_ROWS][256], *key = (int8_t *)slice.keys + slot;
+        for (int i = 0; i < count; i++) p->kernels->to_bytes(x + i * ld, n, bytes[i], &slice.key_scale[slot + i]);
+        for (int d = 0; d < n; d++, key += CACHE_PAGE)
+            for (int i = 0; i < count; i++) key[i] = bytes[i][d];
     }
 }
+
+static void write_key(const cache_pages *p, page_slice slice, int64_t slot, const float *x) { write_keys(p, slice, slot, x, 0, 1); }
 
 static void write_value(const cache_pages *p, page_slice slice, int64_t slot, const float *x)
 {
@@ -52,27 +60,34 @@ static void read_value(const cache_pages *p, page_slice slice, int64_t slot, flo
     }
 }
 
-/* A transposed key touches a line for each of its numbers; fetched one by one, each store would wait for its own. */
-static void fetch_key(const cache_pages *p, page_slice slice, int64_t slot)
-{
-    size_t line = p->key_bytes / (size_t)p->shape.head_size, item = line / CACHE_PAGE;
-    for (int d = 0; d < p->shape.head_size; d++) __builtin_prefetch(slice.keys + (size_t)d * line + (size_t)slot * item, 1);
-}
+/* Where row t goes; bare: the page of its unrotated key, if there is one. */
+typedef struct spot {
+    const page *to, *bare;
+    int64_t slot;
+} spot;
 
-void cache_store(cache_pages *p, int layer, int64_t t, int first_head, int last_head, const float *key, const float *value, const float *raw)
+static spot spot_of(const cache_pages *p, int64_t t)
 {
     const pass_row *row = &p->row[t];
     const sequence *s = &p->sequences[row->sequence];
-    int64_t index = row->position / CACHE_PAGE, slot = row->draft ? t % CACHE_PAGE : row->position % CACHE_PAGE;
-    const page *to = row->draft ? p->scratch[t / CACHE_PAGE] : cache_page(s, index), *bare = NULL;
-    if (s->limit > 0 && row->position < s->sinks) bare = row->draft ? p->scratch_raw[t / CACHE_PAGE] : s->raw[index];
-    for (int h = first_head; h < last_head; h++) {
-        int64_t at = (int64_t)h * p->shape.head_size;
-        page_slice slice = cache_slice(p, to, layer, h);
-        fetch_key(p, slice, slot);
-        write_value(p, slice, slot, value + at);
-        write_key(p, slice, slot, key + at);
-        if (bare) write_key(p, cache_slice(p, bare, layer, h), slot, raw + at);
+    int64_t index = row->position / CACHE_PAGE;
+    spot x = {row->draft ? p->scratch[t / CACHE_PAGE] : cache_page(s, index), NULL, row->draft ? t % CACHE_PAGE : row->position % CACHE_PAGE};
+    if (s->limit > 0 && row->position < s->sinks) x.bare = row->draft ? p->scratch_raw[t / CACHE_PAGE] : s->raw[index];
+    return x;
+}
+
+void cache_store(cache_pages *p, int layer, int64_t t, int64_t count, int head, const cache_numbers *from)
+{
+    for (int64_t i = 0, n; i < count; i += n) {
+        spot x = spot_of(p, t + i);
+        for (n = 1; n < STORE_ROWS && i + n < count; n++) {
+            spot y = spot_of(p, t + i + n);
+            if (y.to != x.to || y.bare != x.bare || y.slot != x.slot + n) break;
+        }
+        page_slice slice = cache_slice(p, x.to, layer, head);
+        for (int64_t k = 0; k < n; k++) write_value(p, slice, x.slot + k, from->value + (i + k) * from->ld);
+        write_keys(p, slice, x.slot, from->key + i * from->ld, from->ld, (int)n);
+        if (x.bare) write_keys(p, cache_slice(p, x.bare, layer, head), x.slot, from->raw + i * from->ld_raw, from->ld_raw, (int)n);
     }
 }
 
@@ -117,13 +132,15 @@ static nigh_status open_range(cache_pages *p, sequence *s, int64_t first, int64_
     if (status) return status;
     cache_take(p, s, from, last);
     float zeros[256] = {0};
-    for (int64_t i = s->high; i < last; i++)
+    for (int64_t i = s->high, n; i < last; i += n) {
+        n = STORE_ROWS - i % STORE_ROWS < last - i ? STORE_ROWS - i % STORE_ROWS : last - i;
         for (int l = 0; l < p->shape.layers; l++)
             for (int h = 0; h < p->shape.kv_heads; h++) {
                 page_slice slice = cache_slice(p, cache_page(s, i / CACHE_PAGE), l, h);
-                write_key(p, slice, i % CACHE_PAGE, zeros);
-                write_value(p, slice, i % CACHE_PAGE, zeros);
+                write_keys(p, slice, i % CACHE_PAGE, zeros, 0, (int)n);
+                for (int64_t k = 0; k < n; k++) write_value(p, slice, i % CACHE_PAGE + k, zeros);
             }
+    }
     if (s->high < last) s->high = last;
     s->drafts = false;
     return NIGH_OK;

@@ -188,7 +188,7 @@ static void finish_heads(member *m, int layer, int64_t t, int64_t g)
     if (l->key_norm) m->k->rms_norm(d, k, l->key_norm, lm->eps, k);
 }
 
-static void turn_and_store(member *m, int layer, int64_t t, int64_t g)
+static void turn_heads(member *m, int layer, int64_t t, int64_t g)
 {
     const work *w = m->w;
     const nigh_lm *lm = w->lm;
@@ -207,18 +207,34 @@ static void turn_and_store(member *m, int layer, int64_t t, int64_t g)
         rotary_turn(lm, turn, c, c + turn->count, group, q);
         rotary_turn(lm, turn, c, c + turn->count, 1, k);
     }
-    const float *keys = row + i->heads * d;
-    cache_store(w->cache->pages, layer, t, (int)g, (int)g + 1, keys, keys + i->kv_heads * d, w->streams ? w->raw + t * i->kv_heads * d : NULL);
 }
 
-static void heads(member *m, int layer, bool finish, bool store)
+static void store_heads(const member *m, int layer, int64_t t, int64_t count, int64_t g)
 {
-    int64_t kv = m->w->lm->info.kv_heads, items = m->w->rows * kv, grain = 1 + items / (8 * m->count);
-    for (int64_t first; (first = team_take(m->share, grain, items)) >= 0;)
-        for (int64_t i = first; i < first + grain && i < items; i++) {
-            if (finish) finish_heads(m, layer, i / kv, i % kv);
-            if (store) turn_and_store(m, layer, i / kv, i % kv);
+    const work *w = m->w;
+    const nigh_lm_info *i = &w->lm->info;
+    int64_t d = i->head_size, kv = i->kv_heads * d;
+    const float *key = w->qkv + t * qkv_size(i) + (i->heads + g) * d;
+    cache_numbers from = {.key = key, .value = key + kv, .raw = w->streams ? w->raw + t * kv + g * d : NULL, .ld = qkv_size(i), .ld_raw = kv};
+    cache_store(w->cache->pages, layer, t, count, (int)g, &from);
+}
+
+/* Items: rows of the first kv head, then of the next. */
+static void heads(member *m, int layer, bool finish, bool stored)
+{
+    int64_t rows = m->w->rows, items = rows * m->w->lm->info.kv_heads, grain = 1 + items / (4 * m->count);
+    for (int64_t first; (first = team_take(m->share, grain, items)) >= 0;) {
+        int64_t last = first + grain < items ? first + grain : items;
+        for (int64_t i = first, end; i < last; i = end) {
+            int64_t g = i / rows;
+            end = (g + 1) * rows < last ? (g + 1) * rows : last;
+            for (int64_t t = i % rows; t < end - g * rows; t++) {
+                if (finish) finish_heads(m, layer, t, g);
+                if (stored) turn_heads(m, layer, t, g);
+            }
+            if (stored) store_heads(m, layer, i % rows, end - i, g);
         }
+    }
     meet(m);
 }
 

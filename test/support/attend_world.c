@@ -46,20 +46,37 @@ typedef struct pass_job {
     size_t scratch_bytes;
 } pass_job;
 
+enum { STORED = 20, KV_MOST = 512 };
+
+static void store_rows(pass_job *j, int layer, int64_t first, int64_t count)
+{
+    attend_world *w = j->w;
+    float key[STORED][KV_MOST], value[STORED][KV_MOST], raw[STORED][KV_MOST];
+    size_t kv = (size_t)(w->shape.kv_heads * w->shape.head_size), bytes = kv * sizeof(float);
+    assert_true(kv <= KV_MOST);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t r = first + i, at = j->positions[r];
+        int32_t token = j->rows[r].token;
+        memcpy(j->query + r * j->width, numbers(w, token, at, layer, QUERY), (size_t)j->width * sizeof(float));
+        memcpy(j->far + r * j->width, numbers(w, token, at, layer, FAR), (size_t)j->width * sizeof(float));
+        memcpy(key[i], numbers(w, token, at, layer, KEY), bytes);
+        memcpy(value[i], numbers(w, token, at, layer, VALUE), bytes);
+        memcpy(raw[i], numbers(w, token, at, layer, RAW), bytes);
+    }
+    for (int h = 0; h < w->shape.kv_heads; h++) {
+        int64_t d = h * w->shape.head_size;
+        cache_numbers from = {key[0] + d, value[0] + d, j->streams ? raw[0] + d : NULL, KV_MOST, KV_MOST};
+        cache_store(w->pages, layer, first, count, h, &from);
+    }
+}
+
 static void member_pass(void *user, team *t, int member)
 {
     pass_job *j = user;
     attend_world *w = j->w;
     team_share *share = team_barrier(t);
     for (int layer = 0; layer < w->shape.layers; layer++) {
-        for (int64_t r; (r = team_take(share, 1, j->count)) >= 0;) {
-            int32_t token = j->rows[r].token;
-            int64_t at = j->positions[r];
-            memcpy(j->query + r * j->width, numbers(w, token, at, layer, QUERY), (size_t)j->width * sizeof(float));
-            memcpy(j->far + r * j->width, numbers(w, token, at, layer, FAR), (size_t)j->width * sizeof(float));
-            cache_store(w->pages, layer, r, 0, w->shape.kv_heads, numbers(w, token, at, layer, KEY), numbers(w, token, at, layer, VALUE),
-                        j->streams ? numbers(w, token, at, layer, RAW) : NULL);
-        }
+        for (int64_t r; (r = team_take(share, STORED, j->count)) >= 0;) store_rows(j, layer, r, j->count - r < STORED ? j->count - r : STORED);
         share = team_barrier(t);
         cache_query call = {j->query, j->streams ? j->far : NULL, j->width, w->scale, w->cap, j->out + layer * j->width, w->shape.layers * j->width};
         cache_attend(w->pages, layer, &call, t, member, share, j->scratch + (size_t)member * j->scratch_bytes);
