@@ -32,7 +32,10 @@ nigh_status lookahead_own(claim_run *run, speaker *out)
     r.text = text.data, r.size = text.size, r.seed = 1, r.rate = 4e-3, r.batch = 8;
     r.layers = run->quick ? 1 : 2, r.width = run->quick ? 64 : 128, r.heads = r.width / 32, r.hidden = 3 * r.width;
     r.context = run->quick ? 64 : 256, r.steps = run->quick ? 150 : 800;
+    int threads = nigh_context_threads(run->ctx);
+    if (!status && run->quick) status = nigh_context_set_threads(run->ctx, 1); /* steps are too short for two, who wait for each other on a busy machine */
     if (!status) status = nigh_recipe_stored(run->ctx, &r, NIGH_BLOCK_Q8_0, &path, &loss);
+    if (run->quick) (void)nigh_context_set_threads(run->ctx, threads);
     *out = (speaker){.name = "own", .own = true};
     if (!status) status = load(run, path, out);
     if (!status) claim_note(run, "own model: %d layers of %d, 8 bits, %.3f nats a byte", (int)r.layers, (int)r.width, loss);

@@ -1,5 +1,6 @@
 /* Models from files: keys, norms and tables are copied, products repacked, and the file keeps the embedding. Declared in nigh/lm.h. */
 #include "lm/model.h"
+#include "lm/tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -282,6 +283,7 @@ static nigh_status read_tokenizer(nigh_lm *lm, const char *path)
     char *json = NULL;
     nigh_status status = model_source_tokenizer(lm->ctx, path, &json);
     if (!status) status = json ? nigh_tokenizer_load(lm->ctx, json, &lm->tokenizer) : nigh_tokenizer_from_gguf(lm->ctx, lm->file, &lm->tokenizer);
+    if (!status && json) status = tokenizer_take_ends(lm->tokenizer, lm->file);
     nigh_free(lm->ctx, json);
     return status;
 }

@@ -163,6 +163,9 @@ typedef enum token_role {
     ROLES
 } token_role;
 void tokenizer_find_ends(nigh_tokenizer *t, int32_t id_of[ROLES]);
+/* What config.json and generation_config.json say beside a tokenizer.json, as keys: their end tokens end answers too; first and last token where the tokenizer names none. Ids
+ * that it does not have are passed over. */
+nigh_status tokenizer_take_ends(nigh_tokenizer *t, nigh_gguf *file);
 
 /* The character that stands for a byte in names of byte-level BPE, and back (-1: none). */
 size_t byte_name(unsigned char byte, char text[2]);

@@ -179,6 +179,19 @@ static nigh_status take_all(source *s)
     return status ? status : tokenizer_finish(t);
 }
 
+nigh_status tokenizer_take_ends(nigh_tokenizer *t, nigh_gguf *file)
+{
+    const int64_t *ends;
+    int64_t count;
+    source s = {.file = file, .t = t};
+    nigh_status status = nigh_gguf_integers(file, "tokenizer.ggml.eos_token_ids", false, &ends, &count);
+    for (int64_t i = 0; !status && i < count; i++)
+        if (ends[i] >= 0 && ends[i] < t->count) t->flags[ends[i]] |= TOKEN_ENDS;
+    if (!status && t->begin < 0) status = take_id(&s, "tokenizer.ggml.bos_token_id", &t->begin);
+    if (!status && t->end < 0) status = take_id(&s, "tokenizer.ggml.eos_token_id", &t->end);
+    return status;
+}
+
 static nigh_status take_bytes(nigh_context *ctx, nigh_gguf *file, nigh_tokenizer **tokenizer)
 {
     nigh_tokenizer *t;

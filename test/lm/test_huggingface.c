@@ -1,6 +1,7 @@
 /* Directories of Hugging Face's form: keys, names, order of rows, shards; what is refused; failing allocations. */
 #include "lm/huggingface.h"
 #include "lm/source.h"
+#include "nigh/generate.h"
 #include "nigh/io.h"
 #include "support.h"
 
@@ -155,6 +156,80 @@ static void reads_llama(void **state)
     assert_ok(ctx, model_source_tokenizer(ctx, "/nowhere/model.gguf", &json));
     assert_null(json);
     remove_file("generation_config.json");
+    test_context_free(ctx);
+}
+
+/* Ten tokens, enough for "ab ba". */
+static void put_tokenizer(void)
+{
+    put_text("tokenizer.json", "{\"added_tokens\":[{\"id\":7,\"content\":\"<|halt|>\",\"special\":true},{\"id\":8,\"content\":\"<|pause|>\",\"special\":true},"
+                               "{\"id\":9,\"content\":\"<|go|>\",\"special\":true}],\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},"
+                               "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"\\u0120\":3,\"\\u0120b\":4,\"c\":5,"
+                               "\"\\u010a\":6},\"merges\":[\"a b\",\"\\u0120 b\"]}}");
+    put_text("tokenizer_config.json", "{\"eos_token\":\"<|go|>\"}");
+}
+
+/* Heads of 8: as small as models are run. */
+static void put_whole(nigh_context *ctx)
+{
+    static const struct { const char *name; int64_t rows, cols; } all[] = {
+        {"model.layers.0.self_attn.q_proj", 16, 16}, {"model.layers.0.self_attn.k_proj", 8, 16}, {"model.layers.0.self_attn.v_proj", 8, 16},
+        {"model.layers.0.self_attn.o_proj", 16, 16}, {"model.layers.0.mlp.gate_proj", 24, 16},   {"model.layers.0.mlp.up_proj", 24, 16},
+        {"model.layers.0.mlp.down_proj", 16, 24},    {"model.embed_tokens", 10, 16},             {"lm_head", 10, 16},
+        {"model.layers.0.input_layernorm", 0, 16},   {"model.layers.0.post_attention_layernorm", 0, 16}, {"model.norm", 0, 16},
+    };
+    nigh_bundle b = {.ctx = ctx};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "%s.weight", all[i].name);
+        add(&b, name, i % 2 ? NIGH_F16 : NIGH_F32, all[i].rows, all[i].cols, -20);
+    }
+    put_bundle("model.safetensors", &b);
+    put_text("config.json", "{\"model_type\":\"llama\",\"num_hidden_layers\":1,\"hidden_size\":16,\"intermediate_size\":24,\"num_attention_heads\":2,\"num_key_value_heads\":1,"
+                            "\"vocab_size\":10,\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"hidden_act\":\"silu\",\"rope_theta\":10000,\"bos_token_id\":1,\"eos_token_id\":2}");
+}
+
+/* A whole directory runs; each of its end tokens ends an answer. */
+static void generates(void **state)
+{
+    nigh_context *ctx = test_context_new();
+    nigh_token_list prompt = {.ctx = ctx};
+    nigh_lm *lm;
+    nigh_cache *cache;
+    float logits[10];
+    (void)state;
+    put_whole(ctx);
+    put_tokenizer();
+    put_text("generation_config.json", "{\"eos_token_id\":[7,8,99]}"); /* 99 is none of its tokens */
+    assert_ok(ctx, nigh_lm_load(ctx, folder, &lm));
+    const nigh_tokenizer *t = nigh_lm_tokenizer(lm);
+    for (int32_t id = 0; id < 10; id++) assert_int_equal(nigh_token_ends(t, id), id >= 7);
+    assert_int_equal(nigh_tokenizer_end(t), 9);
+    assert_int_equal(nigh_tokenizer_begin(t), 1);
+    assert_ok(ctx, nigh_tokenize(t, "ab ba", 5, 0, &prompt));
+    assert_true(prompt.count == 3 && prompt.id[0] == 2 && prompt.id[1] == 4 && prompt.id[2] == 0);
+    assert_ok(ctx, nigh_cache_new(ctx, lm, NULL, &cache));
+    nigh_sampling tilted = nigh_sampling_default();
+    for (int32_t last = 0; last < 10; last++) { /* the model's weights mean nothing: a bias says what comes */
+        nigh_logit_bias bias = {last, 1e30f};
+        nigh_answer answer = {0};
+        tilted.bias = &bias, tilted.biases = 1;
+        nigh_question q = {.prompt = prompt.id, .prompt_count = prompt.count, .most = 4, .sampling = tilted};
+        assert_ok(ctx, nigh_generate(cache, NULL, &q, &answer));
+        assert_int_equal(answer.finish, last >= 7 ? NIGH_FINISH_END : NIGH_FINISH_LENGTH);
+        assert_int_equal(answer.tokens.count, last >= 7 ? 0 : 4);
+        nigh_answer_free(&answer);
+    }
+    int sequence;
+    assert_ok(ctx, nigh_cache_sequence(cache, &sequence));
+    assert_ok(ctx, nigh_lm_read(cache, sequence, prompt.id, prompt.count, logits));
+    for (int i = 0; i < 10; i++) assert_true(isfinite(logits[i]));
+    nigh_cache_free(cache);
+    nigh_lm_free(lm);
+    nigh_token_list_free(&prompt);
+    remove_file("generation_config.json");
+    remove_file("tokenizer.json");
+    remove_file("tokenizer_config.json");
     test_context_free(ctx);
 }
 
@@ -378,7 +453,7 @@ static void allocations_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_llama),     cmocka_unit_test(minds_ties),      cmocka_unit_test(reads_shards),    cmocka_unit_test(reads_gemma), cmocka_unit_test(reads_gpt2),
+        cmocka_unit_test(generates), cmocka_unit_test(reads_llama),     cmocka_unit_test(minds_ties),      cmocka_unit_test(reads_shards),    cmocka_unit_test(reads_gemma), cmocka_unit_test(reads_gpt2),
         cmocka_unit_test(scales_rotation), cmocka_unit_test(refuses_configs), cmocka_unit_test(refuses_tensors), cmocka_unit_test(allocations_may_fail),
     };
     folder = test_folder_new();
