@@ -79,7 +79,7 @@ static unsigned type_named(schema *s, const json_t *name)
     static const char *const names[] = {"null", "boolean", "object", "array", "string", "number", "integer"};
     for (unsigned i = 0; json_is_string(name) && i < 7; i++)
         if (strcmp(json_string_value(name), names[i]) == 0) return 1u << i;
-    schema_fail(s, NIGH_FORMAT, "an unknown type");
+    schema_fail(s, NIGH_FORMAT, "type is '%.40s'; null, boolean, object, array, string, number and integer are allowed", json_is_string(name) ? json_string_value(name) : "no text");
     return 0;
 }
 
