@@ -296,7 +296,7 @@ static void refusals_name_the_keyword(void **state)
     } cases[] = {{"{\"not\":{}}", NIGH_UNSUPPORTED, "'not'"}, {"{\"properties\":{\"a\":{\"patternProperties\":{}}}}", NIGH_UNSUPPORTED, "at /properties/a: the keyword 'patternProperties'"},
                  {"{\"type\":\"array\",\"uniqueItems\":true}", NIGH_UNSUPPORTED, "uniqueItems"}, {"{\"type\":\"string\",\"format\":\"uri\"}", NIGH_UNSUPPORTED, "'uri'"},
                  {"{\"type\":\"number\",\"multipleOf\":0.1}", NIGH_UNSUPPORTED, "multipleOf"}, {"{\"$ref\":\"http://x\"}", NIGH_UNSUPPORTED, "http://x"}, {"{\"$ref\":\"#/$defs/a\"}", NIGH_FORMAT, "leads nowhere"},
-                 {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", NIGH_UNSUPPORTED, "oneOf"}, {"{\"type\":\"text\"}", NIGH_FORMAT, "unknown type"}, {"{\"type\":", NIGH_FORMAT, ""},
+                 {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\"}]}", NIGH_UNSUPPORTED, "oneOf"}, {"{\"type\":\"text\"}", NIGH_FORMAT, "type is 'text'"}, {"{\"type\":", NIGH_FORMAT, ""},
                  {"[]", NIGH_FORMAT, ""}, {"{\"type\":\"string\",\"pattern\":\"(?=a)\"}", NIGH_UNSUPPORTED, "look-ahead at offset 0"}, {"{\"enum\":[1],\"minimum\":2}", NIGH_UNSUPPORTED, "beside enum"},
                  {"{\"allOf\":[{\"$ref\":\"#\"},{\"type\":\"object\"}]}", NIGH_RESOURCE, ""}, {"{\"type\":\"string\",\"minLength\":-1}", NIGH_FORMAT, "minLength"},
                  {"{\"type\":\"string\",\"maxLength\":100000000}", NIGH_RESOURCE, "1,000,000"}};
