@@ -186,7 +186,7 @@ nigh_status quant_matrix_new_in(nigh_context *ctx, quant_store *store, const qua
     if (status) return status;
     quant_matrix *m = nigh_alloc_zero(ctx, 1, sizeof *m + (size_t)count * sizeof *m->parts);
     if (!m) return NIGH_MEMORY;
-    *m = (quant_matrix){.ctx = ctx, .cols = cols, .count = count, .threads = threads, .paired = paired};
+    *m = (quant_matrix){.ctx = ctx, .cols = cols, .count = count, .threads = threads > 2 ? threads : 2, .paired = paired}; /* shares for two at least: more may compute than repacked */
     for (int i = 0; i < count; i++) {
         const quant_format *f = quant_format_of(parts[i].type);
         int64_t panels = (parts[i].rows + QUANT_PANEL - 1) / QUANT_PANEL;
