@@ -6,6 +6,7 @@
 
 typedef float four __attribute__((vector_size(16)));
 typedef int32_t four_bits __attribute__((vector_size(16)));
+typedef uint32_t four_words __attribute__((vector_size(16))); /* wrap round where a result is not taken */
 
 static inline four load(const float *p)
 {
@@ -69,7 +70,7 @@ static inline void store_f16(uint16_t *p, four x)
 #define MAX(a, b) pick((a) > (b), a, b)
 #define MIN(a, b) pick((a) < (b), a, b)
 #define BELOW(x, c, a, b) pick((x) < (c), a, b)
-#define POWER(p, t) ((four)((four_bits)(p) + ((four_bits)(t) << 23)))
+#define POWER(p, t) ((four)((four_words)(p) + ((four_words)(t) << 23)))
 #define LOAD_F16(p) load_f16(p)
 #define STORE_F16(p, x) store_f16(p, x)
 #define LOAD_S8(p) ((four){(p)[0], (p)[1], (p)[2], (p)[3]})

@@ -286,6 +286,7 @@ static void refuses(void **state)
 
 static void allocations_may_fail(void **state)
 {
+    static const char text[] = "ab <s> aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xFF";
     for (int kind = 0; kind < 2; kind++)
         for (long k = 2;; k += k < 60 ? 1 : 13) {
             test_allocator allocator = {.fail_at = k};
@@ -293,7 +294,7 @@ static void allocations_may_fail(void **state)
             nigh_tokenizer *t = NULL;
             nigh_token_list list = {.ctx = ctx};
             nigh_status status = vocabulary_make(ctx, kind ? &sentence : &bpe, &t);
-            if (!status) status = nigh_tokenize(t, "ab <s> aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xFF", 68, 3, &list);
+            if (!status) status = nigh_tokenize(t, text, sizeof text - 1, 3, &list);
             nigh_token_list_free(&list);
             nigh_tokenizer_free(t);
             assert_int_equal(nigh_memory_now(ctx), 0);
