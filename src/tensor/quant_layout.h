@@ -15,6 +15,7 @@
  */
 #ifndef NIGH_TENSOR_QUANT_LAYOUT_H
 #define NIGH_TENSOR_QUANT_LAYOUT_H
+#include "core/half.h"
 #include "tensor/quant.h"
 
 #include <string.h>
@@ -59,30 +60,6 @@ void quant_pack(const quant_format *f, const void *row, int64_t cols, int lane, 
 static inline int quant_value(const quant_format *f, uint8_t code)
 {
     return f->codes == QUANT_TABLE ? quant_table[code] : f->bias < 0 ? code : (int)code - (1 << f->bias);
-}
-
-static inline float quant_half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, bits = (uint32_t)(h & 0x7fff) << 13;
-    float magnitude;
-    if (bits >= 0x7c00u << 13)
-        bits += 0x70000000u;
-    else if (bits < 0x400u << 13) {
-        magnitude = (float)(h & 0x7fff) * 0x1p-24f;
-        memcpy(&bits, &magnitude, sizeof bits);
-    } else
-        bits += 0x38000000u;
-    bits |= sign;
-    memcpy(&magnitude, &bits, sizeof bits);
-    return magnitude;
-}
-
-static inline float quant_brain(uint16_t h)
-{
-    uint32_t bits = (uint32_t)h << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
 }
 
 /* 32 columns of one row of x: what a block's products need, in one line. Sums have their sign turned: shifted by `bias` they start a block's sum. */

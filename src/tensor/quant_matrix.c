@@ -243,7 +243,7 @@ void quant_matrix_row(const quant_matrix *m, int64_t row, float *out)
             if (f->bytes == 4)
                 memcpy(out + k, at, 4);
             else
-                memcpy(&h, at, 2), out[k] = f->type == NIGH_BLOCK_F16 ? quant_half(h) : quant_brain(h);
+                memcpy(&h, at, 2), out[k] = f->type == NIGH_BLOCK_F16 ? half_from_f16(h) : half_from_bf16(h);
         }
         return;
     }
@@ -252,8 +252,8 @@ void quant_matrix_row(const quant_matrix *m, int64_t row, float *out)
         quant_raw_get(f, panel, lane, b, &raw);
         for (int i = 0; i < QUANT_BLOCK; i++) {
             int h = f->fine ? i / 16 : 0;
-            float d = quant_half(raw.d) * (float)raw.scale[h], w = d * (float)quant_value(f, raw.code[i]);
-            out[b * QUANT_BLOCK + i] = f->low ? w + quant_half(raw.m) * (float)raw.low[h] : w;
+            float d = half_from_f16(raw.d) * (float)raw.scale[h], w = d * (float)quant_value(f, raw.code[i]);
+            out[b * QUANT_BLOCK + i] = f->low ? w + half_from_f16(raw.m) * (float)raw.low[h] : w;
         }
     }
 }

@@ -12,7 +12,7 @@ static float plain_float(const quant_part *part, int64_t at)
         return x;
     }
     memcpy(&h, (const char *)part->blocks + 2 * at, 2);
-    return part->type == NIGH_BLOCK_F16 ? quant_half(h) : quant_brain(h);
+    return part->type == NIGH_BLOCK_F16 ? half_from_f16(h) : half_from_bf16(h);
 }
 
 /* One row of weights with one row of x. */
@@ -26,7 +26,7 @@ static float product(const quant_format *f, const void *row, int64_t blocks, con
         for (int h = 0; h < parts; h++) {
             int32_t sum = 0, plain = 0;
             for (int i = h * columns; i < (h + 1) * columns; i++) sum += quant_value(f, raw.code[i]) * x[b].q[i], plain += x[b].q[i];
-            float d = quant_half(raw.d) * (float)raw.scale[h], m = quant_half(raw.m) * (float)raw.low[h];
+            float d = half_from_f16(raw.d) * (float)raw.scale[h], m = half_from_f16(raw.m) * (float)raw.low[h];
             acc = fmaf(d * x[b].d, (float)sum, acc);
             if (f->low) low = fmaf(m, x[b].d * (float)plain, low);
         }

@@ -17,8 +17,8 @@ static void unpack(const quant_format *f, const char *panel, int64_t b, unpacked
         quant_raw_get(f, panel, lane, b, &raw);
         for (int i = 0; i < QUANT_BLOCK; i++) u->value[lane][i] = (int16_t)quant_value(f, raw.code[i]);
         for (int h = 0; h < 2; h++) {
-            u->d[h][lane] = quant_half(raw.d) * (float)raw.scale[h];
-            u->m[h][lane] = quant_half(raw.m) * (float)raw.low[h];
+            u->d[h][lane] = half_from_f16(raw.d) * (float)raw.scale[h];
+            u->m[h][lane] = half_from_f16(raw.m) * (float)raw.low[h];
         }
     }
 }
@@ -48,7 +48,7 @@ static float number(const quant_format *f, const char *panel, int64_t k, int lan
         memcpy(&x, at, 4);
     else {
         memcpy(&h, at, 2);
-        x = f->type == NIGH_BLOCK_F16 ? quant_half(h) : quant_brain(h);
+        x = f->type == NIGH_BLOCK_F16 ? half_from_f16(h) : half_from_bf16(h);
     }
     return x;
 }
